@@ -1,0 +1,56 @@
+"""Linear regression by gradient descent at the speed of memory.
+
+Names are looked up on first use: importing fastgd imports neither numba nor an optional package.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastgd import reference
+    from fastgd.descent import History, descend
+    from fastgd.exceptions import ConvergenceWarning
+    from fastgd.fitting import FitState, fit
+    from fastgd.objective import cost, cost_and_gradient, gradient
+    from fastgd.result import FitResult
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConvergenceWarning",
+    "FitResult",
+    "FitState",
+    "History",
+    "__version__",
+    "cost",
+    "cost_and_gradient",
+    "descend",
+    "fit",
+    "gradient",
+    "reference",
+]
+
+_HOMES = {
+    "ConvergenceWarning": "fastgd.exceptions",
+    "FitResult": "fastgd.result",
+    "FitState": "fastgd.fitting",
+    "History": "fastgd.descent",
+    "cost": "fastgd.objective",
+    "cost_and_gradient": "fastgd.objective",
+    "descend": "fastgd.descent",
+    "fit": "fastgd.fitting",
+    "gradient": "fastgd.objective",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "reference":
+        return import_module("fastgd.reference")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastgd' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
