@@ -1,0 +1,128 @@
+"""How kernels are compiled: the flags, the calling convention and the cache, each stated once."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from numba import types
+
+# reassoc   a sum may be taken in several accumulators: without it no reduction is vectorised.
+# contract  a product and a sum may become one fused multiply-add.
+# nsz, arcp the sign of a zero and the last bit of a division do not matter here.
+# Never nnan or ninf: they let the compiler assume that NaN and inf do not occur, and then lose them.
+FLAGS = {
+    "nogil": True,  # the worker threads of a pass run side by side
+    "error_model": "numpy",  # no test for a zero divisor in a loop
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+}
+
+_FLOATS = {"d": types.float64, "f": types.float32}
+
+
+def _readonly(dtype: Any, ndim: int) -> Any:
+    # A writable array is accepted where a read-only one is declared, and not the other way round: so one
+    # compiled variant serves both.
+    return types.Array(dtype, ndim, "C", readonly=True)
+
+
+class Kernel(dict[tuple[str, str | None, bool], Callable[..., None]]):
+    """A kernel's compiled variants, one for each kind of rows, compiled when first looked up.
+
+    A kernel is called as ``kernel[x, y, weighted](X, start, stop, y, s, theta, scale, sums)``:
+
+    - ``x`` and ``y`` are the dtype characters of X and y, ``"d"`` or ``"f"``; ``y`` is None where there is no y
+      (the residual is then the hypothesis itself, which turns a gradient into a product with the Hessian);
+      ``weighted`` says whether there are sample weights.
+    - ``X`` is C-contiguous, of shape (n_samples, n_features), and its rows ``start`` to ``stop`` are read. ``y`` and the
+      sample weights ``s`` (float64) hold these rows only.
+    - ``theta`` (float64) is one longer than a row where the hypothesis has an intercept, which comes first.
+    - ``sums`` (float64) receives ``scale`` times sum s r^2, sum s r, and sum s r x_j for each feature j; behind them
+      it has room for the ``workspace`` numbers that the kernel scribbles on.
+
+    Parameters
+    ----------
+    function : callable
+        The kernel in plain Python; it stays available as `function`.
+    workspace : int
+        How many further numbers ``sums`` must have room for.
+    """
+
+    def __init__(self, function: Callable[..., None], workspace: int) -> None:
+        super().__init__()
+        self.function = function
+        self.workspace = workspace
+        self._dispatchers: list[Any] = []  # they own the machine code
+
+    def __missing__(self, kind: tuple[str, str | None, bool]) -> Callable[..., None]:
+        """Compile a variant, or load it from the cache."""
+        dispatcher = compile_cached(self.function, self._signature(*kind))
+        # Called directly, without the dispatcher's choice of a variant by the types of the arguments: the key has chosen,
+        # and the choice would be 0.25 of the 0.6 microseconds that the call of a kernel takes.
+        (overload,) = dispatcher.overloads.values()
+        variant: Callable[..., None] = overload.entry_point
+        self[kind] = variant
+        self._dispatchers.append(dispatcher)
+        return variant
+
+    def _signature(self, x: str, y: str | None, weighted: bool) -> Any:
+        return types.void(
+            _readonly(_FLOATS[x], 2),
+            types.intp,
+            types.intp,
+            types.none if y is None else _readonly(_FLOATS[y], 1),
+            _readonly(types.float64, 1) if weighted else types.none,
+            _readonly(types.float64, 1),
+            types.float64,
+            types.Array(types.float64, 1, "C"),
+        )
+
+
+def kernel(*, workspace: int = 0) -> Callable[[Callable[..., None]], Kernel]:
+    """Declare a function to be a `Kernel`.
+
+    Parameters
+    ----------
+    workspace : int
+        How many numbers ``sums`` needs behind its sums.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+    return lambda function: Kernel(function, workspace)
+
+
+def compile_cached(function: Callable[..., None], signature: Any) -> Any:
+    """Compile a function for one signature, through numba's cache on disk where that works.
+
+    A cache that cannot be written, or that is damaged, costs the compile time and one warning, never the call.
+
+    Parameters
+    ----------
+    function : callable
+        The function in plain Python.
+    signature : numba signature
+        Its argument types.
+
+    Returns
+    -------
+    numba dispatcher
+        The compiled function.
+    """
+    try:
+        return _compile(function, signature, cache=True)
+    except Exception as reason:  # numba documents no exception of its cache: OSError, RuntimeError, pickle's and more
+        compiled = _compile(function, signature, cache=False)  # what is wrong with the function itself is raised here
+        warnings.warn(
+            f"fastgd compiles its kernels anew in each process, because numba's cache did not work ({reason}). Point the "
+            "environment variable NUMBA_CACHE_DIR at a folder that can be written, or delete the damaged cache.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return compiled
+
+
+def _compile(function: Callable[..., None], signature: Any, *, cache: bool) -> Any:
+    return numba.njit(signature, cache=cache, **FLAGS)(function)  # type: ignore[call-overload]
