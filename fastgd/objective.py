@@ -1,0 +1,230 @@
+"""The objective and its gradient, each in one pass over the training set."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd import validation
+from fastgd.rows.arrays import ArrayRows, short_pass
+
+_LOSSES = validation.LOSSES
+
+
+def cost(
+    X: ArrayLike,
+    y: ArrayLike,
+    theta: ArrayLike,
+    *,
+    intercept: bool = False,
+    loss: str = "mse",
+    sample_weight: ArrayLike | None = None,
+    l2: float = 0.0,
+) -> float:
+    """Compute the cost of a linear hypothesis on a training set.
+
+    With ``r_i = h(x_i) - y_i``, where ``h(x) = theta . x``, or ``h(x) = theta[0] + theta[1:] . x`` with an intercept,
+
+    - ``"mse"``: ``J = 1/S sum s_i r_i^2``, with S the sum of the sample weights s_i (or the number of rows),
+    - ``"half_mse"``: ``J = 1/(2 S) sum s_i r_i^2`` [1]_,
+    - ``"sse"``: ``J = sum s_i r_i^2``,
+
+    to which ``l2 * |coef|^2`` is added; the intercept is never penalised.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real
+        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
+    y : array_like of shape (n_samples,), real
+        The target.
+    theta : array_like of shape (n_features,) or (1 + n_features,), real
+        The parameters, the intercept first. A number where there is one parameter.
+    intercept : bool, default False
+        Whether the hypothesis has an intercept.
+    loss : {"mse", "half_mse", "sse"}, default "mse"
+        The loss.
+    sample_weight : array_like of shape (n_samples,), real, optional
+        How much each row counts; finite, >= 0, not all zero. 1 each by default.
+    l2 : float, default 0.0
+        The penalty on the squared coefficients, >= 0.
+
+    Returns
+    -------
+    float
+        The cost; NaN or inf where the data hold NaN or inf, or where it exceeds float64.
+
+    Raises
+    ------
+    TypeError
+        If X, y, theta or sample_weight does not hold real numbers that fit into float64.
+    ValueError
+        If shapes do not fit together, X is empty, or an option is out of its range.
+
+    References
+    ----------
+    .. [1] A. Ng, "CS229 Lecture Notes", Stanford University, part I.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.cost([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], 2.0, loss="sse")
+    1.0
+    """
+    if sample_weight is None and not l2:
+        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss))
+        if sums is not None:
+            return 0.5 * sums.item(0)
+    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2)[0]
+
+
+def gradient(
+    X: ArrayLike,
+    y: ArrayLike,
+    theta: ArrayLike,
+    *,
+    intercept: bool = False,
+    loss: str = "mse",
+    sample_weight: ArrayLike | None = None,
+    l2: float = 0.0,
+    out: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """Compute the gradient of the cost with respect to theta, in one pass over the training set.
+
+    It is ``c sum s_i r_i x_i`` with c = 2/S for ``"mse"``, 1/S for ``"half_mse"`` and 2 for ``"sse"``, plus ``2 l2 coef``,
+    where x_i stands for (1, x_i) if there is an intercept; see `cost` for the rest.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real
+        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
+    y : array_like of shape (n_samples,), real
+        The target.
+    theta : array_like of shape (n_features,) or (1 + n_features,), real
+        The parameters, the intercept first. A number where there is one parameter.
+    intercept : bool, default False
+        Whether the hypothesis has an intercept.
+    loss : {"mse", "half_mse", "sse"}, default "mse"
+        The loss.
+    sample_weight : array_like of shape (n_samples,), real, optional
+        How much each row counts; finite, >= 0, not all zero. 1 each by default.
+    l2 : float, default 0.0
+        The penalty on the squared coefficients, >= 0.
+    out : ndarray of the shape of theta, float64, optional
+        Where to write the gradient; it must not share memory with the input.
+
+    Returns
+    -------
+    ndarray of the shape of theta, float64
+        The gradient (`out` if that was given); NaN or inf where the data hold NaN or inf.
+
+    Raises
+    ------
+    TypeError
+        If X, y, theta or sample_weight does not hold real numbers that fit into float64, or out is not float64.
+    ValueError
+        If shapes do not fit together, X is empty, an option is out of its range, or out cannot be written.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.gradient([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]], [2.0, 4.0, 7.0], [0.0, 2.0], loss="sse")
+    array([-2., -6.])
+    """
+    if sample_weight is None and not l2 and out is None:
+        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss))
+        if sums is not None:
+            return sums[1:] if intercept else sums[2:]
+    if out is not None:
+        out = validation.output(out, theta, (X, y, theta, sample_weight))
+    result = _evaluate(X, y, theta, intercept, loss, sample_weight, l2)[1]
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def cost_and_gradient(
+    X: ArrayLike,
+    y: ArrayLike,
+    theta: ArrayLike,
+    *,
+    intercept: bool = False,
+    loss: str = "mse",
+    sample_weight: ArrayLike | None = None,
+    l2: float = 0.0,
+    out: NDArray[np.float64] | None = None,
+) -> tuple[float, NDArray[np.float64]]:
+    """Compute the cost and its gradient together, in one pass over the training set.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real
+        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
+    y : array_like of shape (n_samples,), real
+        The target.
+    theta : array_like of shape (n_features,) or (1 + n_features,), real
+        The parameters, the intercept first. A number where there is one parameter.
+    intercept : bool, default False
+        Whether the hypothesis has an intercept.
+    loss : {"mse", "half_mse", "sse"}, default "mse"
+        The loss; `cost` has the formulas.
+    sample_weight : array_like of shape (n_samples,), real, optional
+        How much each row counts; finite, >= 0, not all zero. 1 each by default.
+    l2 : float, default 0.0
+        The penalty on the squared coefficients, >= 0.
+    out : ndarray of the shape of theta, float64, optional
+        Where to write the gradient; it must not share memory with the input.
+
+    Returns
+    -------
+    cost : float
+        As of `cost`.
+    gradient : ndarray of the shape of theta, float64
+        As of `gradient`.
+
+    Raises
+    ------
+    TypeError
+        If X, y, theta or sample_weight does not hold real numbers that fit into float64, or out is not float64.
+    ValueError
+        If shapes do not fit together, X is empty, an option is out of its range, or out cannot be written.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.cost_and_gradient([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], [2.0], loss="sse")
+    (1.0, array([-6.]))
+    """
+    if out is not None:
+        out = validation.output(out, theta, (X, y, theta, sample_weight))
+    elif sample_weight is None and not l2:
+        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss))
+        if sums is not None:
+            return 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
+    value, result = _evaluate(X, y, theta, intercept, loss, sample_weight, l2)
+    if out is None:
+        return value, result
+    out[...] = result
+    return value, out
+
+
+def _evaluate(
+    X: ArrayLike,
+    y: ArrayLike,
+    theta: ArrayLike,
+    intercept: bool,
+    loss: str,
+    sample_weight: ArrayLike | None,
+    l2: float,
+) -> tuple[float, NDArray[np.float64]]:
+    intercept = validation.switch(intercept, "intercept")
+    data = validation.training_set(X, y, sample_weight)
+    rows = ArrayRows(data.X, data.y, data.sample_weight)
+    parameters = validation.parameters(theta, rows.n_features, intercept)
+    scale = validation.loss_scale(loss, data.total_weight)
+    l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
+    sums = rows.gradient(parameters, scale)
+    value, result = 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
+    if l2:
+        coef = parameters[1:] if intercept else parameters
+        value += l2 * float(coef @ coef)
+        result[-coef.size :] += 2.0 * l2 * coef
+    return value, result.reshape(np.shape(theta))

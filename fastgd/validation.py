@@ -1,0 +1,471 @@
+"""The one place where input is checked: what passes here is safe to hand to compiled code.
+
+Each function returns its argument in the form that the floors below expect, or raises a `TypeError` (the wrong kind of
+thing) or a `ValueError` (the right kind with wrong contents) that says what was given, what was expected and what to do.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_Array = NDArray[Any]
+_Vector = NDArray[np.float64]
+
+_FLOAT64 = np.dtype(np.float64)
+
+# Booleans, integers and floats up to float64, by numpy's characters.
+_REAL = frozenset("?bhilqpBHILQPefd")
+
+# A loss is J = c/2 sum s r^2: c, and whether it is divided by the total weight.
+LOSSES = {"mse": (2.0, True), "half_mse": (1.0, True), "sse": (2.0, False)}
+
+
+class TrainingSet(NamedTuple):
+    """A checked training set."""
+
+    X: _Array
+    """Features, shape (n_samples,) or (n_samples, n_features), real."""
+    y: _Array
+    """Target, shape (n_samples,), real."""
+    sample_weight: _Array | None
+    """Sample weights, shape (n_samples,), real, or None."""
+    total_weight: float
+    """Their sum, or n_samples."""
+
+
+def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TrainingSet:
+    """Check a training set.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples,) or (n_samples, n_features)
+        The features.
+    y : array_like of shape (n_samples,)
+        The target.
+    sample_weight : array_like of shape (n_samples,), optional
+        The sample weights.
+
+    Returns
+    -------
+    TrainingSet
+        The same as arrays, not copied where they are arrays.
+
+    Raises
+    ------
+    TypeError
+        If one of them does not hold real numbers that fit into float64.
+    ValueError
+        If shapes do not fit together, there is nothing to fit, or a weight is negative or not finite, or all are zero.
+    """
+    X = features(X)
+    y = real_array(y, "y")
+    n_samples = len(X)
+    if y.ndim != 1:
+        raise ValueError(
+            f"y has shape {y.shape}, but one target per row is expected, of shape ({n_samples},).{_ravel_hint(y, 'y')}"
+        )
+    if len(y) != n_samples:
+        raise ValueError(
+            f"X has shape {X.shape} and y has shape {y.shape}: X has {n_samples} rows, but y has {len(y)}. "
+            "Give one y for each row of X."
+        )
+    if sample_weight is None:
+        return TrainingSet(X, y, None, float(n_samples))
+    s = real_array(sample_weight, "sample_weight")
+    return TrainingSet(X, y, s, _total_weight(s, n_samples))
+
+
+def features(X: ArrayLike) -> _Array:
+    """Check X alone.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples,) or (n_samples, n_features)
+        The features.
+
+    Returns
+    -------
+    ndarray
+        X as an array of 1 or 2 dimensions with at least one row and one feature.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers that fit into float64.
+    ValueError
+        If it has another shape.
+    """
+    X = real_array(X, "X")
+    if X.ndim not in (1, 2):
+        raise ValueError(
+            f"X has shape {X.shape}, but (n_samples, n_features) is expected, or (n_samples,) for one feature. "
+            "Reshape it so that each row is one sample."
+        )
+    if not X.size:
+        what = "rows" if X.shape[0] == 0 else "features"
+        raise ValueError(
+            f"X has shape {X.shape}, which has 0 {what}, but at least 1 is expected. Check how X was selected."
+        )
+    return X
+
+
+def real_array(values: ArrayLike, name: str) -> _Array:
+    """Check that something is, or can be seen as, an array of real numbers.
+
+    Parameters
+    ----------
+    values : array_like
+        What was given.
+    name : str
+        What to call it in an error message.
+
+    Returns
+    -------
+    ndarray
+        The values, not copied where they are an array; its dtype is a boolean, an integer, or a float up to float64.
+
+    Raises
+    ------
+    TypeError
+        If its dtype is another.
+    ValueError
+        If it is ragged.
+    """
+    if type(values) is np.ndarray:
+        array = values
+    elif isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, but fastgd has no missing values. "
+            f"Drop the masked rows, or fill them with {name}.filled(...)."
+        )
+    elif hasattr(values, "toarray") and hasattr(values, "nnz"):
+        raise TypeError(
+            f"{name} is a sparse {type(values).__name__}, but a dense array is expected. Give {name}.toarray()."
+        )
+    else:
+        try:
+            array = np.asarray(values)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"{name} is a {type(values).__name__} that numpy cannot turn into an array ({error}). "
+                "Give an array of numbers, or rows that all have the same length."
+            ) from None
+    if array.dtype.char not in _REAL:
+        raise TypeError(f"{name} has dtype {array.dtype}, but real numbers are expected.{_dtype_hint(array, name)}")
+    return array
+
+
+def parameters(theta: ArrayLike, n_features: int, intercept: bool, name: str = "theta") -> _Vector:
+    """Check a vector of parameters.
+
+    Parameters
+    ----------
+    theta : array_like of shape (n_parameters,), or a number where there is one parameter
+        The parameters, the intercept first.
+    n_features : int
+        The number of features.
+    intercept : bool
+        Whether the hypothesis has an intercept.
+    name : str
+        What to call it in an error message.
+
+    Returns
+    -------
+    ndarray of shape (n_parameters,), float64, contiguous
+        The parameters, not copied where they have this form.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers that fit into float64.
+    ValueError
+        If its shape is another.
+    """
+    array = real_array(theta, name)
+    n_parameters = n_features + intercept
+    if array.ndim == 0 and n_parameters == 1:
+        array = array.reshape(1)
+    if array.ndim != 1 or len(array) != n_parameters:
+        count = f"{n_features} feature{'s' * (n_features > 1)}"
+        raise ValueError(
+            f"{name} has shape {array.shape}, but ({n_parameters},) is expected: "
+            + (f"the intercept first and then {count}." if intercept else f"{count} and no intercept.")
+            + (_ravel_hint(array, name) or f" Give {n_parameters} numbers, or change intercept={intercept}.")
+        )
+    if array.dtype is _FLOAT64 and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    return np.array(array, dtype=np.float64)
+
+
+def starting_point(theta0: ArrayLike, n_features: int, intercept: bool) -> _Vector:
+    """Check where a fit is to start.
+
+    Parameters
+    ----------
+    theta0 : array_like of shape (n_parameters,), or a number where there is one parameter
+        The parameters, the intercept first.
+    n_features : int
+        The number of features.
+    intercept : bool
+        Whether the hypothesis has an intercept.
+
+    Returns
+    -------
+    ndarray of shape (n_parameters,), float64
+        A copy.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers that fit into float64.
+    ValueError
+        If its shape is another, or an entry is not finite.
+    """
+    theta = parameters(theta0, n_features, intercept, "theta0").copy()
+    if not np.isfinite(theta).all():
+        j = int(np.flatnonzero(~np.isfinite(theta))[0])
+        raise ValueError(
+            f"theta0[{j}] is {theta[j]}, but finite numbers are expected. Leave theta0 out to start from zeros."
+        )
+    return theta
+
+
+def output(out: object, theta: ArrayLike, inputs: tuple[object, ...]) -> _Array:
+    """Check the array that a gradient is to be written into.
+
+    Parameters
+    ----------
+    out : object
+        What was given.
+    theta : array_like
+        The parameters as given; the gradient has their shape.
+    inputs : tuple
+        What it must not share memory with, as given.
+
+    Returns
+    -------
+    ndarray
+        `out`.
+
+    Raises
+    ------
+    TypeError
+        If it is not a float64 array.
+    ValueError
+        If it has another shape, is read-only, or shares memory with an input.
+    """
+    if not isinstance(out, np.ndarray) or out.dtype != _FLOAT64 or not out.dtype.isnative:
+        what = f"an array of {out.dtype}" if isinstance(out, np.ndarray) else f"a {type(out).__name__}"
+        raise TypeError(f"out is {what}, but an array of float64 is expected. Give numpy.empty({np.shape(theta)}).")
+    if out.shape != np.shape(theta):
+        raise ValueError(
+            f"out has shape {out.shape}, but theta and so the gradient have {np.shape(theta)}. "
+            f"Give numpy.empty({np.shape(theta)})."
+        )
+    if not out.flags.writeable:
+        raise ValueError(
+            "out is read-only, but the gradient is to be written into it. Give an array that can be written."
+        )
+    if any(isinstance(array, np.ndarray) and _share_memory(out, array) for array in inputs):
+        raise ValueError("out shares memory with an input, which would be overwritten. Give an array of its own.")
+    return out
+
+
+def loss_scale(loss: str, total_weight: float) -> float:
+    """Return the factor c of a loss ``J = c/2 sum s r^2`` and its gradient ``c sum s r x``.
+
+    Parameters
+    ----------
+    loss : str
+        The loss.
+    total_weight : float
+        The sum of the sample weights.
+
+    Returns
+    -------
+    float
+        2 for ``"sse"``, 2 / total_weight for ``"mse"``, 1 / total_weight for ``"half_mse"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such loss.
+    """
+    scale, mean = LOSSES[choice(loss, "loss", tuple(LOSSES))]
+    return scale / total_weight if mean else scale
+
+
+def choice(value: object, name: str, choices: tuple[str, ...]) -> str:
+    """Check one of a few words.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    name : str
+        What to call it in an error message.
+    choices : tuple of str
+        What is expected.
+
+    Returns
+    -------
+    str
+        The word.
+
+    Raises
+    ------
+    ValueError
+        If it is another.
+    """
+    if isinstance(value, str) and value in choices:
+        return value
+    raise ValueError(f"{name}={value!r} was given, but one of {', '.join(map(repr, choices))} is expected.")
+
+
+def switch(value: object, name: str) -> bool:
+    """Check a truth value.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    name : str
+        What to call it in an error message.
+
+    Returns
+    -------
+    bool
+        The truth value.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if isinstance(value, bool | np.bool):
+        return bool(value)
+    raise TypeError(f"{name}={value!r} was given, but True or False is expected.")
+
+
+def number(value: object, name: str, *, zero: bool, hint: str) -> float:
+    """Check a finite number that must not be negative.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    name : str
+        What to call it in an error message.
+    zero : bool
+        Whether it may be zero.
+    hint : str
+        What to do about it.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    TypeError
+        If it is not a number.
+    ValueError
+        If it is out of range.
+    """
+    expected = f"a finite number {'>= 0' if zero else '> 0'} is expected. {hint}"
+    try:
+        result = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        result = None
+    if result is None or isinstance(value, str | bytes):
+        raise TypeError(f"{name}={value!r} was given, but {expected}")
+    if not (math.isfinite(result) and (result > 0 or (zero and result == 0))):
+        raise ValueError(f"{name}={value!r} was given, but {expected}")
+    return result
+
+
+def count(value: object, name: str, hint: str) -> int:
+    """Check a whole number that must not be negative.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    name : str
+        What to call it in an error message.
+    hint : str
+        What to do about it.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    TypeError
+        If it is not a whole number.
+    ValueError
+        If it is negative.
+    """
+    expected = f"a whole number >= 0 is expected. {hint}"
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name}={value!r} was given, but {expected}")
+    if value < 0:
+        raise ValueError(f"{name}={value!r} was given, but {expected}")
+    return int(value)
+
+
+def _total_weight(s: _Array, n_samples: int) -> float:
+    if s.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight has shape {s.shape}, but X has {n_samples} rows, so ({n_samples},) is expected. "
+            f"Give one weight for each row.{_ravel_hint(s, 'sample_weight')}"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = float(s.sum(dtype=np.float64))
+    if s.min() >= 0 and 0.0 < total < math.inf:
+        return total
+    finite = np.isfinite(s)
+    wrong = np.flatnonzero(~finite | (np.where(finite, s, 0) < 0))
+    if wrong.size:
+        problem = f"is {s[wrong[0]]} in row {wrong[0]}"
+    else:
+        problem = "is zero in every row" if total == 0 else "has a sum that float64 cannot hold"
+    raise ValueError(
+        f"sample_weight {problem}, but finite weights >= 0 with a positive, finite sum are expected. "
+        "Correct the weights, or drop the rows."
+    )
+
+
+def _share_memory(a: _Array, b: _Array) -> bool:
+    try:
+        return np.shares_memory(a, b, max_work=1000)  # type: ignore[arg-type]  # any number is allowed
+    except np.exceptions.TooHardError:
+        return True  # cannot be told in reasonable time: interleaved views of one buffer
+
+
+def _ravel_hint(array: _Array, name: str) -> str:
+    if array.ndim == 2 and 1 in array.shape:
+        return f" Give {name}.ravel() instead."
+    if array.ndim == 2:
+        return " Several targets are not supported: fit them one at a time."
+    return ""
+
+
+def _dtype_hint(array: _Array, name: str) -> str:
+    kind = array.dtype.kind
+    if kind == "c":
+        return f" Give {name}.real, or real and imaginary parts as features of their own."
+    if kind in "US":
+        return f" Give {name}.astype(float) if the text spells numbers, or encode categories as numbers."
+    if kind in "Mm":
+        return f" Give a duration as a number, say ({name} - {name}[0]) / numpy.timedelta64(1, 's')."
+    if kind == "V":
+        return " Give its fields as columns: numpy.lib.recfunctions.structured_to_unstructured."
+    if kind == "f":
+        return f" It is wider than float64, in which fastgd computes: give {name}.astype(numpy.float64)."
+    return f" Give {name}.astype(float) if every entry is a number and none is missing."
