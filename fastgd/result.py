@@ -1,0 +1,157 @@
+"""What a fit returns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd import validation
+from fastgd.descent import History
+from fastgd.rows.blocks import blocks
+
+_MAX_PRINTED = 10
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class FitResult:
+    """A fitted linear hypothesis, and how the fit ended.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_features,), float64
+        The coefficients of the features.
+    intercept : float
+        The intercept; 0.0 if the hypothesis has none.
+    theta : ndarray of shape (n_parameters,), float64
+        All parameters, the intercept first if there is one.
+    cost : float
+        The cost at theta.
+    gradient_norm : float
+        The Euclidean norm of the gradient at theta.
+    condition : float or None
+        The condition number of the Hessian (a bound below it for more than 32 parameters), of the standardised
+        features if the fit was made on them; None if it was not needed.
+    feature_names : list of str or None
+        The names of the features, if known.
+    n_iter : int
+        How many iterations were run.
+    n_passes : int
+        How many times the rows were read.
+    converged : bool
+        Whether the gradient came down to `tol` or to its rounding error.
+    verified : bool
+        Whether cost and gradient at theta come from a true pass over the rows.
+    message : str
+        How the fit ended and, if it did not converge, what to try.
+    history : History or None
+        The iterations, if asked for.
+    """
+
+    coef: NDArray[np.float64]
+    intercept: float
+    theta: NDArray[np.float64]
+    cost: float
+    gradient_norm: float
+    condition: float | None
+    feature_names: list[str] | None
+    n_iter: int
+    n_passes: int
+    converged: bool
+    verified: bool
+    message: str
+    history: History | None
+
+    def __repr__(self) -> str:
+        """Return the result in a few lines."""
+        names = self.feature_names or [f"coef[{j}]" for j in range(len(self.coef))]
+        shown = list(zip(names, self.coef.tolist(), strict=True))
+        more = len(shown) - _MAX_PRINTED if len(shown) > _MAX_PRINTED + 1 else 0
+        lines = [(name, f"{value:.10g}") for name, value in shown[: len(shown) - more]]
+        if more:
+            lines.append(("...", f"and {more} more, in coef"))
+        if len(self.theta) > len(self.coef):
+            lines.insert(0, ("intercept", f"{self.intercept:.10g}"))
+        lines += [("cost", f"{self.cost:.10g}"), ("|gradient|", f"{self.gradient_norm:.3g}")]
+        width = max(len(name) for name, _ in lines)
+        return "\n".join([self.message, *(f"  {name:<{width}}  {value}" for name, value in lines)])
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Predict the target.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features), real
+            The features; (n_samples,) if there is one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            ``h(x)`` for each row.
+
+        Raises
+        ------
+        TypeError
+            If X does not hold real numbers that fit into float64.
+        ValueError
+            If it has another shape.
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> fastgd.fit([0.0, 1.0, 2.0], [5.0, 5.0, 5.0]).predict([7.0]).round(6)
+        array([5.])
+        """
+        array = validation.features(X)
+        n_samples, n_features = array.shape if array.ndim == 2 else (len(array), 1)
+        if n_features != len(self.coef):
+            raise ValueError(
+                f"X has shape {array.shape}, that is {n_features} features, but the fit had {len(self.coef)}. "
+                f"Give X of shape (n_samples, {len(self.coef)})."
+            )
+        array = array.reshape(n_samples, n_features)
+        result = np.empty(n_samples)
+        for start, stop in blocks(n_samples, n_features):  # so that no more than a block is converted at a time
+            result[start:stop] = array[start:stop].astype(np.float64, copy=False) @ self.coef
+        result += self.intercept
+        return result
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Compute the coefficient of determination, R^2, of the predictions.
+
+        ``1 - sum s (y - h)^2 / sum s (y - mean)^2``; where y is constant, 1.0 for perfect predictions and else 0.0.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features), real
+            The features; (n_samples,) if there is one.
+        y : array_like of shape (n_samples,), real
+            The target.
+        sample_weight : array_like of shape (n_samples,), real, optional
+            How much each row counts; 1 each by default.
+
+        Returns
+        -------
+        float
+            At most 1.
+
+        Raises
+        ------
+        TypeError
+            If an argument does not hold real numbers that fit into float64.
+        ValueError
+            If shapes do not fit together, or weights are out of range.
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> round(fastgd.fit([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]).score([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]), 6)
+        1.0
+        """
+        data = validation.training_set(X, y, sample_weight)
+        target = data.y.astype(np.float64)
+        weight = np.ones(len(target)) if data.sample_weight is None else data.sample_weight.astype(np.float64)
+        unexplained = float(weight @ (target - self.predict(data.X)) ** 2)
+        total = float(weight @ (target - np.average(target, weights=weight)) ** 2)
+        if total == 0.0:
+            return float(unexplained == 0.0)
+        return 1.0 - unexplained / total

@@ -1,0 +1,259 @@
+"""The least-squares objective as solvers see it: a cost, a gradient and a Hessian, over something that answers with sums."""
+
+import math
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Vector = NDArray[np.float64]
+
+
+class Sums(Protocol):
+    """What answers: the rows of a training set, or what stands for them."""
+
+    def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
+        """Return ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``."""
+
+    def product(self, p: _Vector) -> _Vector:
+        """Return ``(sum s (x.p)^2, sum s (x.p), sum s (x.p) x_1, ..., sum s (x.p) x_k)``."""
+
+
+class Scales(NamedTuple):
+    """The sizes of a training set's columns, weighted where there are sample weights."""
+
+    mean: _Vector
+    """Mean of each feature, shape (n_features,)."""
+    std: _Vector
+    """Standard deviation of each feature with ddof 0, shape (n_features,); 0 for a constant feature."""
+    y_mean: float
+    """Mean of y."""
+    y_std: float
+    """Its standard deviation with ddof 0."""
+    total_weight: float
+    """sum s."""
+
+
+class Evaluation(NamedTuple):
+    """An objective at one point."""
+
+    theta: _Vector
+    """The point, shape (n_parameters,)."""
+    cost: float
+    """The cost there."""
+    gradient: _Vector
+    """Its gradient, shape (n_parameters,)."""
+    residual_norm: float
+    """sqrt(sum s r^2)."""
+
+
+class Objective:
+    """``J(theta) = c/2 sum s r^2 + l2 |coef|^2``, on features as they are or standardised.
+
+    Standardised features are never written down: theta is carried over to the original units, the pass over the rows is
+    made there, and its sums are carried back.
+
+    Parameters
+    ----------
+    sums : Sums
+        What answers.
+    n_features : int
+        The number of features.
+    intercept : bool
+        Whether theta begins with an intercept.
+    scale : float
+        c.
+    l2 : float
+        The penalty.
+    standardize : Scales, optional
+        The scales to standardise by: features are divided by their std and, where there is an intercept to take up the
+        difference, their mean is subtracted first.
+
+    Attributes
+    ----------
+    n_parameters : int
+        The length of theta.
+    intercept, scale, l2
+        As given.
+    n_passes : int
+        How many times `sums` has answered.
+    """
+
+    def __init__(
+        self,
+        sums: Sums,
+        *,
+        n_features: int,
+        intercept: bool,
+        scale: float,
+        l2: float,
+        standardize: Scales | None = None,
+    ) -> None:
+        self.n_parameters = n_features + intercept
+        self.n_passes = 0
+        self._sums = sums
+        self.intercept = intercept
+        self.scale = scale
+        self.l2 = l2
+        self._standardized = standardize is not None
+        self._centre = np.zeros(n_features)
+        self._unit = np.ones(n_features)
+        if standardize is not None:
+            self._unit = np.where(standardize.std > 0, standardize.std, 1.0)
+            if intercept:
+                self._centre = standardize.mean
+
+    def evaluate(self, theta: _Vector) -> Evaluation:
+        """Compute the cost and its gradient, in one pass.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,), float64
+            The point.
+
+        Returns
+        -------
+        Evaluation
+            The objective there.
+        """
+        self.n_passes += 1
+        sums = self._sums.gradient(self.original(theta), self.scale)
+        squares = sums.item(0)
+        gradient = self._back(sums)
+        cost = 0.5 * squares
+        if self.l2:
+            coef = self._coef(theta)
+            cost += self.l2 * float(coef @ coef)
+            self._coef(gradient)[:] += 2.0 * self.l2 * coef
+        return Evaluation(theta, cost, gradient, math.sqrt(squares / self.scale))
+
+    def product(self, p: _Vector) -> _Vector:
+        """Compute the product of the Hessian with a vector, in one pass.
+
+        Parameters
+        ----------
+        p : ndarray of shape (n_parameters,), float64
+            The vector.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters,), float64
+            ``H p``.
+        """
+        self.n_passes += 1
+        result = self._back(self._sums.product(self.original(p)) * self.scale)
+        if self.l2:
+            self._coef(result)[:] += 2.0 * self.l2 * self._coef(p)
+        return result
+
+    def original(self, theta: _Vector) -> _Vector:
+        """Carry theta over to the units of the rows.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,), float64
+            Theta for the features as this objective has them.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters,), float64
+            Theta for the features as the rows hold them.
+        """
+        if not self._standardized:
+            return theta
+        result = theta.copy()
+        coef = self._coef(result)
+        coef /= self._unit
+        if self.intercept:
+            result[0] -= self._centre @ coef
+        return result
+
+    def from_original(self, theta: _Vector) -> _Vector:
+        """Undo `original`.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,), float64
+            Theta for the features as the rows hold them.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters,), float64
+            Theta for the features as this objective has them.
+        """
+        result = theta.copy()
+        coef = self._coef(result)
+        if self.intercept:
+            result[0] += self._centre @ coef
+        coef *= self._unit
+        return result
+
+    def original_gradient(self, gradient: _Vector) -> _Vector:
+        """Carry a gradient over to the units of the rows: the chain rule through `from_original`.
+
+        Parameters
+        ----------
+        gradient : ndarray of shape (n_parameters,), float64
+            The gradient with respect to theta as this objective has it.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters,), float64
+            The gradient with respect to theta as the rows have it.
+        """
+        result = gradient.copy()
+        coef = self._coef(result)
+        coef *= self._unit
+        if self.intercept:
+            coef += self._centre * gradient[0]
+        return result
+
+    def column_norms(self, scales: Scales) -> tuple[_Vector, _Vector]:
+        """Compute ``|x_j|`` for each parameter: of the features as they are here, and of what they are made from.
+
+        Parameters
+        ----------
+        scales : Scales
+            The sizes of the columns.
+
+        Returns
+        -------
+        norms : ndarray of shape (n_parameters,), float64
+            Of the features as this objective has them; of a column of ones for the intercept.
+        terms : ndarray of shape (n_parameters,), float64
+            Of the numbers that are added up to them: no smaller, and much larger for a standardised feature far from zero.
+        """
+        root = math.sqrt(scales.total_weight)
+        size = np.hypot(scales.mean, scales.std)
+        norms = np.hypot(scales.mean - self._centre, scales.std) / self._unit
+        terms = (size + abs(self._centre)) / self._unit
+        return root * self._with_intercept(1.0, norms), root * self._with_intercept(1.0, terms)
+
+    def penalty_gradient(self, theta: _Vector) -> _Vector:
+        """Compute ``2 l2 coef``.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,), float64
+            The point.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters,), float64
+            The penalty's part of the gradient; 0 for the intercept.
+        """
+        return self._with_intercept(0.0, 2.0 * self.l2 * self._coef(theta))
+
+    def _back(self, sums: _Vector) -> _Vector:
+        gradient = sums[1:] if self.intercept else sums[2:]
+        if self._standardized:
+            coef = self._coef(gradient)
+            coef -= self._centre * sums[1]
+            coef /= self._unit
+        return gradient
+
+    def _coef(self, theta: _Vector) -> _Vector:
+        return theta[1:] if self.intercept else theta
+
+    def _with_intercept(self, value: float, coef: _Vector) -> _Vector:
+        return np.concatenate(([value], coef)) if self.intercept else coef
