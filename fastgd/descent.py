@@ -41,6 +41,15 @@ class History:
         Theta after the last iteration.
     message : str
         How the descent ended; empty if there is nothing to say.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> history = fastgd.descend(lambda theta: 2 * theta, 4.0, learning_rate=0.25, n_iter=3)
+    >>> history["theta"]
+    array([4., 2., 1.])
+    >>> history.theta
+    0.5
     """
 
     def __init__(

@@ -178,7 +178,7 @@ def fit(
         intercept=float(theta[0]) if intercept else 0.0,
         theta=theta.copy(),
         cost=run.last.cost,
-        gradient_norm=float(np.linalg.norm(objective.original_gradient(run.last.gradient))),
+        gradient_norm=math.hypot(*objective.original_gradient(run.last.gradient)),  # norm() would overflow at 1e154
         condition=None if found is None else found.condition,
         feature_names=None,
         n_iter=run.n_iter,
@@ -294,7 +294,8 @@ def _message(
             f"Diverged after {n_iter} iterations: learning_rate={learning_rate:g} is too large. {facts} "
             f'Try learning_rate="auto"{standardize}.'
         )
+    larger = f", or a learning_rate nearer to {2 / found.largest:.4g}" if learning_rate < 1 / found.largest else ""
     return (
         f"Not converged within max_iter={n_iter} iterations at learning_rate={learning_rate:.4g}, tol={tol:g}. {facts} "
-        f"Try a larger max_iter{standardize}{', or a learning_rate nearer to the stable limit' if found else ''}."
+        f"Try a larger max_iter{standardize}{larger}."
     )

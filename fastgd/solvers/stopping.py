@@ -59,6 +59,8 @@ class Stopping:
             ``"tolerance"``, ``"residual"`` for residuals of nothing, ``"rounding"`` for the rounding floor, or ``""`` if it
             does not.
         """
+        if not math.isfinite(at.residual_norm):
+            return ""  # infinite tolerances would accept anything
         if at.residual_norm <= self._tol * self._y_spread and not self._objective.l2:
             return "residual"
         if self._witness_denies(at):

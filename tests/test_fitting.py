@@ -1,0 +1,396 @@
+"""fit: the iterates of the by-hand loop, an honest ending, and certified digits on real data."""
+
+import dataclasses
+import math
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import reference
+
+
+def training_set(n=200, k=3, seed=5):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, k)) * np.linspace(0.5, 2, k) + np.linspace(-1, 1, k)
+    y = X @ np.linspace(1, -1, k) + 2 + 0.1 * rng.standard_normal(n)
+    return X, y
+
+
+def hessian(X, scale, *, intercept=True, sample_weight=None):
+    """The Hessian c X^T S X of the losses."""
+    A = np.column_stack((np.ones(len(X)), X)) if intercept else X
+    s = np.ones(len(X)) if sample_weight is None else sample_weight
+    return scale * (A.T * s) @ A
+
+
+OPTIONS = [
+    {},
+    {"intercept": False},
+    {"loss": "half_mse"},
+    {"loss": "sse", "learning_rate": 1e-4},
+    {"sample_weight": np.linspace(0, 3, 200)},
+    {"l2": 0.3},
+    {"l2": 0.3, "intercept": False, "loss": "half_mse", "sample_weight": np.linspace(1, 2, 200)},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
+def test_every_iterate_is_that_of_the_loop_by_hand(options, layout):
+    X, y = training_set()
+    options = {"intercept": True, "learning_rate": 0.02, **options}
+    start = np.arange(1.0, 4.0 + options["intercept"])
+    result = fastgd.fit(layout(X), y, method="gd", max_iter=50, tol=0, theta0=start, history=True, **options)
+    path = reference.descend(X, y, start, n_iter=50, **options)
+    np.testing.assert_allclose(result.history["theta"], path[:-1], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(result.theta, path[-1], rtol=1e-12)
+    np.testing.assert_array_equal(result.history.theta, result.theta)
+    np.testing.assert_array_equal(result.history["update"], np.diff([*result.history["theta"], result.theta], axis=0))
+    objective = {name: value for name, value in options.items() if name != "learning_rate"}
+    for i in (0, 49):
+        np.testing.assert_allclose(
+            result.history["gradient"][i], reference.gradient(X, y, path[i], **objective), rtol=1e-9, atol=1e-11
+        )
+        np.testing.assert_allclose(result.history["cost"][i], reference.cost(X, y, path[i], **objective), rtol=1e-12)
+    np.testing.assert_allclose(result.cost, reference.cost(X, y, path[-1], **objective), rtol=1e-12)
+
+
+def test_a_zero_tolerance_runs_exactly_the_iterations_asked_for():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = fastgd.fit([1.0, 2.0], [1.0, 2.0], theta0=[0.0, 1.0], learning_rate=0.1, max_iter=7, tol=0)
+    assert (result.n_iter, result.n_passes, result.converged) == (7, 8, False)  # one pass to begin with, one a step
+    assert "7 iterations asked for" in result.message
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("sample_weight", [None, np.linspace(0, 3, 200)])
+def test_automatic_learning_rate_is_one_over_the_largest_eigenvalue(intercept, sample_weight):
+    X, y = training_set()
+    result = fastgd.fit(X, y, intercept=intercept, sample_weight=sample_weight, max_iter=1, tol=0, history=True)
+    total = len(y) if sample_weight is None else sample_weight.sum()
+    values = np.linalg.eigvalsh(hessian(X, 2 / total, intercept=intercept, sample_weight=sample_weight))
+    step = -result.history["update"][0] / result.history["gradient"][0]
+    np.testing.assert_allclose(step, 1 / values[-1], rtol=1e-10)
+    np.testing.assert_allclose(result.condition, values[-1] / values[0], rtol=1e-8)
+
+
+@pytest.mark.parametrize("options", [{}, {"l2": 0.05}, {"standardize": True}, {"intercept": False}], ids=str)
+def test_converges_to_the_least_squares_solution(options):
+    X, y = training_set()
+    result = fastgd.fit(X, y, max_iter=20_000, tol=1e-12, **options)
+    assert result.converged
+    assert result.verified
+    A = np.column_stack((np.ones(len(y)), X)) if options.get("intercept", True) else X
+    penalty = options.get("l2", 0) * len(y) * np.diag([0.0, 1, 1, 1])
+    expected = np.linalg.solve(A.T @ A + penalty, A.T @ y) if "l2" in options else np.linalg.lstsq(A, y)[0]
+    np.testing.assert_allclose(result.theta, expected, rtol=1e-9)
+    np.testing.assert_array_equal(result.coef, result.theta[-3:])
+    assert result.intercept == (result.theta[0] if options.get("intercept", True) else 0.0)
+
+
+def test_converged_means_the_scale_free_gradient_is_within_tol():
+    X, y = training_set()
+    tol = 1e-5
+    result = fastgd.fit(X, y, tol=tol, max_iter=10_000, history=True)
+    A = np.column_stack((np.ones(len(y)), X))
+
+    def scale_free(theta):
+        r = A @ theta - y
+        return np.max(np.abs(A.T @ r) / np.linalg.norm(A, axis=0)) / np.linalg.norm(r)
+
+    assert scale_free(result.theta) <= tol < scale_free(result.history["theta"][-1])
+    assert f"tol={tol:g}" in result.message
+
+
+def test_units_of_y_do_not_change_when_it_stops():
+    X, y = training_set()
+    counts = {fastgd.fit(X, y * 2.0**power, max_iter=10_000).n_iter for power in (-300, 0, 300)}
+    assert len(counts) == 1
+
+
+def test_data_on_a_line_converge_by_their_residuals():
+    result = fastgd.fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.0, 5.0, 7.0])
+    assert result.converged
+    np.testing.assert_allclose(result.theta, [1, 2], atol=1e-7)
+
+
+def test_data_on_a_line_far_from_zero_are_not_taken_for_fitted():
+    # The residuals of theta = (1e9, 0) are already below 1e-8 of |y|, but not of its spread.
+    x = np.arange(5.0)
+    result = fastgd.fit(x, 1e9 + x, theta0=[1e9, 0.0], standardize=True, tol=1e-8)
+    np.testing.assert_allclose(result.coef, [1.0], rtol=1e-6)
+
+
+def test_the_rounding_floor_ends_a_descent_that_no_tolerance_could():
+    X, y = training_set()
+    result = fastgd.fit(X, y, tol=1e-300, max_iter=10_000)
+    assert result.converged
+    assert "rounding error" in result.message
+
+
+def test_too_large_a_step_names_the_largest_stable_one():
+    X, y = training_set()
+    limit = 2 / np.linalg.eigvalsh(hessian(X, 2 / len(y)))[-1]
+    with pytest.warns(fastgd.ConvergenceWarning, match="too large") as caught:
+        result = fastgd.fit(X, y, learning_rate=5.0, max_iter=10_000)
+    assert not result.converged
+    assert np.isfinite(result.theta).all()
+    assert result.n_iter < 10_000
+    assert str(caught[0].message) == result.message
+    assert f"2 / lambda_max = {limit:.4g}" in result.message
+    assert "condition number" in result.message
+    assert 'learning_rate="auto"' in result.message
+
+
+@pytest.mark.parametrize(("share", "stable"), [(0.99, True), (1.01, False)])
+def test_the_largest_stable_step_divides_descents_that_arrive_from_those_that_do_not(share, stable):
+    X, y = training_set()
+    limit = 2 / np.linalg.eigvalsh(hessian(X, 2 / len(y)))[-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if stable else "ignore")
+        result = fastgd.fit(X, y, learning_rate=share * limit, max_iter=5000)
+    assert result.converged == stable
+
+
+def test_divergence_is_told_even_with_zero_tolerance_and_before_overflow():
+    X, y = training_set()
+    with pytest.warns(fastgd.ConvergenceWarning, match="Diverged after 20 iterations"):
+        result = fastgd.fit(X, y, learning_rate=5.0, max_iter=20, tol=0)
+    assert result.n_iter == 20
+
+
+def test_running_out_of_iterations_says_what_to_try():
+    X, y = training_set()
+    with pytest.warns(fastgd.ConvergenceWarning, match="Not converged within max_iter=3") as caught:
+        result = fastgd.fit(X, y, max_iter=3)
+    assert (result.converged, result.n_iter) == (False, 3)
+    assert "standardize=True" in str(caught[0].message)
+    condition = np.linalg.cond(hessian(X, 1.0))
+    assert f"condition number is {condition:.3g}" in result.message
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("options", [{}, {"standardize": True}, {"tol": 0}, {"theta0": [1.0, 0, 0, 0]}], ids=str)
+def test_non_finite_input_is_refused_by_row_and_column(bad, options):
+    X, y = training_set(n=9)
+    for row, column in ((0, 2), (4, 0), (8, 1)):
+        spoilt = X.copy()
+        spoilt[row, column] = bad
+        with pytest.raises(ValueError, match=rf"X in row {row}, column {column} "):
+            fastgd.fit(spoilt, y, **options)
+    y[5] = bad
+    with pytest.raises(ValueError, match=r"y in row 5 "):
+        fastgd.fit(X, y, **options)
+
+
+def test_finite_numbers_that_overflow_are_not_called_non_finite():
+    with pytest.warns(fastgd.ConvergenceWarning, match="Diverged"):
+        fastgd.fit([1.0, 2.0], [1e200, -1e200], learning_rate=1e200, tol=0)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("sample_weight", [None, np.linspace(0, 3, 200)])
+def test_standardize_descends_on_the_standardised_features(intercept, sample_weight):
+    X, y = training_set()
+    X = X * [1e-3, 1.0, 1e4] + [5.0, 0.0, -3e4] * np.full(3, intercept)
+    mean = np.average(X, axis=0, weights=sample_weight)
+    std = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=sample_weight))
+    Z = (X - mean * intercept) / std
+    options = {"intercept": intercept, "sample_weight": sample_weight, "l2": 0.01}
+    start = np.arange(1.0, 4.0 + intercept)
+    result = fastgd.fit(
+        X, y, standardize=True, learning_rate=0.1, max_iter=30, tol=0, theta0=start, history=True, **options
+    )
+
+    start_z = start.copy()
+    start_z[intercept:] *= std
+    if intercept:
+        start_z[0] += mean @ start[1:]
+    path = reference.descend(Z, y, start_z, learning_rate=0.1, n_iter=30, **options)
+    path[:, intercept:] /= std
+    if intercept:
+        path[:, 0] -= path[:, 1:] @ mean
+    np.testing.assert_allclose(result.history["theta"], path[:-1], rtol=1e-9)
+    np.testing.assert_allclose(result.theta, path[-1], rtol=1e-9)
+
+
+def test_the_history_of_a_standardised_fit_has_the_gradient_of_the_original_units():
+    X, y = training_set()
+    X = X * [1e-2, 1.0, 1e2] + 3
+    result = fastgd.fit(X, y, standardize=True, learning_rate=0.1, max_iter=5, tol=0, history=True)
+    for theta, gradient in zip(result.history["theta"], result.history["gradient"], strict=True):
+        np.testing.assert_allclose(gradient, reference.gradient(X, y, theta, intercept=True), rtol=1e-9)
+    np.testing.assert_allclose(
+        result.gradient_norm, np.linalg.norm(reference.gradient(X, y, result.theta, intercept=True)), rtol=1e-9
+    )
+
+
+def test_a_constant_column_is_fitted_and_its_neighbours_unharmed():
+    X, y = training_set()
+    X = np.column_stack((X, np.full(len(y), 0.1)))
+    result = fastgd.fit(X, y, standardize=True, tol=1e-12)
+    assert result.converged
+    np.testing.assert_allclose(
+        result.predict(X), fastgd.fit(X[:, :3], y, standardize=True, tol=1e-12).predict(X[:, :3])
+    )
+
+
+def test_callback_sees_every_iteration_and_its_theta_continues_the_fit():
+    X, y = training_set()
+    states = []
+    whole = fastgd.fit(X, y, learning_rate=0.05, max_iter=10, tol=0, callback=states.append)
+    assert [state.n_iter for state in states] == list(range(1, 11))
+    np.testing.assert_array_equal(states[-1].theta, whole.theta)
+    for state in states:
+        assert state.cost == fastgd.cost(X, y, state.theta, intercept=True)
+        np.testing.assert_array_equal(state.gradient, fastgd.gradient(X, y, state.theta, intercept=True))
+    rest = fastgd.fit(X, y, learning_rate=0.05, max_iter=6, tol=0, theta0=states[3].theta)
+    np.testing.assert_array_equal(rest.theta, whole.theta)
+
+
+def test_a_true_return_value_ends_the_fit():
+    X, y = training_set()
+    result = fastgd.fit(X, y, callback=lambda state: state.n_iter == 4)
+    assert (result.n_iter, result.converged) == (4, False)
+    assert "Ended by callback after 4" in result.message
+
+
+def test_a_callback_that_spoils_its_theta_spoils_nothing():
+    X, y = training_set()
+
+    def spoil(state):
+        state.theta[:] = np.nan
+        state.gradient[:] = np.nan
+
+    np.testing.assert_array_equal(
+        fastgd.fit(X, y, learning_rate=0.05, max_iter=5, tol=0, callback=spoil).theta,
+        fastgd.fit(X, y, learning_rate=0.05, max_iter=5, tol=0).theta,
+    )
+
+
+def test_ctrl_c_ends_a_long_fit():
+    X, y = training_set()
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        fastgd.fit(X, y, max_iter=10**9, tol=0)
+    assert time.monotonic() - start < 5
+
+
+def test_progress_shows_a_bar_for_long_work_only(capfd, monkeypatch):
+    X, y = training_set()
+    fastgd.fit(X, y, max_iter=10, tol=0, progress=True)
+    assert "iteration" not in capfd.readouterr().err
+    monkeypatch.setattr("fastgd.progress._DELAY", 0)
+    fastgd.fit(X, y, max_iter=3000, tol=0, progress=True, callback=lambda state: time.sleep(1e-4))
+    shown = capfd.readouterr().err
+    assert "/3000" in shown
+    assert "cost=" in shown
+
+
+def test_progress_without_tqdm_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    with pytest.raises(ImportError, match=r"pip install 'fastgd\[progress\]'"):
+        fastgd.fit([1.0, 2.0], [1.0, 2.0], progress=True)
+
+
+def test_the_result_prints_in_a_few_lines():
+    result = fastgd.fit([0.0, 1.0], [1.0, 3.0], theta0=[1.0, 2.0])
+    assert repr(result).splitlines() == [
+        "Converged after 0 iterations: the residuals are within tol=1e-08 of the spread of y.",
+        "  intercept   1",
+        "  coef[0]     2",
+        "  cost        0",
+        "  |gradient|  0",
+    ]
+    named = dataclasses.replace(result, feature_names=["hours"])
+    assert "  hours       2" in repr(named).splitlines()
+    wide = dataclasses.replace(result, coef=np.arange(30.0), theta=np.arange(31.0))
+    assert len(repr(wide).splitlines()) < 16
+    assert "and 20 more" in repr(wide)
+
+
+def test_predict_and_score():
+    X, y = training_set()
+    result = fastgd.fit(X, y, standardize=True)
+    expected = X @ result.coef + result.intercept
+    for given in (X, np.asfortranarray(X), X.astype(np.float32).astype(np.float64), X[::-1]):
+        np.testing.assert_allclose(result.predict(given), given @ result.coef + result.intercept)
+    np.testing.assert_allclose(result.predict([[1, 2, 3]]), [result.coef @ [1, 2, 3] + result.intercept])
+    s = np.linspace(0, 1, len(y))
+    mean = np.average(y, weights=s)
+    np.testing.assert_allclose(
+        result.score(X, y, s), 1 - np.sum(s * (y - expected) ** 2) / np.sum(s * (y - mean) ** 2), rtol=1e-12
+    )
+    with pytest.raises(ValueError, match=r"\(200, 2\), that is 2 features, but the fit had 3"):
+        result.predict(X[:, :2])
+    constant = fastgd.fit([1.0, 2.0], [5.0, 5.0], theta0=[5.0, 0.0])
+    assert constant.score([1.0, 2.0], [5.0, 5.0]) == 1.0
+    assert constant.score([1.0, 2.0], [4.0, 4.0]) == 0.0
+
+
+def test_inputs_are_not_changed():
+    X, y = training_set()
+    s, start = np.linspace(1, 2, len(y)), np.ones(4)
+    before = [a.copy() for a in (X, y, s, start)]
+    fastgd.fit(X, y, sample_weight=s, theta0=start, standardize=True, max_iter=5, tol=0)
+    fastgd.fit(X, y, sample_weight=s, theta0=start, max_iter=0, tol=0).theta[:] = 7  # nor aliased
+    for array, copy in zip((X, y, s, start), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"method": "sgd"}, ValueError, "method='sgd'.*'auto', 'gd'"),
+        ({"loss": "mae"}, ValueError, "loss='mae'.*'mse', 'half_mse', 'sse'"),
+        ({"loss": ["mse"]}, ValueError, "loss="),
+        ({"learning_rate": 0}, ValueError, "learning_rate=0"),
+        ({"learning_rate": -0.1}, ValueError, "learning_rate=-0.1"),
+        ({"learning_rate": "fast"}, TypeError, "learning_rate='fast'.*\"auto\""),
+        ({"max_iter": -1}, ValueError, "max_iter=-1"),
+        ({"max_iter": 1.5}, TypeError, "max_iter=1.5"),
+        ({"tol": -1e-3}, ValueError, "tol=-0.001"),
+        ({"tol": math.nan}, ValueError, "tol=nan"),
+        ({"l2": -1}, ValueError, "l2=-1"),
+        ({"theta0": [1.0]}, ValueError, r"theta0 has shape \(1,\), but \(2,\)"),
+        ({"theta0": [1.0, math.nan]}, ValueError, r"theta0\[1\] is nan"),
+        ({"intercept": "no"}, TypeError, "intercept='no'"),
+        ({"standardize": 1}, TypeError, "standardize=1"),
+        ({"sample_weight": [1.0, -1.0, 1.0]}, ValueError, r"sample_weight is -1\.0 in row 1"),
+        ({"callback": 3}, TypeError, "callback is a int"),
+    ],
+    ids=str,
+)
+def test_bad_options_say_what_to_do(options, error, message):
+    with pytest.raises(error, match=message):
+        fastgd.fit([1.0, 2.0, 4.0], [1.0, 2.0, 3.0], **options)
+
+
+def test_x_too_large_for_its_squares_says_so():
+    with pytest.raises(ValueError, match="squares of X exceed float64"):
+        fastgd.fit([1e200, 2e200], [1.0, 2.0])
+
+
+def digits(computed, certified):
+    return min(
+        min(15.0, -math.log10(abs(c - t) / abs(t))) if c != t else 15.0
+        for c, t in zip(computed, certified, strict=True)
+    )
+
+
+def test_no_intercept_sets_of_nist():
+    # NIST StRD, NoInt1 and NoInt2: both are formulas.
+    first = fastgd.fit(np.arange(60.0, 71.0), np.arange(130.0, 141.0), intercept=False, tol=1e-15)
+    assert digits(first.theta, [2.07438016528926]) >= 14
+    second = fastgd.fit([4.0, 5.0, 6.0], [3.0, 4.0, 4.0], intercept=False, tol=1e-15)
+    assert digits(second.theta, [0.727272727272727]) >= 14
