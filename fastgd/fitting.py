@@ -236,10 +236,8 @@ class _Run:
         return History(theta[:-1], gradient[:-1], np.diff(theta, axis=0), cost[:-1], theta[-1])
 
     def _state(self, at: Evaluation) -> FitState:
-        objective = self._objective
-        return FitState(
-            self.n_iter, objective.original(at.theta).copy(), at.cost, objective.original_gradient(at.gradient)
-        )
+        theta = self._objective.original(at.theta).copy()
+        return FitState(self.n_iter, theta, at.cost, self._objective.original_gradient(at.gradient).copy())
 
 
 def _scales(rows: ArrayRows, total_weight: float) -> Scales:

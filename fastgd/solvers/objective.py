@@ -201,6 +201,8 @@ class Objective:
         ndarray of shape (n_parameters,), float64
             The gradient with respect to theta as the rows have it.
         """
+        if not self._standardized:
+            return gradient
         result = gradient.copy()
         coef = self._coef(result)
         coef *= self._unit
