@@ -68,8 +68,8 @@ def cost(
     >>> fastgd.cost([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], 2.0, loss="sse")
     1.0
     """
-    if sample_weight is None and not l2:
-        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss))
+    if type(l2) is float and l2 == 0.0 and type(loss) is str:
+        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
         if sums is not None:
             return 0.5 * sums.item(0)
     return _evaluate(X, y, theta, intercept, loss, sample_weight, l2)[0]
@@ -128,17 +128,11 @@ def gradient(
     >>> fastgd.gradient([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]], [2.0, 4.0, 7.0], [0.0, 2.0], loss="sse")
     array([-2., -6.])
     """
-    if sample_weight is None and not l2 and out is None:
-        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss))
+    if type(l2) is float and l2 == 0.0 and type(loss) is str and out is None:
+        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
         if sums is not None:
             return sums[1:] if intercept else sums[2:]
-    if out is not None:
-        out = validation.output(out, theta, (X, y, theta, sample_weight))
-    result = _evaluate(X, y, theta, intercept, loss, sample_weight, l2)[1]
-    if out is None:
-        return result
-    out[...] = result
-    return out
+    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2, out)[1]
 
 
 def cost_and_gradient(
@@ -193,17 +187,11 @@ def cost_and_gradient(
     >>> fastgd.cost_and_gradient([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], [2.0], loss="sse")
     (1.0, array([-6.]))
     """
-    if out is not None:
-        out = validation.output(out, theta, (X, y, theta, sample_weight))
-    elif sample_weight is None and not l2:
-        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss))
+    if type(l2) is float and l2 == 0.0 and type(loss) is str and out is None:
+        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
         if sums is not None:
             return 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
-    value, result = _evaluate(X, y, theta, intercept, loss, sample_weight, l2)
-    if out is None:
-        return value, result
-    out[...] = result
-    return value, out
+    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2, out)
 
 
 def _evaluate(
@@ -214,17 +202,26 @@ def _evaluate(
     loss: str,
     sample_weight: ArrayLike | None,
     l2: float,
+    out: NDArray[np.float64] | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
     intercept = validation.switch(intercept, "intercept")
     data = validation.training_set(X, y, sample_weight)
     rows = ArrayRows(data.X, data.y, data.sample_weight)
-    parameters = validation.parameters(theta, rows.n_features, intercept)
+    given = validation.real_array(theta, "theta")
+    parameters = validation.parameters(given, rows.n_features, intercept)
     scale = validation.loss_scale(loss, data.total_weight)
     l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
+    if out is not None:
+        validation.output(out, given.shape, (data.X, data.y, data.sample_weight, given))
     sums = rows.gradient(parameters, scale)
     value, result = 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
     if l2:
         coef = parameters[1:] if intercept else parameters
-        value += l2 * float(coef @ coef)
-        result[-coef.size :] += 2.0 * l2 * coef
-    return value, result.reshape(np.shape(theta))
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
+            value += float(l2 * (coef @ coef))
+            result[-coef.size :] += 2.0 * l2 * coef
+    result = result.reshape(given.shape)
+    if out is None:
+        return value, result
+    out[...] = result
+    return value, out

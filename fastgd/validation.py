@@ -232,22 +232,17 @@ def starting_point(theta0: ArrayLike, n_features: int, intercept: bool) -> _Vect
     return theta
 
 
-def output(out: object, theta: ArrayLike, inputs: tuple[object, ...]) -> _Array:
+def output(out: object, shape: tuple[int, ...], inputs: tuple[_Array | None, ...]) -> None:
     """Check the array that a gradient is to be written into.
 
     Parameters
     ----------
     out : object
         What was given.
-    theta : array_like
-        The parameters as given; the gradient has their shape.
-    inputs : tuple
-        What it must not share memory with, as given.
-
-    Returns
-    -------
-    ndarray
-        `out`.
+    shape : tuple of int
+        The shape of theta, and so of the gradient.
+    inputs : tuple of ndarray or None
+        The arrays that it must not share memory with.
 
     Raises
     ------
@@ -256,21 +251,19 @@ def output(out: object, theta: ArrayLike, inputs: tuple[object, ...]) -> _Array:
     ValueError
         If it has another shape, is read-only, or shares memory with an input.
     """
-    if not isinstance(out, np.ndarray) or out.dtype != _FLOAT64 or not out.dtype.isnative:
-        what = f"an array of {out.dtype}" if isinstance(out, np.ndarray) else f"a {type(out).__name__}"
-        raise TypeError(f"out is {what}, but an array of float64 is expected. Give numpy.empty({np.shape(theta)}).")
-    if out.shape != np.shape(theta):
+    if not isinstance(out, np.ndarray) or out.dtype != _FLOAT64 or isinstance(out, np.ma.MaskedArray):
+        what = f"an array of {out.dtype}" if type(out) is np.ndarray else f"a {type(out).__name__}"
+        raise TypeError(f"out is {what}, but an array of float64 is expected. Give numpy.empty({shape}).")
+    if out.shape != shape:
         raise ValueError(
-            f"out has shape {out.shape}, but theta and so the gradient have {np.shape(theta)}. "
-            f"Give numpy.empty({np.shape(theta)})."
+            f"out has shape {out.shape}, but theta and so the gradient have {shape}. Give numpy.empty({shape})."
         )
     if not out.flags.writeable:
         raise ValueError(
             "out is read-only, but the gradient is to be written into it. Give an array that can be written."
         )
-    if any(isinstance(array, np.ndarray) and _share_memory(out, array) for array in inputs):
+    if any(array is not None and _share_memory(out, array) for array in inputs):
         raise ValueError("out shares memory with an input, which would be overwritten. Give an array of its own.")
-    return out
 
 
 def loss_scale(loss: str, total_weight: float) -> float:
@@ -425,19 +418,20 @@ def _total_weight(s: _Array, n_samples: int) -> float:
             f"sample_weight has shape {s.shape}, but X has {n_samples} rows, so ({n_samples},) is expected. "
             f"Give one weight for each row.{_ravel_hint(s, 'sample_weight')}"
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = float(s.sum(dtype=np.float64))
-    if s.min() >= 0 and 0.0 < total < math.inf:
+    from fastgd.rows.arrays import SMALLEST_TOTAL, total_weight  # here, as nothing else in this module needs numba
+
+    total = total_weight(s)
+    if SMALLEST_TOTAL <= total < math.inf:
         return total
     finite = np.isfinite(s)
     wrong = np.flatnonzero(~finite | (np.where(finite, s, 0) < 0))
     if wrong.size:
         problem = f"is {s[wrong[0]]} in row {wrong[0]}"
     else:
-        problem = "is zero in every row" if total == 0 else "has a sum that float64 cannot hold"
+        problem = "is zero in every row" if total == 0 else f"has the sum {total:g}"
     raise ValueError(
-        f"sample_weight {problem}, but finite weights >= 0 with a positive, finite sum are expected. "
-        "Correct the weights, or drop the rows."
+        f"sample_weight {problem}, but finite weights >= 0 with a sum from {SMALLEST_TOTAL:g} on are expected. "
+        "Correct the weights, drop the rows, or multiply all weights by a constant: only their ratios count."
     )
 
 

@@ -20,9 +20,24 @@ FLAGS = {
 _FLOATS = {"d": types.float64, "f": types.float32}
 
 
-def _readonly(dtype: Any, ndim: int) -> Any:
-    # A writable array is accepted where a read-only one is declared, and not the other way round: so one
-    # compiled variant serves both.
+def readonly(dtype: Any, ndim: int) -> Any:
+    """Return the type of an argument that is only read.
+
+    A writable array is accepted where a read-only one is declared, and not the other way round: so one compiled variant
+    serves both.
+
+    Parameters
+    ----------
+    dtype : numba type
+        The type of the entries.
+    ndim : int
+        The number of dimensions.
+
+    Returns
+    -------
+    numba type
+        A C-contiguous array.
+    """
     return types.Array(dtype, ndim, "C", readonly=True)
 
 
@@ -67,12 +82,12 @@ class Kernel(dict[tuple[str, str | None, bool], Callable[..., None]]):
 
     def _signature(self, x: str, y: str | None, weighted: bool) -> Any:
         return types.void(
-            _readonly(_FLOATS[x], 2),
+            readonly(_FLOATS[x], 2),
             types.intp,
             types.intp,
-            types.none if y is None else _readonly(_FLOATS[y], 1),
-            _readonly(types.float64, 1) if weighted else types.none,
-            _readonly(types.float64, 1),
+            types.none if y is None else readonly(_FLOATS[y], 1),
+            readonly(types.float64, 1) if weighted else types.none,
+            readonly(types.float64, 1),
             types.float64,
             types.Array(types.float64, 1, "C"),
         )

@@ -1,5 +1,6 @@
 """Rows in memory: numpy arrays and memory maps, of any layout and any real dtype."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.kernels import column_major, line, row_major
+from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows.blocks import BLOCK_VALUES, blocks, fold
 
 _Array = NDArray[Any]
@@ -15,9 +17,12 @@ _Vector = NDArray[np.float64]
 _FLOAT64 = np.dtype(np.float64)
 _FLOAT32 = np.dtype(np.float32)
 
+# Sample weights of a smaller sum lose their digits to underflow when they are multiplied with residuals.
+SMALLEST_TOTAL = 1e-290
+
 # Kinds of kernel variants: X and y of the same dtype, no sample weights.
-_FLOAT64_ROWS = "d", "d", False
-_FLOAT32_ROWS = "f", "f", False
+_FLOAT64_ROWS: tuple[str, str, bool] = ("d", "d", False)
+_FLOAT32_ROWS: tuple[str, str, bool] = ("f", "f", False)
 
 # The kernels without and with an intercept, by the number of features.
 _ROW_MAJOR = {
@@ -175,8 +180,9 @@ class ArrayRows:
             sums = np.empty(size)
             run(self._X, 0, n_samples, y, self._s, theta, scale, sums)
         else:
-            sums = fold(self._block_sums(run, y, theta, size))
-            sums *= scale
+            with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
+                sums = fold(self._block_sums(run, y, theta, size))
+                sums *= scale
         return sums[: 2 + n_features].copy() if kernel.workspace else sums
 
     def _block_sums(self, run: Callable[..., None], y: _Array | None, theta: _Vector, size: int) -> Iterator[_Vector]:
@@ -202,7 +208,12 @@ class ArrayRows:
 
 
 def short_pass(
-    X: object, y: object, theta: object, intercept: object, factor: tuple[float, bool] | None
+    X: object,
+    y: object,
+    theta: object,
+    intercept: object,
+    factor: tuple[float, bool] | None,
+    sample_weight: object = None,
 ) -> _Vector | None:
     """Sum over a single block of rows that need no conversion, or decline.
 
@@ -216,7 +227,9 @@ def short_pass(
     intercept : bool
         Whether theta should have one.
     factor : tuple of (float, bool), or None
-        What the sums are multiplied with, and whether they are divided by the number of rows, too.
+        What the sums are multiplied with, and whether they are divided by the total weight, too.
+    sample_weight : object
+        Sample weights, unchecked, or None.
 
     Returns
     -------
@@ -227,26 +240,61 @@ def short_pass(
         type(X) is type(y) is type(theta) is np.ndarray
         and theta.dtype is _FLOAT64
         and X.dtype is y.dtype
-        and X.flags.carray  # row-major without gaps, aligned, writable: what most arrays are
-        and y.flags.carray
+        and y.flags.carray  # without gaps, aligned, writable: what most arrays are
         and theta.flags.carray
-        and X.ndim == 2
         and y.ndim == theta.ndim == 1
         and factor is not None
         and (intercept is False or intercept is True)
     ):
         return None
     kind = _FLOAT64_ROWS if X.dtype is _FLOAT64 else _FLOAT32_ROWS if X.dtype is _FLOAT32 else None
-    n_samples, n_features = X.shape
-    if kind is None or not (
-        len(y) == n_samples and len(theta) == n_features + intercept and 0 < X.size <= BLOCK_VALUES
-    ):
+    if X.ndim == 1:
+        X = X[:, np.newaxis]
+    if kind is None or X.ndim != 2:
         return None
-    sums = np.empty(2 + n_features)
+    n_samples, n_features = X.shape
+    if not (len(y) == n_samples and len(theta) == n_features + intercept and 0 < X.size <= BLOCK_VALUES):
+        return None
+    total: float = n_samples
+    s = sample_weight
+    if s is not None:
+        if not (type(s) is np.ndarray and s.dtype is _FLOAT64 and s.flags.carray and s.shape == (n_samples,)):
+            return None
+        total = compiled_sum_nonnegative()(s)
+        if not SMALLEST_TOTAL <= total < math.inf:
+            return None
+        kind = kind[0], kind[1], True
     scale, mean = factor
-    kernel = _ROW_MAJOR.get(n_features, _ROW_MAJOR_MANY)[intercept]
-    kernel[kind](X, 0, n_samples, y, None, theta, scale / n_samples if mean else scale, sums)
-    return sums
+    if mean:
+        scale /= total
+    if X.flags.carray:
+        sums = np.empty(2 + n_features)
+        _ROW_MAJOR.get(n_features, _ROW_MAJOR_MANY)[intercept][kind](X, 0, n_samples, y, s, theta, scale, sums)
+        return sums
+    if X.flags.fnc and X.flags.behaved:  # not farray, which numpy says of any array that is not row-major
+        kernel = _COLUMN_MAJOR[intercept]
+        sums = np.empty(2 + n_features + kernel.workspace)
+        kernel[kind](X.T, 0, n_samples, y, s, theta, scale, sums)
+        return sums[: 2 + n_features].copy()
+    return None
+
+
+def total_weight(sample_weight: _Array) -> float:
+    """Add up sample weights.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_samples,), real
+        The sample weights.
+
+    Returns
+    -------
+    float
+        Their sum; NaN if one of them is negative or NaN.
+    """
+    add = compiled_sum_nonnegative()
+    sums = (add(_converted(sample_weight[start:stop], _FLOAT64)) for start, stop in blocks(len(sample_weight), 1))
+    return float(sum(sums))
 
 
 def _read_as(array: _Array) -> np.dtype[Any]:
