@@ -1,0 +1,1 @@
+"""The asv suite: speed of every commit, beside plain numpy."""
