@@ -431,7 +431,7 @@ def _total_weight(s: _Array, n_samples: int) -> float:
         problem = "is zero in every row" if total == 0 else f"has the sum {total:g}"
     raise ValueError(
         f"sample_weight {problem}, but finite weights >= 0 with a sum from {SMALLEST_TOTAL:g} on are expected. "
-        "Correct the weights, drop the rows, or multiply all weights by a constant: only their ratios count."
+        "Correct the weights, drop the rows, or multiply all weights by a constant."
     )
 
 

@@ -1,0 +1,5 @@
+from hypothesis import settings
+
+# No deadline, because a first call may compile for a second; derandomised, because CI must fail twice or not at all.
+settings.register_profile("fastgd", deadline=None, derandomize=True)
+settings.load_profile("fastgd")

@@ -1,0 +1,65 @@
+"""The truth of the tests: the mathematics in rational arithmetic, and how far from it float64 may be."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+# Errors in units of the unit roundoff u: they were seen below 1, where theory allows the number of terms; above 8 something is
+# wrong.
+_ALARM = Fraction(8, 2**53)
+
+_SCALES = {"sse": lambda total: 2, "mse": lambda total: 2 / total, "half_mse": lambda total: 1 / total}
+
+
+def numbers(values):
+    """Return floats as the fractions that they are, or whole numbers, which are 20 times as fast."""
+    return np.vectorize(lambda value: int(value) if value.is_integer() else Fraction(value), otypes=[object])(
+        np.asarray(values, dtype=np.float64)
+    )
+
+
+def sums(X, y, theta, s=None):
+    """Sum s r^2, s r, and s r x_j for each feature j; y=None is a y of zeros."""
+    X, theta = _columns(X), np.atleast_1d(numbers(theta))
+    n_features = X.shape[1]
+    r = X @ theta[-n_features:] + (theta[0] if len(theta) > n_features else 0) - (0 if y is None else numbers(y))
+    sr = r if s is None else numbers(s) * r
+    return np.array([sr @ r, sr.sum(), *(sr @ X)], dtype=object)
+
+
+def cost_and_gradient(X, y, theta, *, loss="mse", sample_weight=None, l2=0.0):
+    """Evaluate the objective; there is an intercept where theta is one longer than a row."""
+    total = Fraction(len(X)) if sample_weight is None else Fraction(sum(numbers(sample_weight)))
+    n_features = _columns(X).shape[1]
+    coef = np.atleast_1d(numbers(theta))[-n_features:]
+    scaled = _SCALES[loss](total) * sums(X, y, theta, sample_weight)
+    gradient = scaled[2 - (np.size(theta) > n_features) :]
+    gradient[-n_features:] += 2 * Fraction(l2) * coef
+    return scaled[0] / 2 + Fraction(l2) * (coef @ coef), gradient
+
+
+def sums_bound(X, y, theta, s=None):
+    """Bound the rounding errors of the sums: ``c u |X|^T s (|X| |theta| + |y|)``, and alike for r^2 and r."""
+    return _ALARM * sums(_size(X), None if y is None else -_size(y), _size(theta), s)
+
+
+def bounds(X, y, theta, **options):
+    """Bound the rounding errors of cost and gradient: the same formulas on magnitudes, where nothing cancels."""
+    cost, gradient = cost_and_gradient(_size(X), -_size(y), _size(theta), **options)
+    return _ALARM * cost, _ALARM * gradient
+
+
+def error(got, truth, bound):
+    """Measure the largest error, in units of its bound."""
+    errors = np.atleast_1d(np.abs(numbers(got) - truth))
+    return max(float(e / b) if b else math.inf if e else 0.0 for e, b in zip(errors, np.atleast_1d(bound), strict=True))
+
+
+def _size(values):
+    return np.abs(np.asarray(values, dtype=np.float64))
+
+
+def _columns(X):
+    X = numbers(X)
+    return X.reshape(len(X), -1)

@@ -1,0 +1,396 @@
+"""cost, gradient and cost_and_gradient: against the exact objective, by hand, and at the edges of what is accepted."""
+
+import array
+import hashlib
+import math
+
+import exact
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import objective
+from fastgd.rows import arrays
+
+LOSSES = ["mse", "half_mse", "sse"]
+
+
+def problem(n_samples, n_features, intercept):
+    rng = np.random.default_rng([n_samples, n_features])
+    X = rng.normal(size=(n_samples, n_features))
+    y = rng.normal(size=n_samples)
+    theta = rng.normal(size=n_features + intercept)
+    s = rng.uniform(size=n_samples)
+    return X, y, theta, s
+
+
+def whole_numbers(intercept=False):
+    """Make data of whole numbers, of which every layout and dtype holds the same values."""
+    X = np.array([[1, 0], [1, 1], [0, 1], [1, 1], [0, 0], [1, 0], [1, 1]])
+    y = np.array([1, 0, 1, 1, 0, 0, 1])
+    return X, y, np.array([3, 1, 2] if intercept else [1, 2])
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.7])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("n_features", [1, 2, 3, 5])
+def test_objective_is_the_exact_one(n_features, loss, intercept, weighted, l2):
+    X, y, theta, s = problem(23, n_features, intercept)
+    options = {"loss": loss, "sample_weight": s if weighted else None, "l2": l2}
+    cost, gradient = exact.cost_and_gradient(X, y, theta, **options)
+    cost_bound, gradient_bound = exact.bounds(X, y, theta, **options)
+    options["intercept"] = intercept
+    got = fastgd.cost_and_gradient(X, y, theta, **options)
+    assert exact.error(got[0], cost, cost_bound) <= 1
+    assert exact.error(got[1], gradient, gradient_bound) <= 1
+    assert fastgd.cost(X, y, theta, **options) == got[0]
+    assert fastgd.gradient(X, y, theta, **options).tobytes() == got[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "theta", "cost", "gradient"),
+    # x = (1, 2, 3), y = (2, 4, 7): r = (0, 0, -1) for 2 x and (-1, -1, -2) for 1 + x - 2, that is -1 + 2 x
+    [
+        ({"loss": "sse"}, [2.0], 1.0, [-6.0]),
+        ({"loss": "mse"}, [2.0], 1 / 3, [-2.0]),
+        ({"loss": "half_mse"}, [2.0], 1 / 6, [-1.0]),
+        ({}, [2.0], 1 / 3, [-2.0]),
+        ({"loss": "sse", "intercept": True}, [-1.0, 2.0], 6.0, [-8.0, -18.0]),
+        ({"loss": "mse", "intercept": True}, [-1.0, 2.0], 2.0, [-8 / 3, -6.0]),
+        ({"loss": "sse", "sample_weight": [1, 1, 5]}, [2.0], 5.0, [-30.0]),
+        ({"loss": "mse", "sample_weight": [1, 1, 2]}, [2.0], 0.5, [-3.0]),
+        ({"loss": "half_mse", "sample_weight": [1, 1, 2]}, [2.0], 0.25, [-1.5]),
+        ({"loss": "sse", "l2": 0.5}, [2.0], 3.0, [-4.0]),
+        ({"loss": "sse", "l2": 0.5, "intercept": True}, [-1.0, 2.0], 8.0, [-8.0, -16.0]),
+        ({"loss": "mse", "l2": 0.5, "sample_weight": [1, 1, 2]}, [2.0], 2.5, [-1.0]),
+    ],
+)
+def test_objective_by_hand(options, theta, cost, gradient):
+    got = fastgd.cost_and_gradient([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], theta, **options)
+    assert got[0] == pytest.approx(cost, rel=4e-16)
+    assert got[1].tolist() == pytest.approx(gradient, rel=4e-16)
+
+
+def test_results_are_a_float_and_a_float64_array():
+    X, y, theta, _ = problem(5, 2, False)
+    cost, gradient = fastgd.cost_and_gradient(X.astype(np.float32), y.astype(np.float32), theta)
+    assert type(cost) is type(fastgd.cost(X, y, theta)) is float
+    assert type(gradient) is np.ndarray
+    assert gradient.dtype == np.float64
+    assert gradient.shape == theta.shape
+
+
+@pytest.mark.parametrize("theta", [2, 2.0, np.float32(2), np.array(2.0), np.array(2)])
+def test_a_scalar_theta_has_a_scalar_gradient(theta):
+    got = fastgd.gradient([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], theta, loss="sse")
+    assert got.shape == ()
+    assert got == -6.0
+
+
+def big_endian(values):
+    return values.astype(values.dtype.newbyteorder(">"))
+
+
+def unaligned(values):
+    memory = np.zeros(values.nbytes + 1, dtype=np.uint8)
+    result = memory[1:].view(values.dtype).reshape(values.shape)
+    result[...] = values
+    assert not result.flags.aligned
+    return result
+
+
+def strided(values):
+    wide = np.full(tuple(3 * length for length in values.shape), 99.0)
+    wide[tuple([slice(1, None, 3)] * values.ndim)] = values
+    return wide[tuple([slice(1, None, 3)] * values.ndim)]
+
+
+def reversed_view(values):
+    return values[::-1].copy()[::-1]
+
+
+def read_only(values):
+    values = values.copy()
+    values.flags.writeable = False
+    return values
+
+
+DTYPES = [*"?bhilqpBHILQPefd", ">f8", ">f4", ">i4", "<f8"]
+FORMS = [np.ndarray.tolist, tuple, np.asfortranarray, strided, reversed_view, big_endian, unaligned, read_only]
+
+
+def assert_exact(given, values, intercept=False):
+    """Check cost and gradient of whole numbers, without weights (where the short path may be taken) and with them."""
+    for weighted in (slice(0, 3), slice(0, 4)):
+        names = ["X", "y", "theta", "sample_weight"][weighted]
+        cost, gradient = exact.cost_and_gradient(**dict(zip(names, values[weighted], strict=True)), loss="sse")
+        options = dict(zip(names, given[weighted], strict=True))
+        got = fastgd.cost_and_gradient(**options, loss="sse", intercept=intercept)
+        assert got[0] == cost == fastgd.cost(**options, loss="sse", intercept=intercept)
+        assert got[1].tolist() == gradient.tolist()
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("where", range(4))
+def test_every_real_dtype_is_accepted_everywhere(where, dtype, intercept):
+    given = [values.astype(np.float64) for values in (*whole_numbers(intercept), np.array([1, 0, 1, 1, 1, 0, 1]))]
+    given[where] = given[where].astype(dtype)
+    assert_exact(given, [values.astype(np.float64) for values in given], intercept)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("where", range(4))
+def test_every_form_of_an_array_is_accepted_everywhere(where, form, dtype):
+    values = [each.astype(dtype) for each in (*whole_numbers(), np.array([1, 2, 3, 1, 2, 0, 1]))]
+    values[2] = values[2].astype(np.float64)
+    assert_exact([form(each) if place == where else each for place, each in enumerate(values)], values)
+
+
+def test_memory_maps_are_accepted(tmp_path):
+    X, y, theta = (values.astype(np.float64) for values in whole_numbers())
+    expected = fastgd.cost_and_gradient(X, y, theta)
+    maps = []
+    for name, values in (("X", X), ("y", y), ("theta", theta)):
+        np.save(tmp_path / f"{name}.npy", values)
+        maps.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    got = fastgd.cost_and_gradient(*maps)
+    assert got[0] == expected[0]
+    assert got[1].tolist() == expected[1].tolist()
+
+
+def test_one_dimensional_X_is_one_feature():
+    x, y = np.array([1.0, 2.0, 4.0]), [1.0, 0.0, 3.0]
+    for theta, intercept in (([0.5], False), ([1.0, 2.0], True)):
+        flat, column = (fastgd.gradient(X, y, theta, intercept=intercept) for X in (x, x[:, np.newaxis]))
+        assert flat.tolist() == column.tolist()
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_inputs_are_never_modified(layout, dtype, intercept):
+    X, y, theta, s = problem(9, 4, intercept)
+    inputs = [np.array(X, dtype, order=layout), y.astype(dtype), theta, s]
+
+    def digests():
+        return [hashlib.sha256(values.tobytes("A")).hexdigest() for values in inputs]
+
+    before = digests()
+    X, y, theta, s = inputs
+    for options in ({}, {"sample_weight": s, "l2": 0.5}, {"out": np.empty_like(theta)}):
+        fastgd.cost_and_gradient(X, y, theta, intercept=intercept, **options)
+        fastgd.gradient(X, y, theta, intercept=intercept, **options)
+        options.pop("out", None)
+        fastgd.cost(X, y, theta, intercept=intercept, **options)
+    assert digests() == before
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_short_path_and_general_path_give_the_same_bits(n_features, dtype, intercept, loss, monkeypatch):
+    X, y, theta, _ = problem(31, n_features, intercept)
+    X, y = X.astype(dtype), y.astype(dtype)
+    assert arrays.short_pass(X, y, theta, intercept, (2.0, True)) is not None
+    calls = [
+        lambda: fastgd.cost(X, y, theta, intercept=intercept, loss=loss),
+        lambda: fastgd.gradient(X, y, theta, intercept=intercept, loss=loss).tobytes(),
+        lambda: fastgd.cost_and_gradient(X, y, theta, intercept=intercept, loss=loss)[0],
+        lambda: fastgd.cost_and_gradient(X, y, theta, intercept=intercept, loss=loss)[1].tobytes(),
+    ]
+    short = [call() for call in calls]
+    monkeypatch.setattr(objective, "short_pass", lambda *args: None)
+    assert [call() for call in calls] == short
+
+
+@pytest.mark.parametrize("theta", [[1.0, 2.0], np.array([1.0, 2.0])])
+@pytest.mark.parametrize(
+    "call", [fastgd.gradient, lambda *given, **options: fastgd.cost_and_gradient(*given, **options)[1]]
+)
+def test_out_receives_the_gradient_and_is_returned(call, theta):
+    X, y, _, s = problem(6, 2, False)
+    out = np.full(4, np.nan)[::2]
+    assert call(X, y, theta, sample_weight=s, l2=0.5, out=out) is out
+    assert out.tolist() == fastgd.gradient(X, y, theta, sample_weight=s, l2=0.5).tolist()
+    scalar = np.empty(())
+    assert call(X[:, 0], y, 1.5, out=scalar) is scalar
+    assert scalar == fastgd.gradient(X[:, 0], y, 1.5)
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("where", range(3))
+def test_nan_and_inf_come_through(where, dtype, layout, poison):
+    given = [values.copy() for values in problem(7, 2, False)[:3]]
+    given[where][-1] = poison
+    X, y, theta = given
+    cost, gradient = fastgd.cost_and_gradient(np.array(X, dtype, order=layout), y.astype(dtype), theta)
+    assert math.isnan(cost) if math.isnan(poison) else not math.isfinite(cost)
+    assert not np.isfinite(gradient).any()
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_infinities_of_both_signs_in_different_blocks_come_through_without_a_warning(layout):
+    n_samples = arrays.BLOCK_VALUES + 1
+    X = np.ones((n_samples, 2), order=layout)
+    X[0, 0], X[-1, 0] = np.inf, -np.inf
+    cost, gradient = fastgd.cost_and_gradient(X, np.ones(n_samples), [1.0, 1.0])
+    assert cost == np.inf
+    assert gradient[0] == np.inf
+    assert np.isnan(gradient[1])
+
+
+def test_a_penalty_beyond_float64_is_infinite_without_a_warning():
+    cost, gradient = fastgd.cost_and_gradient([[1.0, 1.0]], [1.0], [1e200, 1e200], l2=1e200)
+    assert cost == np.inf
+    assert gradient.tolist() == [np.inf, np.inf]
+
+
+@pytest.mark.parametrize("tiny", [1e-290, 2.0**-900, 1e290])
+def test_weights_count_by_their_ratios_however_small(tiny):
+    assert fastgd.cost([1.0], [0.0], [3.0], sample_weight=[tiny]) == pytest.approx(9.0, rel=1e-15)
+
+
+X, y, theta = np.ones((3, 2)), np.ones(3), np.ones(2)
+sparse = type("csr_array", (), {"toarray": None, "nnz": 1, "shape": (3, 2)})()
+
+# Arguments, error, and what its message says: what was given, what is expected, what to do.
+REJECTED = {
+    "lengths": ((X, np.ones(4), theta), {}, ValueError, ["(3, 2)", "(4,)", "3 rows", "Give one y"]),
+    "0 rows": ((np.ones((0, 2)), np.ones(0), theta), {}, ValueError, ["(0, 2)", "0 rows", "at least 1"]),
+    "0 rows, 1-D": (([], [], [1.0]), {}, ValueError, ["(0,)", "0 rows"]),
+    "0 features": ((np.ones((3, 0)), y, []), {}, ValueError, ["(3, 0)", "0 features", "at least 1"]),
+    "0-D X": ((1.0, [1.0], [1.0]), {}, ValueError, ["()", "(n_samples, n_features)"]),
+    "3-D X": ((np.ones((3, 2, 1)), y, theta), {}, ValueError, ["(3, 2, 1)", "(n_samples, n_features)", "Reshape"]),
+    "column y": ((X, np.ones((3, 1)), theta), {}, ValueError, ["(3, 1)", "(3,)", "y.ravel()"]),
+    "row y": ((X, np.ones((1, 3)), theta), {}, ValueError, ["(1, 3)", "(3,)", "y.ravel()"]),
+    "two targets": ((X, np.ones((3, 2)), theta), {}, ValueError, ["(3, 2)", "(3,)", "one at a time"]),
+    "0-D y": (([1.0], 1.0, [1.0]), {}, ValueError, ["y has shape ()", "(1,)"]),
+    "ragged X": (([[1.0], [1.0, 2.0]], [1.0, 2.0], theta), {}, ValueError, ["X is a list", "same length"]),
+    "theta too long": ((X, y, np.ones(3)), {}, ValueError, ["(3,)", "(2,)", "2 features", "Give 2 numbers"]),
+    "theta too short": ((X, y, theta), {"intercept": True}, ValueError, ["(2,)", "(3,)", "intercept first"]),
+    "column theta": ((X, y, np.ones((2, 1))), {}, ValueError, ["(2, 1)", "(2,)", "theta.ravel()"]),
+    "scalar theta": ((X, y, 1.0), {}, ValueError, ["()", "(2,)"]),
+    "complex X": ((X * 1j, y, theta), {}, TypeError, ["X", "complex128", "X.real"]),
+    "complex y": ((X, y * 1j, theta), {}, TypeError, ["y", "complex128", "y.real"]),
+    "complex theta": ((X, y, theta * 1j), {}, TypeError, ["theta", "complex128"]),
+    "complex weights": ((X, y, theta), {"sample_weight": y * 1j}, TypeError, ["sample_weight", "complex128"]),
+    "text X": ((X.astype(str), y, theta), {}, TypeError, ["X", "<U", "X.astype(float)"]),
+    "bytes X": ((X.astype("S"), y, theta), {}, TypeError, ["X", "|S", "X.astype(float)"]),
+    "a text": (("1 2", y, theta), {}, TypeError, ["X", "<U"]),
+    "datetime y": ((X, y.astype("M8[s]"), theta), {}, TypeError, ["y", "datetime64", "timedelta64"]),
+    "timedelta y": ((X, y.astype("m8[s]"), theta), {}, TypeError, ["y", "timedelta64[s]", "as a number"]),
+    "structured X": ((np.ones(3, "f8,f8"), y, theta), {}, TypeError, ["X", "structured_to_unstructured"]),
+    "masked X": ((np.ma.array(X), y, theta), {}, TypeError, ["X", "masked", "X.filled"]),
+    "masked y": ((X, np.ma.array(y), theta), {}, TypeError, ["y", "masked", "y.filled"]),
+    "masked theta": ((X, y, np.ma.array(theta)), {}, TypeError, ["theta", "masked"]),
+    "masked weights": ((X, y, theta), {"sample_weight": np.ma.array(y)}, TypeError, ["sample_weight", "masked"]),
+    "longdouble X": ((X.astype("g"), y, theta), {}, TypeError, ["X", "longdouble", "astype(numpy.float64)"]),
+    "longdouble y": ((X, y.astype("g"), theta), {}, TypeError, ["y", "longdouble", "astype(numpy.float64)"]),
+    "objects": ((X.astype(object), y, theta), {}, TypeError, ["X", "object", "X.astype(float)"]),
+    "None": ((X, None, theta), {}, TypeError, ["y", "object"]),
+    "sparse": ((sparse, y, theta), {}, TypeError, ["csr_array", "dense", "X.toarray()"]),
+    "negative weight": ((X, y, theta), {"sample_weight": [1, -2, 1]}, ValueError, ["-2", "row 1", ">= 0"]),
+    "NaN weight": ((X, y, theta), {"sample_weight": [1, 1, np.nan]}, ValueError, ["nan", "row 2", "finite"]),
+    "infinite weight": ((X, y, theta), {"sample_weight": [np.inf, 1, 1]}, ValueError, ["inf", "row 0", "finite"]),
+    "zero weights": (
+        (X, y, theta),
+        {"sample_weight": [0, 0, 0]},
+        ValueError,
+        ["zero in every row", "Correct the weights"],
+    ),
+    "endless weights": ((X, y, theta), {"sample_weight": [1e308] * 3}, ValueError, ["the sum inf", "multiply"]),
+    "vanishing weights": ((X, y, theta), {"sample_weight": [1e-310] * 3}, ValueError, ["the sum 3e-310", "multiply"]),
+    "scalar weight": ((X, y, theta), {"sample_weight": 2.0}, ValueError, ["()", "(3,)", "one weight for each row"]),
+    "few weights": ((X, y, theta), {"sample_weight": [1, 1]}, ValueError, ["(2,)", "3 rows", "one weight"]),
+    "column of weights": ((X, y, theta), {"sample_weight": np.ones((3, 1))}, ValueError, ["(3, 1)", "ravel()"]),
+    "unknown loss": ((X, y, theta), {"loss": "mae"}, ValueError, ["'mae'", "'mse'", "'half_mse'", "'sse'"]),
+    "no loss": ((X, y, theta), {"loss": None}, ValueError, ["None", "'mse'"]),
+    "a list of losses": ((X, y, theta), {"loss": ["mse"]}, ValueError, ["['mse']", "'half_mse'"]),
+    "negative l2": ((X, y, theta), {"l2": -1.0}, ValueError, ["l2=-1.0", ">= 0"]),
+    "NaN l2": ((X, y, theta), {"l2": math.nan}, ValueError, ["l2=nan", "finite"]),
+    "infinite l2": ((X, y, theta), {"l2": math.inf}, ValueError, ["l2=inf", "finite"]),
+    "text l2": ((X, y, theta), {"l2": "1"}, TypeError, ["l2='1'", "number"]),
+    "empty l2": ((X, y, theta), {"l2": ""}, TypeError, ["l2=''", "number"]),
+    "l2=None": ((X, y, theta), {"l2": None}, TypeError, ["l2=None", "Give 0"]),
+    "vector l2": ((X, y, theta), {"l2": np.ones(2)}, TypeError, ["l2=", "number"]),
+    "intercept=2": ((X, y, np.ones(4)), {"intercept": 2}, (TypeError, ValueError), ["intercept=2", "True"]),
+    "text intercept": ((X, y, np.ones(3)), {"intercept": "yes"}, (TypeError, ValueError), ["intercept='yes'", "True"]),
+    "intercept=None": ((X, y, theta), {"intercept": None}, (TypeError, ValueError), ["intercept=None", "True"]),
+}
+
+
+@pytest.mark.parametrize("call", [fastgd.cost, fastgd.gradient, fastgd.cost_and_gradient])
+@pytest.mark.parametrize(("arguments", "options", "error", "said"), REJECTED.values(), ids=REJECTED)
+def test_what_cannot_be_fitted_is_refused_in_words(call, arguments, options, error, said):
+    with pytest.raises(error) as raised:
+        call(*arguments, **options)
+    message = str(raised.value).replace("float128", "longdouble")
+    assert [words for words in said if words not in message] == []
+
+
+OUT_REJECTED = {
+    "shape": (np.empty(3), ValueError, ["(3,)", "(2,)", "numpy.empty((2,))"]),
+    "column": (np.empty((2, 1)), ValueError, ["(2, 1)", "(2,)"]),
+    "float32": (np.empty(2, np.float32), TypeError, ["float32", "float64", "numpy.empty((2,))"]),
+    "int": (np.empty(2, np.int64), TypeError, ["int64", "float64"]),
+    "big-endian": (np.empty(2, ">f8"), TypeError, [">f8", "float64"]),
+    "list": ([0.0, 0.0], TypeError, ["list", "float64"]),
+    "read-only": (read_only(np.empty(2)), ValueError, ["read-only", "can be written"]),
+}
+
+
+@pytest.mark.parametrize("call", [fastgd.gradient, fastgd.cost_and_gradient])
+@pytest.mark.parametrize(("out", "error", "said"), OUT_REJECTED.values(), ids=OUT_REJECTED)
+def test_an_out_that_cannot_receive_the_gradient_is_refused_in_words(call, out, error, said):
+    with pytest.raises(error) as raised:
+        call(X, y, theta, out=out)
+    assert [words for words in said if words not in str(raised.value)] == []
+
+
+@pytest.mark.parametrize("call", [fastgd.gradient, fastgd.cost_and_gradient])
+@pytest.mark.parametrize("overlap", ["X", "y", "theta", "sample_weight", "reversed theta", "memoryview y", "array y"])
+def test_an_out_in_the_memory_of_an_input_is_refused(call, overlap):
+    memory = array.array("d", range(1, 9))
+    view = np.frombuffer(memory)
+    given = {"X": np.ones((3, 2)), "y": np.ones(3), "theta": np.ones(2), "sample_weight": np.ones(3)}
+    out = view[1:3]
+    if overlap == "X":
+        given["X"] = view[:6].reshape(3, 2)
+    elif overlap == "reversed theta":
+        given["theta"] = view[2:0:-1]
+    elif overlap == "memoryview y":
+        given["y"] = memoryview(view)[:3]
+    elif overlap == "array y":
+        given["X"], given["y"] = np.ones((8, 2)), memory
+        given["sample_weight"] = np.ones(8)
+    else:
+        given[overlap] = view[: len(given[overlap])]
+    with pytest.raises(ValueError, match="shares memory"):
+        call(**given, out=out)
+    assert list(memory) == list(range(1, 9))
+
+
+def test_an_out_between_the_columns_of_X_is_not_refused_for_being_near():
+    memory = np.ones((3, 3))
+    out = np.empty(2)
+    assert fastgd.gradient(memory[:, :2], y, theta, out=out) is out
+    column = np.ones((2, 2))
+    assert fastgd.gradient(column[:, :1], [1.0, 1.0], [1.0], out=column[:1, 1]).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("arguments", [(X, np.ones(4), theta), (X, y * 1j, theta), (X, y, theta * 1j)])
+@pytest.mark.parametrize("call", [fastgd.gradient, fastgd.cost_and_gradient])
+def test_out_keeps_its_contents_when_an_error_is_raised(call, arguments):
+    out = np.array([1.0, 2.0])
+    with pytest.raises((TypeError, ValueError)):
+        call(*arguments, out=out)
+    with pytest.raises(ValueError, match="loss"):
+        call(X, y, theta, loss="mae", out=out)
+    assert out.tolist() == [1.0, 2.0]

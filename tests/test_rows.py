@@ -1,0 +1,345 @@
+"""Rows in memory: every layout and dtype, in one block and in many."""
+
+import weakref
+from fractions import Fraction
+
+import exact
+import numpy as np
+import pytest
+
+from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.blocks import blocks, fold
+
+
+@pytest.fixture(params=[1 << 18, 7, 1], ids=["one block", "many blocks", "a block for each row"])
+def block_values(request, monkeypatch):
+    set_block_values(monkeypatch, request.param)
+
+
+def set_block_values(monkeypatch, values):
+    monkeypatch.setattr("fastgd.rows.blocks.BLOCK_VALUES", values)
+    monkeypatch.setattr("fastgd.rows.arrays.BLOCK_VALUES", values)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 7, 8, 9, 100])
+@pytest.mark.parametrize("n_features", [1, 2, 3, 8, 9, 1000])
+def test_blocks_cover_each_row_once_in_order(n_samples, n_features, monkeypatch):
+    set_block_values(monkeypatch, 8)
+    cuts = list(blocks(n_samples, n_features))
+    assert [row for start, stop in cuts for row in range(start, stop)] == list(range(n_samples))
+    assert all(0 < stop - start <= max(1, 8 // n_features) for start, stop in cuts)
+
+
+def test_all_blocks_but_the_last_are_alike():
+    cuts = list(blocks(10_000_000, 3))
+    assert {stop - start for start, stop in cuts[:-1]} == {(1 << 18) // 3}
+
+
+def tree(vectors):
+    """Add a list of vectors in a binary tree: the largest complete subtree on the left, the rest on the right."""
+    if len(vectors) == 1:
+        return vectors[0]
+    left = 1 << ((len(vectors) - 1).bit_length() - 1)
+    return tree(vectors[:left]) + tree(vectors[left:])
+
+
+@pytest.mark.parametrize("n_blocks", range(1, 21))
+def test_fold_adds_in_a_fixed_binary_tree(n_blocks):
+    vectors = list(np.random.default_rng(n_blocks).normal(size=(n_blocks, 40)))
+    expected = tree(vectors).tobytes()
+    assert fold(vector.copy() for vector in vectors).tobytes() == expected
+    assert fold([vector.copy() for vector in vectors]).tobytes() == expected
+
+
+@pytest.mark.parametrize("n_blocks", range(1, 21))
+def test_fold_adds_whole_numbers_exactly(n_blocks):
+    vectors = np.random.default_rng(n_blocks).integers(-(2**40), 2**40, (n_blocks, 3))
+    assert fold(iter(vectors.astype(np.float64))).tolist() == vectors.sum(axis=0).tolist()
+
+
+def test_fold_holds_one_vector_for_each_level_of_the_tree():
+    made = []
+
+    def sums():
+        for _ in range(64):
+            vector = np.ones(2)
+            made.append(weakref.ref(vector))
+            yield vector
+            del vector
+            assert sum(reference() is not None for reference in made) <= 8
+
+    assert fold(sums()).tolist() == [64.0, 64.0]
+
+
+def strided(X):
+    return np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3]
+
+
+def column_strided(X):
+    return np.asfortranarray(np.repeat(X, 2, axis=0))[::2]
+
+
+def reversed_rows(X):
+    return X[::-1].copy()[::-1]
+
+
+def reversed_columns(X):
+    return np.asfortranarray(X[:, ::-1])[:, ::-1]
+
+
+def big_endian(X):
+    return X.astype(X.dtype.newbyteorder(">"))
+
+
+def big_endian_columns(X):
+    return np.asfortranarray(X).astype(X.dtype.newbyteorder(">"))
+
+
+def unaligned(X):
+    memory = np.zeros(X.nbytes + 1, dtype=np.uint8)
+    result = memory[1:].view(X.dtype).reshape(X.shape)
+    result[...] = X
+    assert not result.flags.aligned
+    return result
+
+
+def read_only(X):
+    X = X.copy()
+    X.flags.writeable = False
+    return X
+
+
+LAYOUTS = [
+    np.ascontiguousarray,
+    np.asfortranarray,
+    strided,
+    column_strided,
+    reversed_rows,
+    reversed_columns,
+    big_endian,
+    big_endian_columns,
+    unaligned,
+    read_only,
+]
+
+
+def whole_numbers(n_features, dtype=np.float64, n_samples=11):
+    rng = np.random.default_rng(n_features)
+    X = rng.integers(0, 2 if dtype == "?" else 50, (n_samples, n_features))
+    return X.astype(dtype), rng.integers(-50, 50, n_samples).astype(np.float64), rng.integers(0, 5, n_samples) / 4
+
+
+def assert_sums_are_exact(X, y, s, theta):
+    """Check both passes: whole numbers are added without rounding, whatever the order."""
+    rows = ArrayRows(X, y, s)
+    values = np.asarray(X, dtype=np.float64)
+    truth = exact.sums(values, y, theta, s)
+    assert rows.gradient(theta).tolist() == truth.tolist()
+    assert rows.gradient(theta, 0.375).tolist() == (0.375 * truth).tolist()
+    assert rows.product(theta).tolist() == exact.sums(values, None, theta, s).tolist()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n_features", [1, 2, 3, 5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_do_not_depend_on_the_layout(layout, dtype, n_features, weighted, block_values):
+    X, y, s = whole_numbers(n_features, dtype)
+    for theta in (np.arange(1.0, 1.0 + n_features), np.arange(-1.0, n_features)):
+        assert_sums_are_exact(layout(X), y.astype(dtype), s if weighted else None, theta)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", [*"?bhilqBHILQefd", ">i2", ">f2"])
+def test_sums_do_not_depend_on_the_dtype(dtype, order, block_values):
+    X, y, s = whole_numbers(4, dtype)
+    theta = np.array([3.0, -1.0, 2.0, -2.0, 1.0])
+    assert_sums_are_exact(np.array(X, order=order), y, s, theta)
+
+
+@pytest.mark.parametrize("y_dtype", ["d", "f", "e", "b", ">f8", ">f4"])
+@pytest.mark.parametrize("x_dtype", ["d", "f", "l"])
+def test_X_y_and_weights_may_have_dtypes_and_strides_of_their_own(x_dtype, y_dtype, block_values):
+    X, y, s = whole_numbers(3, x_dtype)
+    theta = np.array([1.0, -2.0, 3.0])
+    assert_sums_are_exact(X, y.astype(y_dtype), s.astype(np.float32), theta)
+    assert_sums_are_exact(X, np.repeat(y, 2).astype(y_dtype)[::2], s[::-1].copy()[::-1], theta)
+
+
+def test_a_float64_target_of_float32_features_keeps_its_digits(block_values):
+    X, y = np.ones((3, 1), np.float32), np.array([1.0 + 2.0**-40, 1.0, 1.0])
+    assert ArrayRows(X, y).gradient(np.array([1.0])).tolist() == [2.0**-80, -(2.0**-40), -(2.0**-40)]
+
+
+def test_a_row_or_a_column_without_stride_is_read_as_what_it_shows(block_values):
+    row, column = np.array([[1.0, 2.0, 3.0]]), np.array([[1.0], [2.0], [4.0], [-1.0], [3.0]])
+    y = np.arange(5.0)
+    for X in (np.broadcast_to(row, (5, 3)), np.broadcast_to(column, (5, 3)), np.broadcast_to(2.0, (5, 3))):
+        assert_sums_are_exact(X, y, np.broadcast_to(2.0, 5), np.array([1.0, -2.0, 3.0]))
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_memory_maps_are_read_as_arrays_are(order, dtype, tmp_path, block_values):
+    X, y, _ = whole_numbers(4, dtype)
+    np.save(tmp_path / "X.npy", np.array(X, order=order))
+    np.save(tmp_path / "y.npy", y)
+    mapped = [np.load(tmp_path / name, mmap_mode="r") for name in ("X.npy", "y.npy")]
+    assert_sums_are_exact(*mapped, None, np.array([1.0, -2.0, 3.0, 1.0]))
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("n_samples", [1, 3])
+def test_a_single_row_and_more_features_than_rows(order, n_samples, block_values):
+    X, y, s = whole_numbers(9, n_samples=n_samples)
+    assert_sums_are_exact(np.array(X, order=order), y, s + 1, np.arange(10.0))
+
+
+def test_one_dimensional_X_is_a_column(block_values):
+    X, y, s = whole_numbers(1)
+    for x in (X[:, 0], X[::-1, 0]):
+        rows = ArrayRows(x, y, s)
+        assert (rows.n_samples, rows.n_features) == (11, 1)
+        assert rows.gradient(np.array([2.0])).tolist() == exact.sums(x, y, [2.0], s).tolist()
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
+@pytest.mark.parametrize("n_features", [1, 2, 3, 5])
+def test_sums_over_several_blocks_of_real_size_are_exact(n_features, dtype, order):
+    n_samples = 3 * (1 << 18) // n_features + 5
+    rng = np.random.default_rng(n_features)
+    X, y = rng.integers(-8, 9, (n_samples, n_features)), rng.integers(-8, 9, n_samples)
+    theta = np.arange(1, n_features + 2)
+    r = theta[0] + X @ theta[1:] - y
+    got = ArrayRows(np.array(X, dtype=dtype, order=order), y.astype(dtype)).gradient(theta.astype(np.float64))
+    assert got.tolist() == [r @ r, r.sum(), *(r @ X)]
+
+
+@pytest.mark.parametrize("order", "CF")
+def test_what_a_block_leaves_behind_its_sums_does_not_matter(order, block_values, monkeypatch):
+    X, y, s = whole_numbers(5)
+    empty = np.empty
+
+    def full_of_large_numbers(*args, **kwargs):
+        result = empty(*args, **kwargs)
+        if result.dtype == np.float64:
+            result.fill(1.7e308)
+        return result
+
+    monkeypatch.setattr(np, "empty", full_of_large_numbers)
+    assert_sums_are_exact(np.array(X, order=order), y, s, np.arange(5.0))
+
+
+def test_sums_are_vectors_of_their_own(block_values):
+    C, y, _ = whole_numbers(2)
+    for X in (C, np.asfortranarray(C)):
+        rows = ArrayRows(X, y)
+        first = rows.gradient(np.ones(2))
+        kept = first.tolist()
+        rows.gradient(np.zeros(2))
+        assert first.shape == (4,)
+        assert first.base is None
+        assert first.tolist() == kept
+
+
+def exact_columns(X, y, s):
+    """Return exact means, and standard deviations to the last bit but one, of the features and of y."""
+    values, s = exact.numbers(np.column_stack((X, y))), exact.numbers(s)
+    total = Fraction(s.sum())
+    mean = s @ values / total
+    return mean, (s @ (values - mean) ** 2 / total).astype(np.float64) ** 0.5
+
+
+def assert_columns_are_exact(X, y, s, mean, std):
+    """Check both to 8 units in the last place of the values; the difference of two squares would lose half the digits."""
+    got_mean, got_std = ArrayRows(X, y, s).columns()
+    bound = 4 * np.spacing(max(np.abs(X).max(), np.abs(y).max()).astype(np.float64))
+    assert np.abs(exact.numbers(got_mean) - mean).max() <= bound
+    assert np.abs(got_std - std).max() <= bound
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4, -1e8, 1e12])
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("weighted", [False, True])
+def test_columns_far_from_zero_keep_the_digits_of_their_spread(offset, order, weighted, block_values):
+    rng = np.random.default_rng(3)
+    X, y = offset + rng.normal(size=(40, 3)), offset - rng.normal(size=40)
+    s = rng.integers(0, 4, 40) / 2 if weighted else np.ones(40)
+    truth = exact_columns(X, y, s)
+    assert_columns_are_exact(np.array(X, order=order), y, s if weighted else None, *truth)
+
+
+@pytest.mark.parametrize("dtype", ["d", "f", "e", "b", "?", ">f8"])
+def test_columns_of_every_dtype(dtype, block_values):
+    X, y, s = whole_numbers(2, dtype)
+    assert_columns_are_exact(X, y.astype(np.float32), s, *exact_columns(X, y, s))
+
+
+def test_columns_by_hand(block_values):
+    X, y, s = np.array([[1.0], [2.0], [5.0]]), np.array([3.0, 0.0, 2.0]), np.array([2.0, 1.0, 1.0])
+    assert_columns_are_exact(X, y, s, [Fraction(9, 4), 2], [2.6875**0.5, 1.5**0.5])
+    assert_columns_are_exact(X, y, None, [Fraction(8, 3), Fraction(5, 3)], [(26 / 9) ** 0.5, (14 / 9) ** 0.5])
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3, -1e15 / 7])
+@pytest.mark.parametrize("order", "CF")
+def test_a_constant_column_has_a_spread_of_exactly_zero(value, order, block_values):
+    rng = np.random.default_rng(4)
+    X, y, s = rng.normal(size=(40, 2)), np.full(40, value), rng.integers(0, 3, 40) * 0.7
+    X[:, 1] = value
+    for weights in (None, s):
+        _, std = ArrayRows(np.array(X, order=order), y, weights).columns()
+        assert std[0] > 0.5
+        assert std[1:].tolist() == [0.0, 0.0]
+    X[s == 0, 1] = 9.0
+    _, std = ArrayRows(np.array(X, order=order), y, s).columns()
+    assert std[1:].tolist() == [0.0, 0.0]
+
+
+def test_a_column_that_is_constant_in_each_block_is_not_constant(monkeypatch):
+    set_block_values(monkeypatch, 2)
+    assert ArrayRows(np.array([1.0, 1.0, 3.0, 3.0]), np.zeros(4)).columns()[1].tolist() == [1.0, 0.0]
+
+
+def test_columns_do_not_look_at_rows_of_zero_weight(block_values):
+    X, y, s = whole_numbers(3)
+    X[:4], y[:4], s[:4] = np.nan, np.inf, 0.0
+    got, counts = ArrayRows(X, y, s).columns(), s > 0
+    expected = exact_columns(X[counts], y[counts], s[counts])
+    assert got[0] == pytest.approx(expected[0].astype(np.float64), rel=1e-14)
+    assert got[1] == pytest.approx(expected[1], rel=1e-14)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["d", "f", "e", ">f4"])
+def test_the_first_value_that_is_not_finite_is_found(order, bad, dtype, block_values):
+    X, y = np.zeros((6, 3), dtype, order=order), np.zeros(6)
+    rows = ArrayRows(X, y)
+    assert rows.first_non_finite() is None
+    for row in range(5, -1, -1):
+        y[row] = bad
+        assert rows.first_non_finite() == (row, 3)
+        for column in (2, 1, 0):
+            X[row, column] = bad
+            assert rows.first_non_finite() == (row, column)
+
+
+def test_whole_numbers_are_finite(block_values):
+    assert ArrayRows(np.ones((4, 2), np.int64), np.ones(4, bool)).first_non_finite() is None
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", ["d", "f", "h"])
+def test_rows_are_never_modified(order, dtype, block_values):
+    X, y, s = whole_numbers(4, dtype)
+    X, y = np.array(X, order=order), y.astype(dtype)
+    theta = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    before = [values.tobytes() for values in (X, y, s, theta)]
+    rows = ArrayRows(X, y, s)
+    rows.gradient(theta)
+    rows.product(theta)
+    rows.columns()
+    rows.first_non_finite()
+    assert [values.tobytes() for values in (X, y, s, theta)] == before
