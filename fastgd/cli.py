@@ -1,0 +1,286 @@
+"""The command line: ``fastgd demo``, ``fastgd fit`` and ``fastgd predict``.
+
+Bad input is one line on standard error and exit status 2. What takes long to import is imported by the command that
+needs it, once its files have been read.
+"""
+
+import argparse
+import csv
+import dataclasses
+import io
+import math
+import os
+import sys
+import warnings
+from typing import NoReturn, TextIO
+
+import numpy as np
+
+from fastgd import __version__
+from fastgd.exceptions import ConvergenceWarning
+from fastgd.models import Model, ModelError, check_writable, load, save
+from fastgd.tables import TableError, read_csv
+
+METHODS = ("auto", "gd")
+LOSSES = ("mse", "half_mse", "sse")
+
+# The statuses that a shell gives to programs ended by SIGINT and SIGPIPE.
+_INTERRUPTED, _PIPE_CLOSED = 130, 141
+
+_EXAMPLES = """\
+examples:
+  fastgd
+  fastgd fit houses.csv --target price --standardize --save model.json
+  fastgd fit houses.csv --target price --features area,rooms \\
+      --method gd --learning-rate 1e-7 --max-iter 100
+  fastgd predict model.json new.csv > predictions.csv
+"""
+
+
+class _InputError(ValueError):
+    """Input that cannot be used."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _InputError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit status: 0, or 1 if a fit diverged, 2 for input that cannot be used, 130 after Ctrl-C, 141 if nobody
+        reads standard output any more.
+    """
+    if sys.stdout is None:  # as Python has it where the process was started without one
+        _say("error: standard output is closed, but there is something to print.")
+        return 2
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of columns that a terminal cannot show
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", ConvergenceWarning)
+            warnings.showwarning = _show_warning
+            status = _run(argv)
+        sys.stdout.flush()
+    except (_InputError, ModelError, TableError) as error:
+        _say(f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return _PIPE_CLOSED
+    except OSError as error:
+        _drop_output()
+        _say(f"error: {error}")
+        return 2
+    return status
+
+
+def _run(argv: list[str] | None) -> int:
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit:  # after --help and --version
+        return 0
+    if args.command == "fit":
+        return _fit(args)
+    if args.command == "predict":
+        return _predict(args)
+    from fastgd.demo import run
+
+    run()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="fastgd",
+        description="Linear regression by gradient descent.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands.add_parser(
+        "demo",
+        help="fit the NIST Norris data and time the gradient (the default)",
+        description="Fit the NIST Norris data, compare with the certified values, and time the one-pass gradient.",
+        allow_abbrev=False,
+    )
+    _add_fit(commands.add_parser("fit", help="fit a line to a CSV file", allow_abbrev=False))
+    _add_predict(commands.add_parser("predict", help="predict from a fitted line and a CSV file", allow_abbrev=False))
+    return parser
+
+
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Fit a column of a CSV file (UTF-8, a header line, numbers) as a linear function of other columns, and print "
+        "the coefficients. Exit status: 0, 1 if the descent diverged, 2 if the input cannot be used."
+    )
+    parser.add_argument("data", metavar="DATA.csv", help="the training set")
+    parser.add_argument("--target", required=True, metavar="COLUMN", type=str.strip, help="the column to fit")
+    parser.add_argument("--features", type=_columns, metavar="A,B", help="the columns to fit it from (all others)")
+    parser.add_argument("--method", choices=METHODS, default="auto", help="how to descend (auto)")
+    parser.add_argument("--loss", choices=LOSSES, default="mse", help="what to minimise (mse)")
+    parser.add_argument(
+        "--learning-rate", type=_learning_rate, default="auto", metavar="NUMBER", help="step size (auto)"
+    )
+    parser.add_argument("--max-iter", type=_count, metavar="N", help="how many iterations at most (1000)")
+    parser.add_argument("--tol", type=_not_negative, metavar="NUMBER", help="when to stop; 0 for never (1e-8)")
+    parser.add_argument("--standardize", action="store_true", help="descend on standardised features")
+    parser.add_argument(
+        "--l2", type=_not_negative, default=0.0, metavar="NUMBER", help="penalty on the squared coef (0)"
+    )
+    parser.add_argument("--no-intercept", action="store_true", help="fit a line through the origin")
+    parser.add_argument("--drop-missing", action="store_true", help="drop rows with missing values")
+    parser.add_argument("--save", metavar="MODEL.json", help="where to save the line, for fastgd predict")
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write the predictions for the rows of a CSV file to standard output, as CSV. Columns are found by their names."
+    )
+    parser.add_argument("model", metavar="MODEL.json", help="what fastgd fit --save has written")
+    parser.add_argument("data", metavar="DATA.csv", help="the rows to predict")
+    parser.add_argument(
+        "--drop-missing",
+        action="store_true",
+        help="drop rows with missing values; if there are any, a first column holds the line of each row in DATA.csv",
+    )
+
+
+def _fit(args: argparse.Namespace) -> int:
+    if args.features is not None and args.target in args.features:
+        raise _InputError(f"{args.target!r} is the target and among the features, but a target is fitted from others.")
+    if args.save is not None:
+        check_writable(args.save)
+        if os.path.exists(args.save) and os.path.exists(args.data) and os.path.samefile(args.save, args.data):
+            raise _InputError(f"the model would replace its data, {args.data}. Give another name with --save.")
+    table = read_csv(args.data, args.features, args.drop_missing, target=args.target)
+    features = table.names[:-1]
+    if not features:
+        raise _InputError(
+            f"{args.data} has no column but the target {args.target!r}, so there is nothing to fit it from."
+        )
+    _report_dropped(table.n_dropped)
+
+    from fastgd.fitting import fit
+
+    try:
+        result = fit(
+            np.ascontiguousarray(table.values[:, :-1]),  # without gaps, so that each pass reads them in place
+            np.ascontiguousarray(table.values[:, -1]),
+            intercept=not args.no_intercept,
+            loss=args.loss,
+            method=args.method,
+            learning_rate=args.learning_rate,
+            max_iter=args.max_iter,
+            tol=args.tol,
+            standardize=args.standardize,
+            l2=args.l2,
+        )
+    except ValueError as error:
+        raise _InputError(str(error)) from error
+    diverged = result.message.startswith("Diverged") or not np.isfinite(result.theta).all()
+    try:
+        if args.save is not None and not diverged:
+            save(Model(args.target, features, result.intercept, result.coef), args.save)
+    finally:  # whatever happens to the file
+        print(dataclasses.replace(result, feature_names=features))
+    if diverged and args.save is not None:
+        _say(f"error: the descent diverged, so no model was saved to {args.save}.")
+    return int(diverged)
+
+
+def _predict(args: argparse.Namespace) -> int:
+    model = load(args.model)
+    table = read_csv(args.data, model.features, args.drop_missing)
+    predictions = table.values @ model.coef + model.intercept
+    _report_dropped(table.n_dropped)
+    # Through .data come Python's own floats, one at a time; csv writes them with every digit.
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    name = f"predicted_{model.target}"
+    if table.n_dropped:
+        writer.writerow(["line", name])
+        writer.writerows(zip(table.lines.data, predictions.data, strict=True))
+    else:
+        writer.writerow([name])
+        writer.writerows(zip(predictions.data))
+    return 0
+
+
+def _columns(text: str) -> list[str]:
+    try:
+        names = [name.strip() for row in csv.reader([text], skipinitialspace=True, strict=True) for name in row]
+    except csv.Error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a line of CSV ({error})") from None
+    if not all(names) or not names:
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty name, but names of columns are expected")
+    for name in names:
+        if names.count(name) > 1:
+            raise argparse.ArgumentTypeError(f"{name!r} was given twice, but different columns are expected")
+    return names
+
+
+def _learning_rate(text: str) -> float | str:
+    value = _float(text)
+    if text == "auto" or (math.isfinite(value) and value > 0):
+        return "auto" if text == "auto" else value
+    raise argparse.ArgumentTypeError(f"{text!r} was given, but a finite number > 0 or auto is expected")
+
+
+def _not_negative(text: str) -> float:
+    value = _float(text)
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"{text!r} was given, but a finite number >= 0 is expected")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 18:
+        raise argparse.ArgumentTypeError(f"{text!r} was given, but a whole number >= 0 is expected")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _report_dropped(n_dropped: int) -> None:
+    if n_dropped:
+        _say(f"{n_dropped} row{'s' * (n_dropped > 1)} with missing values dropped")
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _say(f"warning: {message}")
+
+
+def _say(text: str) -> None:
+    """Write one line to standard error, whatever is in the text."""
+    print("fastgd:", *text.split(), file=sys.stderr)
+
+
+def _drop_output() -> None:
+    """Let standard output go nowhere, so that Python does not try again to write to it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,435 @@
+import csv
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import cli, fitting, models, validation
+
+# y = 1 + 2 a - 3 b exactly, in a scale in which gradient descent arrives at once.
+EXACT = "a,b,y\n1,0,3\n0,1,-2\n-1,0,-1\n0,-1,4\n"
+
+
+@pytest.fixture(autouse=True)
+def _in_folder_with_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
+    Path("data.csv").write_text(EXACT)
+
+
+def succeeds(capsys, *argv):
+    status = cli.main(list(argv))
+    out, err = capsys.readouterr()
+    assert (status, err) == (0, "")
+    return out
+
+
+def fails(capsys, *argv):
+    status = cli.main(list(argv))
+    out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
+    assert err.startswith("fastgd: error: ")
+    assert err.endswith("\n")
+    assert len(err.splitlines()) == 1
+    return err.removeprefix("fastgd: error: ").removesuffix("\n")
+
+
+def process(*argv, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-m", "fastgd", *argv], capture_output=True, text=True, encoding="utf-8", timeout=120, **kwargs
+    )
+
+
+# What is printed and written.
+
+
+def test_fit_prints_the_result_with_the_names_of_the_features(capsys):
+    out = succeeds(capsys, "fit", "data.csv", "--target", "y")
+    table = np.genfromtxt("data.csv", delimiter=",", skip_header=1)
+    result = fastgd.fit(table[:, :2].copy(), table[:, 2].copy())
+    lines = out.splitlines()
+    assert lines[0] == result.message
+    assert [line.split()[0] for line in lines[1:]] == ["intercept", "a", "b", "cost", "|gradient|"]
+    assert [float(line.split()[1]) for line in lines[1:4]] == pytest.approx([1.0, 2.0, -3.0], abs=1e-6)
+
+
+def test_fit_passes_its_options_on(capsys, monkeypatch):
+    given = {}
+
+    def fit(X, y, **options):
+        given.update(options, X=X, y=y)
+        return real_fit(X, y)
+
+    real_fit = fitting.fit
+    monkeypatch.setattr(fitting, "fit", fit)
+    succeeds(capsys, "fit", "data.csv", "--target", "y")
+    assert given["X"].tolist() == [[1, 0], [0, 1], [-1, 0], [0, -1]]
+    assert given["y"].tolist() == [3, -2, -1, 4]
+    assert given["X"].flags.c_contiguous
+    assert given["y"].flags.c_contiguous
+    defaults = {
+        "method": "auto",
+        "loss": "mse",
+        "learning_rate": "auto",
+        "max_iter": None,
+        "tol": None,
+        "standardize": False,
+        "l2": 0.0,
+        "intercept": True,
+    }
+    assert {k: v for k, v in given.items() if k not in "Xy"} == defaults
+    options = "--features b --method gd --loss sse --learning-rate 0.1 --max-iter 7 --tol 1e-3 --l2 2"
+    succeeds(capsys, "fit", "data.csv", "--target", "y", *options.split(), "--standardize", "--no-intercept")
+    assert given["X"].tolist() == [[0], [1], [0], [-1]]
+    assert {k: v for k, v in given.items() if k not in "Xy"} == {
+        "method": "gd",
+        "loss": "sse",
+        "learning_rate": 0.1,
+        "max_iter": 7,
+        "tol": 1e-3,
+        "standardize": True,
+        "l2": 2.0,
+        "intercept": False,
+    }
+
+
+def test_choices_are_those_of_the_library():
+    assert fitting._METHODS == cli.METHODS
+    assert tuple(validation.LOSSES) == cli.LOSSES
+
+
+def test_predict_writes_every_digit(capsys):
+    coef = np.array([1 / 3, 1e-20])
+    models.save(models.Model("y", ["b", "a"], 0.1, coef), "m.json")
+    Path("new.csv").write_text('a,"text, long",b\n1e18,"x, y",3\n-2e300,,0.5\n')
+    assert succeeds(capsys, "predict", "m.json", "new.csv") == (
+        "predicted_y\n" + "".join(f"{float(np.array(row) @ coef + 0.1)!r}\n" for row in [[3, 1e18], [0.5, -2e300]])
+    )
+
+
+def test_predict_quotes_the_name_of_the_target(capsys):
+    models.save(models.Model('say "y", now', ["a"], 0.0, np.array([2.0])), "m.json")
+    assert succeeds(capsys, "predict", "m.json", "data.csv") == '"predicted_say ""y"", now"\n2.0\n0.0\n-2.0\n0.0\n'
+
+
+def test_predict_without_missing_values_has_no_lines(capsys):
+    models.save(models.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
+    out = succeeds(capsys, "predict", "m.json", "data.csv", "--drop-missing")
+    assert out == "predicted_y\n2.0\n0.0\n-2.0\n0.0\n"
+
+
+@pytest.mark.parametrize(("rows", "said"), [("1\nNA\n\n3\n", "2 rows"), ("1\nNA\n3\n", "1 row")])
+def test_predict_with_dropped_rows_says_which_are_left(rows, said, capsys):
+    models.save(models.Model("y", ["a"], 0.5, np.array([2.0])), "m.json")
+    Path("new.csv").write_text("a\n" + rows)
+    assert cli.main(["predict", "m.json", "new.csv", "--drop-missing"]) == 0
+    out, err = capsys.readouterr()
+    assert err == f"fastgd: {said} with missing values dropped\n"
+    assert out == f"line,predicted_y\n2,2.5\n{2 + rows[:-2].count(chr(10))},6.5\n"
+
+
+def test_fit_drops_rows(capsys):
+    Path("data.csv").write_text(EXACT + "5,,5\n,5,5\n1,1,null\n")
+    status = cli.main(["fit", "data.csv", "--target", "y", "--drop-missing", "--save", "m.json"])
+    assert (status, capsys.readouterr().err) == (0, "fastgd: 3 rows with missing values dropped\n")
+    assert models.load("m.json").coef == pytest.approx([2, -3], abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [[], ["--no-intercept"], ["--features", ' "x, 3", x1 ']])
+def test_fit_save_predict_against_lstsq(options, capsys):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 3))
+    y = X @ [1.0, -2.0, 0.5] + 3.0 + rng.standard_normal(200)
+    with open("train.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["x1", "y", "größe", "x, 3"])
+        writer.writerows(np.insert(X, 1, y, axis=1).tolist())
+    used = X[:, [2, 0]] if "--features" in options else X
+    matrix = used if "--no-intercept" in options else np.column_stack((np.ones(200), used))
+    theta = np.linalg.lstsq(matrix, y)[0]
+    succeeds(capsys, "fit", "train.csv", "--target", "y", "--tol", "1e-12", "--save", "m.json", *options)
+
+    model = models.load("m.json")
+    assert model.target == "y"
+    assert model.features == (["x, 3", "x1"] if "--features" in options else ["x1", "größe", "x, 3"])
+    assert model.coef == pytest.approx(theta[-used.shape[1] :], rel=1e-10)
+    assert model.intercept == (0.0 if "--no-intercept" in options else pytest.approx(theta[0], rel=1e-10))
+    out = succeeds(capsys, "predict", "m.json", "train.csv")
+    names, *predictions = csv.reader(io.StringIO(out))
+    assert names == ["predicted_y"]
+    assert np.array(predictions, dtype=float)[:, 0] == pytest.approx(matrix @ theta, rel=1e-9, abs=1e-10)
+
+
+def test_fit_that_needs_more_iterations_warns_and_is_saved(capsys):
+    arguments = ["fit", "data.csv", "--target", "y", "--learning-rate", "0.01", "--max-iter", "3", "--save", "m.json"]
+    assert cli.main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Not converged within max_iter=3 iterations")
+    assert err == f"fastgd: warning: {out.splitlines()[0]}\n"
+    assert Path("m.json").exists()
+
+
+@pytest.mark.parametrize("max_iter", ["3", "1000"])
+def test_fit_that_diverges_is_not_saved(max_iter):
+    arguments = ["fit", "data.csv", "--target", "y", "--learning-rate", "10", "--max-iter", max_iter]
+    done = process(*arguments, "--save", "m.json")
+    assert done.returncode == 1
+    assert done.stdout.startswith("Diverged after ")
+    assert done.stderr.startswith("fastgd: warning: Diverged after ")
+    assert done.stderr.endswith("\nfastgd: error: the descent diverged, so no model was saved to m.json.\n")
+    assert not Path("m.json").exists()
+    done = process(*arguments)
+    assert done.returncode == 1
+    assert "fastgd: error" not in done.stderr
+
+
+def test_result_is_printed_even_if_the_model_cannot_be_written(capsys, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    assert cli.main(["fit", "data.csv", "--target", "y", "--save", "m.json"]) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("Converged")
+    assert err == "fastgd: error: m.json cannot be written: No space left on device. Give another name.\n"
+
+
+@pytest.mark.parametrize("argv", [[], ["demo"]])
+def test_demo(argv, capsys, monkeypatch):
+    monkeypatch.setattr("fastgd.demo.run", lambda: print("shown"))
+    assert succeeds(capsys, *argv) == "shown\n"
+
+
+# Input that cannot be used.
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ("--bad", "unrecognized arguments: --bad (see fastgd --help)"),
+        ("fit", "the following arguments are required: DATA.csv, --target (see fastgd fit --help)"),
+        ("fit data.csv", "the following arguments are required: --target (see fastgd fit --help)"),
+        ("fit none.csv --target y", "there is no file none.csv, but a CSV file is expected. Check the path."),
+        ("fit . --target y", ". is a directory, but a CSV file is expected. Give a file in it."),
+        ("fit data.csv --target z", "data.csv has no column 'z', but 'a', 'b', 'y'."),
+        ("fit data.csv --target y --features a,c", "data.csv has no column 'c', but 'a', 'b', 'y'."),
+        (
+            "fit data.csv --target y --features a,y",
+            "'y' is the target and among the features, but a target is fitted from others.",
+        ),
+        (
+            "fit data.csv --target y --features a,b,a",
+            "argument --features: 'a' was given twice, but different columns are expected (see fastgd fit --help)",
+        ),
+        (
+            "fit data.csv --target y --features a,,b",
+            "argument --features: 'a,,b' has an empty name, but names of columns are expected (see fastgd fit --help)",
+        ),
+        (
+            'fit data.csv --target y --features "a',
+            "argument --features: '\"a' is not a line of CSV (unexpected end of data) (see fastgd fit --help)",
+        ),
+        (
+            "fit text.csv --target y",
+            "text.csv, line 3, column 'a': 'x' is not a number. Correct it, or choose other columns.",
+        ),
+        (
+            "fit missing.csv --target y",
+            "missing.csv, line 3, column 'a': a value is missing. Fill it in, or drop such rows with --drop-missing.",
+        ),
+        (
+            "fit lonely.csv --target y",
+            "lonely.csv has no column but the target 'y', so there is nothing to fit it from.",
+        ),
+        (
+            "fit data.csv --target y --save none/m.json",
+            "none/m.json is in a directory that does not exist, but the name of a file that can be written is expected. "
+            "Give another name.",
+        ),
+        (
+            "fit data.csv --target y --save ./data.csv",
+            "the model would replace its data, data.csv. Give another name with --save.",
+        ),
+        ("predict m.json", "the following arguments are required: DATA.csv (see fastgd predict --help)"),
+        (
+            "predict none.json data.csv",
+            "there is no file none.json, but a model is expected. "
+            "Models are written by: fastgd fit DATA.csv --target COLUMN --save MODEL.json",
+        ),
+        ("predict m.json none.csv", "there is no file none.csv, but a CSV file is expected. Check the path."),
+        ("predict m.json lonely.csv", "lonely.csv has no column 'a', but 'y'."),
+        (
+            "predict m.json text.csv",
+            "text.csv, line 3, column 'a': 'x' is not a number. Correct it, or choose other columns.",
+        ),
+    ],
+)
+def test_input_that_cannot_be_used(argv, message, capsys):
+    Path("text.csv").write_text("a,y\n1,2\nx,3\n")
+    Path("missing.csv").write_text("a,y\n1,2\n,3\n")
+    Path("lonely.csv").write_text("y\n1\n")
+    models.save(models.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
+    assert fails(capsys, *argv.split()) == message
+    assert Path("data.csv").read_text() == EXACT
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--learning-rate", "-1", "a finite number > 0 or auto"),
+        ("--learning-rate", "0", "a finite number > 0 or auto"),
+        ("--learning-rate", "nan", "a finite number > 0 or auto"),
+        ("--learning-rate", "inf", "a finite number > 0 or auto"),
+        ("--learning-rate", "abc", "a finite number > 0 or auto"),
+        ("--max-iter", "-1", "a whole number >= 0"),
+        ("--max-iter", "1.5", "a whole number >= 0"),
+        ("--max-iter", "9" * 5000, "a whole number >= 0"),
+        ("--tol", "-1", "a finite number >= 0"),
+        ("--tol", "nan", "a finite number >= 0"),
+        ("--l2", "-0.5", "a finite number >= 0"),
+        ("--l2", "x\ny", "a finite number >= 0"),
+    ],
+)
+def test_number_out_of_range(option, value, expected, capsys):
+    assert fails(capsys, "fit", "data.csv", "--target", "y", option, value) == (
+        f"argument {option}: {value!r} was given, but {expected} is expected (see fastgd fit --help)"
+    )
+
+
+@pytest.mark.parametrize("argv", [["none"], ["fit", "data.csv", "--target", "y", "--method", "x"], ["fit", "--target"]])
+def test_what_argparse_refuses(argv, capsys):
+    message = fails(capsys, *argv)
+    assert message.startswith("argument ")
+    assert message.endswith(" --help)")
+
+
+def test_options_are_not_guessed(capsys):
+    assert fails(capsys, "fit", "data.csv", "--target", "y", "--std").startswith("unrecognized arguments: --std")
+
+
+def test_what_fit_refuses(capsys):
+    Path("data.csv").write_text("a,y\n1e200,1\n2e200,2\n")
+    assert fails(capsys, "fit", "data.csv", "--target", "y").startswith("The squares of X exceed float64")
+
+
+def test_error_stays_on_its_line(capsys):
+    assert fails(capsys, "fit", "data.csv", "--target", "y", "a\nb\x85c") == (
+        "unrecognized arguments: a b c (see fastgd --help)"
+    )
+
+
+# As a process.
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["fit", "--help"], ["predict", "--help"]])
+def test_help_fits_on_a_screen(argv, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    out = succeeds(capsys, *argv)
+    assert out.startswith("usage: fastgd")
+    assert len(out.splitlines()) <= 36
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_version(capsys):
+    assert succeeds(capsys, "--version") == f"fastgd {fastgd.__version__}\n"
+
+
+def test_help_and_errors_do_not_wait_for_numba():
+    code = (
+        "import sys; from fastgd.cli import main; "
+        "assert main(['--help']) == 0; assert main(['fit', 'none.csv', '--target', 'y']) == 2; "
+        "assert main(['predict', 'none.json', 'none.csv']) == 2; assert 'numba' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)
+
+
+def test_process():
+    done = process("fit", "data.csv", "--target", "y", "--save", "m.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Converged after ")
+    done = process("predict", "m.json", "data.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [float(line) for line in done.stdout.splitlines()[1:]] == pytest.approx([3, -2, -1, 4], abs=1e-6)
+    done = process("predict", "m.json", "none.csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "fastgd: error: there is no file none.csv, but a CSV file is expected. Check the path.\n"
+
+
+def test_names_that_standard_output_cannot_spell():
+    models.save(models.Model("größe", ["a"], 0.0, np.array([2.0])), "m.json")
+    done = process("predict", "m.json", "data.csv", env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == r"predicted_gr\xf6\xdfe"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes end differently elsewhere")
+@pytest.mark.parametrize("n_rows", [10, 100_000])
+def test_closed_pipe(n_rows):
+    models.save(models.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
+    Path("many.csv").write_text("a\n" + "1.5\n" * n_rows)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "fastgd", "predict", "m.json", "many.csv"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            timeout=120,
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_full_disk():
+    models.save(models.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fastgd", "predict", "m.json", "data.csv"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=120,
+        )
+    assert (done.returncode, done.stderr) == (2, b"fastgd: error: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["fit", "data.csv", "--target", "y"]])
+def test_no_standard_output(argv, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert cli.main(argv) == 2
+    assert capsys.readouterr().err == ("fastgd: error: standard output is closed, but there is something to print.\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_interrupt():
+    os.mkfifo("endless.csv")
+    # With Python's own handler, even where this test runs in the background and ignores Ctrl-C.
+    code = (
+        "import signal, sys; from fastgd.cli import main; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "sys.exit(main(['fit', 'endless.csv', '--target', 'y']))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        try:
+            with open("endless.csv", "w") as pipe:  # opens when the child reads
+                pipe.write(EXACT)
+                pipe.flush()
+                child.send_signal(signal.SIGINT)
+                out, err = child.communicate(timeout=120)
+        finally:
+            child.kill()
+    assert (child.returncode, out, err) == (130, b"", b"fastgd: interrupted\n")
+
+
+def test_many_rows(capsys):
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((100_000, 3))
+    values[:, 2] = 1.0 + 2.0 * values[:, 0] - 3.0 * values[:, 1]
+    Path("many.csv").write_text("a,b,y\n" + "".join(",".join(map(repr, row)) + "\n" for row in values.tolist()))
+    succeeds(capsys, "fit", "many.csv", "--target", "y", "--save", "m.json")
+    predictions = succeeds(capsys, "predict", "m.json", "many.csv").splitlines()[1:]
+    assert np.array(predictions, dtype=float) == pytest.approx(values[:, 2], abs=1e-6)
