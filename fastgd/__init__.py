@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fastgd.fitting import FitState, fit
     from fastgd.objective import cost, cost_and_gradient, gradient
     from fastgd.result import FitResult
+    from fastgd.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
@@ -26,8 +27,10 @@ __all__ = [
     "cost_and_gradient",
     "descend",
     "fit",
+    "get_num_threads",
     "gradient",
     "reference",
+    "set_num_threads",
 ]
 
 _HOMES = {
@@ -39,7 +42,9 @@ _HOMES = {
     "cost_and_gradient": "fastgd.objective",
     "descend": "fastgd.descent",
     "fit": "fastgd.fitting",
+    "get_num_threads": "fastgd.threads",
     "gradient": "fastgd.objective",
+    "set_num_threads": "fastgd.threads",
 }
 
 

@@ -54,6 +54,7 @@ def fit(
     history: bool = False,
     progress: bool = False,
     callback: Callable[[FitState], object] | None = None,
+    n_threads: int | None = None,
 ) -> FitResult:
     """Fit a linear hypothesis to a training set by gradient descent.
 
@@ -98,6 +99,8 @@ def fit(
         Whether to show a progress bar when the fit takes longer than a second (needs tqdm).
     callback : callable, optional
         Called with a `FitState` after each iteration; a true return value ends the fit.
+    n_threads : int, optional
+        How many threads a pass takes, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
 
     Returns
     -------
@@ -138,7 +141,7 @@ def fit(
     if callback is not None and not callable(callback):
         raise TypeError(f"callback is a {type(callback).__name__}, but a function of a FitState is expected.")
     data = validation.training_set(X, y, sample_weight)
-    rows = ArrayRows(data.X, data.y, data.sample_weight)
+    rows = ArrayRows(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
     n_parameters = rows.n_features + intercept
     start = np.zeros(n_parameters) if theta0 is None else validation.starting_point(theta0, rows.n_features, intercept)
     scale = validation.loss_scale(loss, data.total_weight)

@@ -18,6 +18,7 @@ def cost(
     loss: str = "mse",
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
+    n_threads: int | None = None,
 ) -> float:
     """Compute the cost of a linear hypothesis on a training set.
 
@@ -45,6 +46,8 @@ def cost(
         How much each row counts; finite, >= 0, not all zero. 1 each by default.
     l2 : float, default 0.0
         The penalty on the squared coefficients, >= 0.
+    n_threads : int, optional
+        How many threads to take, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
 
     Returns
     -------
@@ -68,11 +71,11 @@ def cost(
     >>> fastgd.cost([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], 2.0, loss="sse")
     1.0
     """
-    if type(l2) is float and l2 == 0.0 and type(loss) is str:
+    if type(l2) is float and l2 == 0.0 and type(loss) is str and n_threads is None:
         sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
         if sums is not None:
             return 0.5 * sums.item(0)
-    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2)[0]
+    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2, n_threads)[0]
 
 
 def gradient(
@@ -84,6 +87,7 @@ def gradient(
     loss: str = "mse",
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
+    n_threads: int | None = None,
     out: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Compute the gradient of the cost with respect to theta, in one pass over the training set.
@@ -107,6 +111,8 @@ def gradient(
         How much each row counts; finite, >= 0, not all zero. 1 each by default.
     l2 : float, default 0.0
         The penalty on the squared coefficients, >= 0.
+    n_threads : int, optional
+        How many threads to take, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
     out : ndarray of the shape of theta, float64, optional
         Where to write the gradient; it must not share memory with the input.
 
@@ -128,11 +134,11 @@ def gradient(
     >>> fastgd.gradient([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]], [2.0, 4.0, 7.0], [0.0, 2.0], loss="sse")
     array([-2., -6.])
     """
-    if type(l2) is float and l2 == 0.0 and type(loss) is str and out is None:
+    if type(l2) is float and l2 == 0.0 and type(loss) is str and n_threads is None and out is None:
         sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
         if sums is not None:
             return sums[1:] if intercept else sums[2:]
-    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2, out)[1]
+    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2, n_threads, out)[1]
 
 
 def cost_and_gradient(
@@ -144,6 +150,7 @@ def cost_and_gradient(
     loss: str = "mse",
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
+    n_threads: int | None = None,
     out: NDArray[np.float64] | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
     """Compute the cost and its gradient together, in one pass over the training set.
@@ -164,6 +171,8 @@ def cost_and_gradient(
         How much each row counts; finite, >= 0, not all zero. 1 each by default.
     l2 : float, default 0.0
         The penalty on the squared coefficients, >= 0.
+    n_threads : int, optional
+        How many threads to take, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
     out : ndarray of the shape of theta, float64, optional
         Where to write the gradient; it must not share memory with the input.
 
@@ -187,11 +196,11 @@ def cost_and_gradient(
     >>> fastgd.cost_and_gradient([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], [2.0], loss="sse")
     (1.0, array([-6.]))
     """
-    if type(l2) is float and l2 == 0.0 and type(loss) is str and out is None:
+    if type(l2) is float and l2 == 0.0 and type(loss) is str and n_threads is None and out is None:
         sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
         if sums is not None:
             return 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
-    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2, out)
+    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2, n_threads, out)
 
 
 def _evaluate(
@@ -202,11 +211,12 @@ def _evaluate(
     loss: str,
     sample_weight: ArrayLike | None,
     l2: float,
+    n_threads: int | None,
     out: NDArray[np.float64] | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
     intercept = validation.switch(intercept, "intercept")
     data = validation.training_set(X, y, sample_weight)
-    rows = ArrayRows(data.X, data.y, data.sample_weight)
+    rows = ArrayRows(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
     given = validation.real_array(theta, "theta")
     parameters = validation.parameters(given, rows.n_features, intercept)
     scale = validation.loss_scale(loss, data.total_weight)

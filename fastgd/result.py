@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
 from fastgd.descent import History
-from fastgd.rows.blocks import blocks
+from fastgd.rows.blocks import Blocks
 
 _MAX_PRINTED = 10
 
@@ -110,7 +110,7 @@ class FitResult:
             )
         array = array.reshape(n_samples, n_features)
         result = np.empty(n_samples)
-        for start, stop in blocks(n_samples, n_features):  # so that no more than a block is converted at a time
+        for start, stop in Blocks(n_samples, n_features):  # so that no more than a block is converted at a time
             result[start:stop] = array[start:stop].astype(np.float64, copy=False) @ self.coef
         result += self.intercept
         return result

@@ -317,6 +317,36 @@ def choice(value: object, name: str, choices: tuple[str, ...]) -> str:
     raise ValueError(f"{name}={value!r} was given, but one of {', '.join(map(repr, choices))} is expected.")
 
 
+def thread_count(n_threads: object) -> int | None:
+    """Check a number of threads.
+
+    Parameters
+    ----------
+    n_threads : object
+        What was given.
+
+    Returns
+    -------
+    int or None
+        The number, or None for the default.
+
+    Raises
+    ------
+    TypeError
+        If it is not a whole number.
+    ValueError
+        If it is less than 1.
+    """
+    if n_threads is None:
+        return None
+    whole = isinstance(n_threads, int | np.integer) and not isinstance(n_threads, bool)
+    if whole and n_threads >= 1:  # type: ignore[operator]
+        return int(n_threads)  # type: ignore[call-overload, no-any-return]
+    raise (ValueError if whole else TypeError)(
+        f"n_threads={n_threads!r} was given, but a whole number >= 1 is expected. Give None for all processors."
+    )
+
+
 def switch(value: object, name: str) -> bool:
     """Check a truth value.
 

@@ -19,7 +19,8 @@ EXACT = "a,b,y\n1,0,3\n0,1,-2\n-1,0,-1\n0,-1,4\n"
 @pytest.fixture(autouse=True)
 def _in_folder_with_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
+    for name in ("PYTHONWARNINGS", "PYTHONUNBUFFERED"):  # a buffer that fails at the very end is the harder case
+        monkeypatch.delenv(name, raising=False)
     Path("data.csv").write_text(EXACT)
 
 

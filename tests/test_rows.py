@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastgd.rows.arrays import ArrayRows
-from fastgd.rows.blocks import blocks, fold
+from fastgd.rows.blocks import Blocks, Fold
 
 
 @pytest.fixture(params=[1 << 18, 7, 1], ids=["one block", "many blocks", "a block for each row"])
@@ -25,13 +25,13 @@ def set_block_values(monkeypatch, values):
 @pytest.mark.parametrize("n_features", [1, 2, 3, 8, 9, 1000])
 def test_blocks_cover_each_row_once_in_order(n_samples, n_features, monkeypatch):
     set_block_values(monkeypatch, 8)
-    cuts = list(blocks(n_samples, n_features))
+    cuts = list(Blocks(n_samples, n_features))
     assert [row for start, stop in cuts for row in range(start, stop)] == list(range(n_samples))
     assert all(0 < stop - start <= max(1, 8 // n_features) for start, stop in cuts)
 
 
 def test_all_blocks_but_the_last_are_alike():
-    cuts = list(blocks(10_000_000, 3))
+    cuts = list(Blocks(10_000_000, 3))
     assert {stop - start for start, stop in cuts[:-1]} == {(1 << 18) // 3}
 
 
@@ -43,32 +43,36 @@ def tree(vectors):
     return tree(vectors[:left]) + tree(vectors[left:])
 
 
+def fold(vectors, order):
+    fold = Fold(len(vectors))
+    for i in order:
+        fold.add(i, vectors[i].copy())
+    return fold.total()
+
+
 @pytest.mark.parametrize("n_blocks", range(1, 21))
-def test_fold_adds_in_a_fixed_binary_tree(n_blocks):
-    vectors = list(np.random.default_rng(n_blocks).normal(size=(n_blocks, 40)))
-    expected = tree(vectors).tobytes()
-    assert fold(vector.copy() for vector in vectors).tobytes() == expected
-    assert fold([vector.copy() for vector in vectors]).tobytes() == expected
+def test_fold_adds_in_a_fixed_binary_tree_whatever_the_order(n_blocks):
+    rng = np.random.default_rng(n_blocks)
+    vectors = list(rng.normal(size=(n_blocks, 40)))
+    orders = [range(n_blocks), range(n_blocks)[::-1], *(rng.permutation(n_blocks).tolist() for _ in range(5))]
+    assert {fold(vectors, order).tobytes() for order in orders} == {tree(vectors).tobytes()}
 
 
 @pytest.mark.parametrize("n_blocks", range(1, 21))
 def test_fold_adds_whole_numbers_exactly(n_blocks):
     vectors = np.random.default_rng(n_blocks).integers(-(2**40), 2**40, (n_blocks, 3))
-    assert fold(iter(vectors.astype(np.float64))).tolist() == vectors.sum(axis=0).tolist()
+    assert fold(vectors.astype(np.float64), range(n_blocks)).tolist() == vectors.sum(axis=0).tolist()
 
 
 def test_fold_holds_one_vector_for_each_level_of_the_tree():
-    made = []
-
-    def sums():
-        for _ in range(64):
-            vector = np.ones(2)
-            made.append(weakref.ref(vector))
-            yield vector
-            del vector
-            assert sum(reference() is not None for reference in made) <= 8
-
-    assert fold(sums()).tolist() == [64.0, 64.0]
+    fold, made = Fold(64), []
+    for i in range(64):
+        vector = np.ones(2)
+        made.append(weakref.ref(vector))
+        fold.add(i, vector)
+        del vector
+        assert sum(reference() is not None for reference in made) <= 7
+    assert fold.total().tolist() == [64.0, 64.0]
 
 
 def strided(X):

@@ -1,7 +1,7 @@
 """Rows in memory: numpy arrays and memory maps, of any layout and any real dtype."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fastgd.kernels import column_major, line, row_major
 from fastgd.kernels.weights import compiled_sum_nonnegative
-from fastgd.rows.blocks import BLOCK_VALUES, blocks, fold
+from fastgd.rows.blocks import BLOCK_VALUES, Blocks, Fold
+from fastgd.rows.parallel import for_each_block
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -48,6 +49,8 @@ class ArrayRows:
         The target.
     sample_weight : ndarray of shape (n_samples,), real, optional
         The sample weights.
+    n_threads : int, optional
+        How many threads a pass may take.
     """
 
     __slots__ = (
@@ -55,6 +58,7 @@ class ArrayRows:
         "_by_columns",
         "_in_place",
         "_kernels",
+        "_n_threads",
         "_s",
         "_x_dtype",
         "_y",
@@ -63,7 +67,7 @@ class ArrayRows:
         "n_samples",
     )
 
-    def __init__(self, X: _Array, y: _Array, sample_weight: _Array | None = None) -> None:
+    def __init__(self, X: _Array, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None) -> None:
         if X.ndim == 1:
             X = X[:, np.newaxis]
         self.n_samples, self.n_features = X.shape
@@ -72,6 +76,7 @@ class ArrayRows:
         self._X = X.T if self._by_columns else X
         self._y = y
         self._s = sample_weight
+        self._n_threads = n_threads
         self._x_dtype = _read_as(X)
         self._y_dtype = _read_as(y) if self._x_dtype is _FLOAT32 else _FLOAT64
         self._in_place = (
@@ -135,7 +140,7 @@ class ArrayRows:
         squares = np.zeros(self.n_features + 1)
         first: _Vector | None = None
         constant = np.ones(self.n_features + 1, dtype=bool)
-        for start, stop in blocks(self.n_samples, self.n_features):
+        for start, stop in Blocks(self.n_samples, self.n_features):
             values = self._values(start, stop)
             s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
             if self._s is not None:
@@ -164,7 +169,7 @@ class ArrayRows:
         tuple of (int, int), or None
             Row and column, both from 0, y being column n_features; None where every value is finite.
         """
-        for start, stop in blocks(self.n_samples, self.n_features):
+        for start, stop in Blocks(self.n_samples, self.n_features):
             places = np.argwhere(~np.isfinite(self._values(start, stop)))
             if len(places):
                 row, column = places[0].tolist()
@@ -180,20 +185,27 @@ class ArrayRows:
             sums = np.empty(size)
             run(self._X, 0, n_samples, y, self._s, theta, scale, sums)
         else:
+            sums = self._sum_blocks(run, y, theta, size)
             with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
-                sums = fold(self._block_sums(run, y, theta, size))
                 sums *= scale
         return sums[: 2 + n_features].copy() if kernel.workspace else sums
 
-    def _block_sums(self, run: Callable[..., None], y: _Array | None, theta: _Vector, size: int) -> Iterator[_Vector]:
+    def _sum_blocks(self, run: Callable[..., None], y: _Array | None, theta: _Vector, size: int) -> _Vector:
         X_in_place = _readable(self._X, self._x_dtype)
-        for start, stop in blocks(self.n_samples, self.n_features):
+        blocks = Blocks(self.n_samples, self.n_features)
+        fold = Fold(len(blocks))
+
+        def add_block(i: int) -> None:
+            start, stop = blocks[i]
             X, first = (self._X, start) if X_in_place else (_converted(self._X_block(start, stop), self._x_dtype), 0)
             y_block = None if y is None else _converted(y[start:stop], self._y_dtype)
             s_block = None if self._s is None else _converted(self._s[start:stop], _FLOAT64)
             sums = np.empty(size)
             run(X, first, first + stop - start, y_block, s_block, theta, 1.0, sums)
-            yield sums
+            fold.add(i, sums)
+
+        for_each_block(add_block, len(blocks), self._n_threads)
+        return fold.total()
 
     def _X_block(self, start: int, stop: int) -> _Array:
         return self._X[:, start:stop] if self._by_columns else self._X[start:stop]
@@ -293,7 +305,7 @@ def total_weight(sample_weight: _Array) -> float:
         Their sum; NaN if one of them is negative or NaN.
     """
     add = compiled_sum_nonnegative()
-    sums = (add(_converted(sample_weight[start:stop], _FLOAT64)) for start, stop in blocks(len(sample_weight), 1))
+    sums = (add(_converted(sample_weight[start:stop], _FLOAT64)) for start, stop in Blocks(len(sample_weight), 1))
     return float(sum(sums))
 
 
