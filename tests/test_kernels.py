@@ -235,6 +235,26 @@ def test_a_cache_that_does_not_work_costs_one_warning_and_not_the_call(damage, c
     assert compiled(3.0) == 6.0
 
 
+def is_nan(x):
+    return x != x
+
+
+def is_infinite(x):
+    return x == np.inf
+
+
+@pytest.mark.parametrize(("question", "value"), [(is_nan, np.nan), (is_infinite, np.inf)])
+def test_the_compiler_may_not_assume_that_nan_and_inf_do_not_occur(question, value, cache_dir):
+    # The flags nnan and ninf answer both with False; in the kernels themselves they happen to do no harm yet.
+    assert jit.compile_cached(question, types.boolean(types.float64))(value)
+
+
 def test_what_is_wrong_with_a_kernel_is_not_blamed_on_the_cache(cache_dir):
     with pytest.raises(numba.core.errors.TypingError):
         jit.compile_cached(lambda x: x.nothing, SIGNATURE)
+
+
+def test_no_flag_lets_the_compiler_assume_that_nan_and_inf_do_not_occur():
+    # Which of them it makes use of depends on the compiler's version: the tests above would not see each.
+    assert isinstance(jit.FLAGS["fastmath"], set)
+    assert not jit.FLAGS["fastmath"] & {"fast", "nnan", "ninf"}
