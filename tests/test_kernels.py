@@ -15,6 +15,7 @@ from fastgd.kernels import jit
 from fastgd.kernels.column_major import column_major
 from fastgd.kernels.line import one_weight, two_weights
 from fastgd.kernels.row_major import many_features, three_features, two_features
+from fastgd.kernels.weights import compiled_sum_nonnegative
 
 SCALE = 0.375
 MARGIN = 3
@@ -167,6 +168,24 @@ def test_nan_and_inf_come_through_from_every_place(kernel, n_features, intercept
             got = run(kernel, X, y, s if weighted else None, theta, x_dtype=x_dtype, y_dtype=x_dtype)
             np.testing.assert_array_equal(got, expected)
             values[place] = kept
+
+
+@pytest.mark.parametrize("n_samples", [0, *FEW_ROWS])
+def test_the_sum_of_weights_is_nan_for_a_negative_one_in_any_place(n_samples):
+    add = compiled_sum_nonnegative()
+    s = np.random.default_rng(n_samples).integers(0, 9, n_samples) / 4
+    assert add(s) == s.sum()
+    for i, kept in enumerate(s.copy()):
+        for wrong, expected in (
+            (-0.25, np.nan),
+            (-np.inf, np.nan),
+            (np.nan, np.nan),
+            (np.inf, np.inf),
+            (-0.0, s.sum() - kept),
+        ):
+            s[i] = wrong
+            np.testing.assert_equal(add(s), expected)
+        s[i] = kept
 
 
 def test_a_variant_is_compiled_once():

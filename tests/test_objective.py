@@ -189,19 +189,24 @@ def test_inputs_are_never_modified(layout, dtype, intercept):
     assert digests() == before
 
 
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, np.squeeze])
 @pytest.mark.parametrize("n_features", [1, 2, 3, 4, 9])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_short_path_and_general_path_give_the_same_bits(n_features, dtype, intercept, loss, monkeypatch):
-    X, y, theta, _ = problem(31, n_features, intercept)
-    X, y = X.astype(dtype), y.astype(dtype)
-    assert arrays.short_pass(X, y, theta, intercept, (2.0, True)) is not None
+def test_short_path_and_general_path_give_the_same_bits(
+    n_features, dtype, layout, intercept, weighted, loss, monkeypatch
+):
+    X, y, theta, s = problem(31, n_features, intercept)
+    X, y, s = layout(X.astype(dtype)), y.astype(dtype), s if weighted else None
+    assert arrays.short_pass(X, y, theta, intercept, (2.0, True), s) is not None
+    options = {"intercept": intercept, "loss": loss, "sample_weight": s}
     calls = [
-        lambda: fastgd.cost(X, y, theta, intercept=intercept, loss=loss),
-        lambda: fastgd.gradient(X, y, theta, intercept=intercept, loss=loss).tobytes(),
-        lambda: fastgd.cost_and_gradient(X, y, theta, intercept=intercept, loss=loss)[0],
-        lambda: fastgd.cost_and_gradient(X, y, theta, intercept=intercept, loss=loss)[1].tobytes(),
+        lambda: fastgd.cost(X, y, theta, **options),
+        lambda: fastgd.gradient(X, y, theta, **options).tobytes(),
+        lambda: fastgd.cost_and_gradient(X, y, theta, **options)[0],
+        lambda: fastgd.cost_and_gradient(X, y, theta, **options)[1].tobytes(),
     ]
     short = [call() for call in calls]
     monkeypatch.setattr(objective, "short_pass", lambda *args: None)
