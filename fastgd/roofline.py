@@ -13,6 +13,11 @@ import numpy as np
 from fastgd import objective, reference
 
 
+# How long a function is run before it is timed: the worker threads of numpy's BLAS go on spinning for some 30 ms after a
+# product, on the processor that the next function would use, and a processor that wakes up begins slowly.
+_WARM_UP = 0.05
+
+
 class Comparison(NamedTuple):
     """The gradient's time at one size, by fastgd and by plain numpy."""
 
@@ -35,8 +40,8 @@ def compare(
 ) -> list[Comparison]:
     """Time `fastgd.gradient` and plain numpy in turn.
 
-    Each round times both spellings of numpy (``(X w - y) X`` and ``X^T (X w - y)``) and fastgd one after the other, so that
-    a change in the machine's speed meets all of them; the ratio is the median over the rounds.
+    Each round times both spellings of numpy (``(X w - y) X`` and ``X^T (X w - y)``) and fastgd one after the other, each after
+    some untimed calls, so that a change in the machine's speed meets all of them; the ratio is the median over the rounds.
 
     Parameters
     ----------
@@ -105,22 +110,24 @@ def machine() -> str:
 def _rounds(functions: list[Callable[[], Any]], seconds: float) -> list[list[float]]:
     for function in functions:
         function()
-    start = time.perf_counter()
-    for function in functions:
-        function()
-    once = (time.perf_counter() - start) / len(functions)
-    repeat = max(1, int(1e-4 / once))  # a clock's reading costs 50 ns, so time no less than 100 us at a time
     rounds: list[list[float]] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(rounds) < 5:
-        times = []
-        for function in functions:
-            start = time.perf_counter()
-            for _ in range(repeat):
-                function()
-            times.append((time.perf_counter() - start) / repeat)
-        rounds.append(times)
+        rounds.append([_time(function) for function in functions])
     return rounds
+
+
+def _time(function: Callable[[], Any]) -> float:
+    n_calls = 0
+    start = time.perf_counter()
+    while time.perf_counter() < start + _WARM_UP:
+        function()
+        n_calls += 1
+    n_calls = max(1, n_calls // 5)
+    start = time.perf_counter()
+    for _ in range(n_calls):
+        function()
+    return (time.perf_counter() - start) / n_calls
 
 
 def _processor() -> str:

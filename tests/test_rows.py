@@ -11,7 +11,7 @@ from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import Blocks, Fold
 
 
-@pytest.fixture(params=[1 << 18, 7, 1], ids=["one block", "many blocks", "a block for each row"])
+@pytest.fixture(params=[1 << 20, 7, 1], ids=["one block", "many blocks", "a block for each row"])
 def block_values(request, monkeypatch):
     set_block_values(monkeypatch, request.param)
 
@@ -32,7 +32,7 @@ def test_blocks_cover_each_row_once_in_order(n_samples, n_features, monkeypatch)
 
 def test_all_blocks_but_the_last_are_alike():
     cuts = list(Blocks(10_000_000, 3))
-    assert {stop - start for start, stop in cuts[:-1]} == {(1 << 18) // 3}
+    assert {stop - start for start, stop in cuts[:-1]} == {(1 << 20) // 3}
 
 
 def tree(vectors):
@@ -211,7 +211,7 @@ def test_one_dimensional_X_is_a_column(block_values):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
 @pytest.mark.parametrize("n_features", [1, 2, 3, 5])
 def test_sums_over_several_blocks_of_real_size_are_exact(n_features, dtype, order):
-    n_samples = 3 * (1 << 18) // n_features + 5
+    n_samples = 3 * (1 << 20) // n_features + 5
     rng = np.random.default_rng(n_features)
     X, y = rng.integers(-8, 9, (n_samples, n_features)), rng.integers(-8, 9, n_samples)
     theta = np.arange(1, n_features + 2)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-# Large enough that the few microseconds that Python spends on a block are lost in the 60 to 100 that its reading takes, small
-# enough that a converted block (2 MiB) stays in the second-level cache.
-BLOCK_VALUES = 1 << 18
+# Large enough that what Python does for a block is lost in the 300 us that its reading takes: 10 to 20 us, as the block has swept
+# the interpreter out of the caches. A single block is summed by the calling thread, and two threads were no faster at this size.
+BLOCK_VALUES = 1 << 20
 
 
 class Blocks:
