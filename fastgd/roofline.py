@@ -12,10 +12,11 @@ import numpy as np
 
 from fastgd import objective, reference
 
-
-# How long a function is run before it is timed: the worker threads of numpy's BLAS go on spinning for some 30 ms after a
-# product, on the processor that the next function would use, and a processor that wakes up begins slowly.
-_WARM_UP = 0.05
+# How long a function is run before it is timed, in seconds. Where threads share the work, the worker threads of numpy's BLAS go
+# on spinning for 0.12 s after a product, on the processor that the next function would use. Elsewhere it is the caches that
+# have to be filled.
+_WARM_UP_ALONE, _WARM_UP_SHARED = 0.02, 0.15
+_SHARED_VALUES = 1 << 16
 
 
 class Comparison(NamedTuple):
@@ -76,7 +77,8 @@ def compare(
         def fastgd(X: Any = X, y: Any = y, w: Any = w) -> Any:
             return objective.gradient(X, y, w)
 
-        rounds = _rounds([rows_first, columns_first, fastgd], seconds)
+        warm_up = _WARM_UP_SHARED if X.size >= _SHARED_VALUES else _WARM_UP_ALONE
+        rounds = _rounds([rows_first, columns_first, fastgd], seconds, warm_up)
         numpy_times = [min(a, b) for a, b, _ in rounds]
         fastgd_times = [c for _, _, c in rounds]
         results.append(
@@ -107,20 +109,20 @@ def machine() -> str:
     )
 
 
-def _rounds(functions: list[Callable[[], Any]], seconds: float) -> list[list[float]]:
+def _rounds(functions: list[Callable[[], Any]], seconds: float, warm_up: float) -> list[list[float]]:
     for function in functions:
         function()
     rounds: list[list[float]] = []
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(rounds) < 5:
-        rounds.append([_time(function) for function in functions])
+    while time.perf_counter() < end or len(rounds) < 3:
+        rounds.append([_time(function, warm_up) for function in functions])
     return rounds
 
 
-def _time(function: Callable[[], Any]) -> float:
+def _time(function: Callable[[], Any], warm_up: float) -> float:
     n_calls = 0
     start = time.perf_counter()
-    while time.perf_counter() < start + _WARM_UP:
+    while time.perf_counter() < start + warm_up:
         function()
         n_calls += 1
     n_calls = max(1, n_calls // 5)

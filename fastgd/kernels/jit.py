@@ -130,13 +130,21 @@ def compile_cached(function: Callable[..., None], signature: Any) -> Any:
         return _compile(function, signature, cache=True)
     except Exception as reason:  # numba documents no exception of its cache: OSError, RuntimeError, pickle's and more
         compiled = _compile(function, signature, cache=False)  # what is wrong with the function itself is raised here
-        warnings.warn(
+        _warn_once(
             f"fastgd compiles its kernels anew in each process, because numba's cache did not work ({reason}). Point the "
-            "environment variable NUMBA_CACHE_DIR at a folder that can be written, or delete the damaged cache.",
-            RuntimeWarning,
-            stacklevel=2,
+            "environment variable NUMBA_CACHE_DIR at a folder that can be written, or delete the damaged cache."
         )
         return compiled
+
+
+_warned = False
+
+
+def _warn_once(message: str) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def _compile(function: Callable[..., None], signature: Any, *, cache: bool) -> Any:

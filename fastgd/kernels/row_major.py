@@ -1,12 +1,9 @@
 """Features of a row side by side in memory: unrolled for two and three of them, four rows at a time for more."""
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from fastgd.kernels.jit import kernel
+from fastgd.kernels.prefetch import CACHE_LINE, prefetch
 
 # How far ahead of its reading a kernel asks for memory. Four rows of 100 features are four short streams, which the hardware
 # prefetcher does not follow: 1e7 values took 1.5 times as long as a plain sum over them, and 1.15 times when asked for by hand.
@@ -16,23 +13,6 @@ from fastgd.kernels.jit import kernel
 _PREFETCH_BYTES = 8192
 _PREFETCH_MAX_FEATURES = 512
 _SPLIT_MIN_FEATURES = 32
-_CACHE_LINE = 64
-
-
-@intrinsic
-def _prefetch(_typing_context, array, index):  # type: ignore[no-untyped-def]
-    """Ask for the cache line of ``array.flat[index]``; an index beyond the end is harmless."""
-
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        pointer, int32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        address = builder.bitcast(builder.gep(data, [args[1]]), pointer)
-        function_type = ir.FunctionType(ir.VoidType(), [pointer, int32, int32, int32])
-        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
-        builder.call(function, [address, int32(0), int32(3), int32(1)])  # to read, keep in all levels, data
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), generate
 
 
 @kernel()
@@ -98,7 +78,7 @@ def many_features(X, start, stop, y, s, theta, scale, sums):  # type: ignore[no-
     sum_rx = sums[2:]
     sum_rx[:] = 0.0
     sum_rr = sum_r = 0.0
-    line = _CACHE_LINE // X.itemsize
+    line = CACHE_LINE // X.itemsize
     ahead = _PREFETCH_BYTES // X.itemsize
     n_asked = 4 * n_features if n_features <= _PREFETCH_MAX_FEATURES else 0
     n_asked_first = n_asked // 2 if n_features >= _SPLIT_MIN_FEATURES else n_asked
@@ -107,7 +87,7 @@ def many_features(X, start, stop, y, s, theta, scale, sums):  # type: ignore[no-
         # In loops of their own: a call inside the loops over the features would keep them from being vectorised.
         asked = i * n_features + ahead
         for element in range(asked, asked + n_asked_first, line):
-            _prefetch(X, element)  # type: ignore[call-arg]
+            prefetch(X, element)  # type: ignore[call-arg]
         x1, x2, x3, x4 = X[i], X[i + 1], X[i + 2], X[i + 3]
         h1 = h2 = h3 = h4 = 0.0
         for j in range(n_features):
@@ -116,7 +96,7 @@ def many_features(X, start, stop, y, s, theta, scale, sums):  # type: ignore[no-
             h3 += w[j] * x3[j]
             h4 += w[j] * x4[j]
         for element in range(asked + n_asked_first, asked + n_asked, line):
-            _prefetch(X, element)  # type: ignore[call-arg]
+            prefetch(X, element)  # type: ignore[call-arg]
         r1, r2, r3, r4 = bias + h1, bias + h2, bias + h3, bias + h4
         if y is not None:
             r1 -= y[i]

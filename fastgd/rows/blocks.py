@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-# Large enough that what Python does for a block is lost in the 300 us that its reading takes: 10 to 20 us, as the block has swept
-# the interpreter out of the caches. A single block is summed by the calling thread, and two threads were no faster at this size.
+# Large enough that what Python does for a block is lost in the 300 us that its reading takes: 10 to 20 us, as the block has
+# swept the interpreter out of the caches. The calling thread sums a single block, and two threads were no faster at this size.
 BLOCK_VALUES = 1 << 20
 
 
