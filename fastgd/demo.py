@@ -54,14 +54,14 @@ def run() -> None:
     print("Batch gradient descent on the standardised x, learning rate 0.1, from (0, 0) until rounding ends it:\n")
     result = fitting.fit(x, y, standardize=True, learning_rate=0.1, tol=1e-15, history=True)
     print(result.history)
-    print(result.message, "\n")
+    print(f"{result.message}\n")
     rows = [
         [name, f"{computed:.15g}", f"{certified:.15g}", f"{agreeing_digits(computed, certified):.1f}"]
         for (name, certified), computed in zip(CERTIFIED.items(), result.theta.tolist(), strict=True)
     ]
-    print(table(["", "computed", "certified by NIST", "digits that agree"], rows), "\n")
+    print(table(["", "computed", "certified by NIST", "digits that agree"], rows))
 
-    print("The gradient of the mean squared error on this machine, fastgd's one pass beside plain numpy's two:\n")
+    print("\nThe gradient of the mean squared error on this machine, fastgd's one pass beside plain numpy's two:\n")
     rows = [
         [
             f"{c.n_samples:,}",

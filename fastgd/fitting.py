@@ -282,7 +282,7 @@ def _message(
         return f"Converged after {n_iter} iterations: the gradient is down to its rounding error."
     if ending == "callback":
         return f"Ended by callback after {n_iter} iterations."
-    if found is None:
+    if found is None or (tol == 0 and ending != "diverged"):
         return f"Ran the {n_iter} iterations asked for; tol=0, so convergence was not judged."
     at_least = "" if found.complete else "at least "
     facts = (
@@ -295,7 +295,8 @@ def _message(
             f"Diverged after {n_iter} iterations: learning_rate={learning_rate:g} is too large. {facts} "
             f'Try learning_rate="auto"{standardize}.'
         )
-    larger = f", or a learning_rate nearer to {2 / found.largest:.4g}" if learning_rate < 1 / found.largest else ""
+    slow = learning_rate < 1.01 / found.largest
+    larger = f", or a learning_rate up to {1.9 / found.largest:.4g}" if slow else ""
     return (
         f"Not converged within max_iter={n_iter} iterations at learning_rate={learning_rate:.4g}, tol={tol:g}. {facts} "
         f"Try a larger max_iter{standardize}{larger}."

@@ -68,6 +68,9 @@ def test_a_zero_tolerance_runs_exactly_the_iterations_asked_for():
         result = fastgd.fit([1.0, 2.0], [1.0, 2.0], theta0=[0.0, 1.0], learning_rate=0.1, max_iter=7, tol=0)
     assert (result.n_iter, result.n_passes, result.converged) == (7, 8, False)  # one pass to begin with, one a step
     assert "7 iterations asked for" in result.message
+    assert (
+        "asked for" in fastgd.fit([1.0, 2.0], [1.0, 3.0], max_iter=3, tol=0).message
+    )  # with the automatic learning rate, too
 
 
 @pytest.mark.parametrize("intercept", [False, True])

@@ -19,6 +19,7 @@ def block_values(request, monkeypatch):
 def set_block_values(monkeypatch, values):
     monkeypatch.setattr("fastgd.rows.blocks.BLOCK_VALUES", values)
     monkeypatch.setattr("fastgd.rows.arrays.BLOCK_VALUES", values)
+    monkeypatch.setattr("fastgd.rows.arrays._CACHED_VALUES", values)
 
 
 @pytest.mark.parametrize("n_samples", [1, 2, 7, 8, 9, 100])

@@ -21,6 +21,9 @@ _FLOAT32 = np.dtype(np.float32)
 # Sample weights of a smaller sum lose their digits to underflow when they are multiplied with residuals.
 SMALLEST_TOTAL = 1e-290
 
+# What numpy goes over several times stays in the second-level cache.
+_CACHED_VALUES = 1 << 16
+
 # Kinds of kernel variants: X and y of the same dtype, no sample weights.
 _FLOAT64_ROWS: tuple[str, str, bool] = ("d", "d", False)
 _FLOAT32_ROWS: tuple[str, str, bool] = ("f", "f", False)
@@ -140,7 +143,7 @@ class ArrayRows:
         squares = np.zeros(self.n_features + 1)
         first: _Vector | None = None
         constant = np.ones(self.n_features + 1, dtype=bool)
-        for start, stop in Blocks(self.n_samples, self.n_features):
+        for start, stop in Blocks(self.n_samples, self.n_features, _CACHED_VALUES):
             values = self._values(start, stop)
             s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
             if self._s is not None:

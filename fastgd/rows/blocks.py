@@ -20,11 +20,13 @@ class Blocks:
     ----------
     n_samples, n_features : int
         The shape of the training set.
+    n_values : int, optional
+        How many values of X a block holds; BLOCK_VALUES by default.
     """
 
-    def __init__(self, n_samples: int, n_features: int) -> None:
+    def __init__(self, n_samples: int, n_features: int, n_values: int | None = None) -> None:
         self._n_samples = n_samples
-        self._n_rows = max(1, BLOCK_VALUES // n_features)
+        self._n_rows = max(1, (BLOCK_VALUES if n_values is None else n_values) // n_features)
 
     def __len__(self) -> int:
         """Return the number of blocks."""
