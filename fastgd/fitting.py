@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,7 @@ from fastgd.solvers.stopping import Stopping
 _METHODS = ("auto", "gd")
 _MAX_ITER = 1000
 _TOL = 1e-8
+_CONVERGED = ("tolerance", "residual", "rounding")
 
 
 class FitState(NamedTuple):
@@ -146,7 +147,8 @@ def fit(
     start = np.zeros(n_parameters) if theta0 is None else validation.starting_point(theta0, rows.n_features, intercept)
     scale = validation.loss_scale(loss, data.total_weight)
 
-    # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise.
+    # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise (but not in a callback).
+    errors = np.geterr()
     with np.errstate(all="ignore"), Progress(progress, max_iter) as bar:
         scales = _scales(rows, data.total_weight) if tol or standardize else None
         objective = Objective(
@@ -165,15 +167,16 @@ def fit(
         if learning_rate == "auto":
             found = _spectrum(objective)
             learning_rate = 1.0 / found.largest if found.largest > 0 else 1.0
-        run = _Run(objective, at, history, callback, bar)
+        run = _Run(objective, at, history, callback, errors, bar)
         stopping = Stopping(objective, scales, tol) if tol and scales is not None else None
         ending = run.descend(gradient_descent(objective, at, float(learning_rate)), max_iter, stopping)
-        diverged = ending == "diverged" or run.last.cost > run.first.cost
-        if found is None and (diverged or (ending == "max_iter" and tol)):
+        if ending == "max_iter" and run.walked_away():
+            ending = "diverged"
+        failed = ending == "diverged" or (ending == "max_iter" and tol > 0)
+        if failed and found is None:
             found = _spectrum(objective)
-    converged = ending in ("tolerance", "residual", "rounding")
-    message = _message("diverged" if diverged else ending, run.n_iter, tol, float(learning_rate), found, standardize)
-    if diverged or (ending == "max_iter" and tol):
+    message = _message(ending, run.n_iter, tol, float(learning_rate), found, standardize)
+    if failed:
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     theta = objective.original(run.last.theta)
     return FitResult(
@@ -186,7 +189,7 @@ def fit(
         feature_names=None,
         n_iter=run.n_iter,
         n_passes=objective.n_passes,
-        converged=converged,
+        converged=ending in _CONVERGED,
         verified=True,  # each iteration's gradient is a true pass over the rows, the last one's too
         message=message,
         history=run.history() if history else None,
@@ -202,6 +205,7 @@ class _Run:
         start: Evaluation,
         keep: bool,
         callback: Callable[[FitState], object] | None,
+        errors: Any,
         progress: Progress,
     ) -> None:
         self.first = self.last = start
@@ -209,6 +213,7 @@ class _Run:
         self._objective = objective
         self._kept = [start] if keep else None
         self._callback = callback
+        self._errors = errors
         self._progress = progress
 
     def descend(self, solver: Iterator[Evaluation], max_iter: int, stopping: Stopping | None) -> str:
@@ -227,8 +232,14 @@ class _Run:
             if self._kept is not None:
                 self._kept.append(at)
             self._progress.update(self.n_iter, at)
-            if self._callback is not None and self._callback(self._state(at)):
+            if self._callback is not None and self._call_back(at):
                 return "callback"
+
+    def walked_away(self) -> bool:
+        """Tell whether the descent left its start for a higher cost, by more than rounding moves it at a minimum."""
+        first, last = self.first, self.last
+        distance = abs(last.theta - first.theta).max()
+        return last.cost > first.cost and bool(distance > 1e-8 * abs(last.theta).max())
 
     def history(self) -> History:
         """Return the table of the iterations, in the original units."""
@@ -238,9 +249,12 @@ class _Run:
         cost = np.array([at.cost for at in kept])
         return History(theta[:-1], gradient[:-1], np.diff(theta, axis=0), cost[:-1], theta[-1])
 
-    def _state(self, at: Evaluation) -> FitState:
+    def _call_back(self, at: Evaluation) -> object:
+        # Copies, as the callback may keep them, or write into them.
         theta = self._objective.original(at.theta).copy()
-        return FitState(self.n_iter, theta, at.cost, self._objective.original_gradient(at.gradient).copy())
+        gradient = self._objective.original_gradient(at.gradient).copy()
+        with np.errstate(**self._errors):
+            return self._callback(FitState(self.n_iter, theta, at.cost, gradient)) if self._callback else None
 
 
 def _scales(rows: ArrayRows, total_weight: float) -> Scales:

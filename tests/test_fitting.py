@@ -170,6 +170,15 @@ def test_divergence_is_told_even_with_zero_tolerance_and_before_overflow():
     assert result.n_iter == 20
 
 
+def test_rounding_at_the_minimum_is_not_taken_for_divergence():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for X, y in (training_set(), ([0.0, 1.0, 3.0], [0.1, 0.4, 1.0])):
+            theta = fastgd.fit(X, y, tol=1e-300, max_iter=100_000).theta
+            for max_iter in range(1, 12):
+                assert fastgd.fit(X, y, theta0=theta, max_iter=max_iter, tol=0).message.startswith("Ran")
+
+
 def test_running_out_of_iterations_says_what_to_try():
     X, y = training_set()
     with pytest.warns(fastgd.ConvergenceWarning, match="Not converged within max_iter=3") as caught:
@@ -264,6 +273,11 @@ def test_a_true_return_value_ends_the_fit():
     result = fastgd.fit(X, y, callback=lambda state: state.n_iter == 4)
     assert (result.n_iter, result.converged) == (4, False)
     assert "Ended by callback after 4" in result.message
+
+
+def test_a_callback_hears_numpys_warnings():
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        fastgd.fit([1.0, 2.0], [1.0, 3.0], max_iter=1, tol=0, callback=lambda state: np.ones(1) / 0.0)
 
 
 def test_a_callback_that_spoils_its_theta_spoils_nothing():
