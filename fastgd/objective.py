@@ -8,6 +8,9 @@ from fastgd.rows.arrays import ArrayRows, short_pass
 
 _LOSSES = validation.LOSSES
 
+# The default is known by its identity, as a comparison would let an array, or nothing at all, pass for a number.
+_NO_PENALTY = 0.0
+
 
 def cost(
     X: ArrayLike,
@@ -17,7 +20,7 @@ def cost(
     intercept: bool = False,
     loss: str = "mse",
     sample_weight: ArrayLike | None = None,
-    l2: float = 0.0,
+    l2: float = _NO_PENALTY,
     n_threads: int | None = None,
 ) -> float:
     """Compute the cost of a linear hypothesis on a training set.
@@ -71,7 +74,7 @@ def cost(
     >>> fastgd.cost([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], 2.0, loss="sse")
     1.0
     """
-    if type(l2) is float and l2 == 0.0 and type(loss) is str and n_threads is None:
+    if l2 is _NO_PENALTY and n_threads is None and type(loss) is str:
         sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
         if sums is not None:
             return 0.5 * sums.item(0)
@@ -86,7 +89,7 @@ def gradient(
     intercept: bool = False,
     loss: str = "mse",
     sample_weight: ArrayLike | None = None,
-    l2: float = 0.0,
+    l2: float = _NO_PENALTY,
     n_threads: int | None = None,
     out: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
@@ -134,7 +137,7 @@ def gradient(
     >>> fastgd.gradient([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]], [2.0, 4.0, 7.0], [0.0, 2.0], loss="sse")
     array([-2., -6.])
     """
-    if type(l2) is float and l2 == 0.0 and type(loss) is str and n_threads is None and out is None:
+    if l2 is _NO_PENALTY and n_threads is None and type(loss) is str and out is None:
         sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
         if sums is not None:
             return sums[1:] if intercept else sums[2:]
@@ -149,7 +152,7 @@ def cost_and_gradient(
     intercept: bool = False,
     loss: str = "mse",
     sample_weight: ArrayLike | None = None,
-    l2: float = 0.0,
+    l2: float = _NO_PENALTY,
     n_threads: int | None = None,
     out: NDArray[np.float64] | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
@@ -196,7 +199,7 @@ def cost_and_gradient(
     >>> fastgd.cost_and_gradient([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], [2.0], loss="sse")
     (1.0, array([-6.]))
     """
-    if type(l2) is float and l2 == 0.0 and type(loss) is str and n_threads is None and out is None:
+    if l2 is _NO_PENALTY and n_threads is None and type(loss) is str and out is None:
         sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
         if sums is not None:
             return 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]

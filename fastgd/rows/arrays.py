@@ -251,24 +251,30 @@ def short_pass(
     ndarray of shape (2 + n_features,), float64, or None
         The sums, or None if it was declined.
     """
+    # In the order of what costs least: each look at an array takes 20 to 50 ns. carray says: without gaps, aligned, writable,
+    # which is what most arrays are.
     if not (
         type(X) is type(y) is type(theta) is np.ndarray
+        and (dtype := X.dtype) is y.dtype
         and theta.dtype is _FLOAT64
-        and X.dtype is y.dtype
-        and y.flags.carray  # without gaps, aligned, writable: what most arrays are
-        and theta.flags.carray
         and y.ndim == theta.ndim == 1
+        and y.flags.carray
+        and theta.flags.carray
         and factor is not None
         and (intercept is False or intercept is True)
     ):
         return None
-    kind = _FLOAT64_ROWS if X.dtype is _FLOAT64 else _FLOAT32_ROWS if X.dtype is _FLOAT32 else None
-    if X.ndim == 1:
+    kind = _FLOAT64_ROWS if dtype is _FLOAT64 else _FLOAT32_ROWS if dtype is _FLOAT32 else None
+    shape = X.shape
+    if len(shape) == 2:
+        n_samples, n_features = shape
+    elif len(shape) == 1:
+        n_samples, n_features = len(X), 1
         X = X[:, np.newaxis]
-    if kind is None or X.ndim != 2:
+    else:
         return None
-    n_samples, n_features = X.shape
-    if not (len(y) == n_samples and len(theta) == n_features + intercept and 0 < X.size <= BLOCK_VALUES):
+    n_values = n_samples * n_features
+    if not (len(y) == n_samples and len(theta) == n_features + intercept and 0 < n_values <= BLOCK_VALUES and kind):
         return None
     total: float = n_samples
     s = sample_weight
