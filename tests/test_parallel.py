@@ -104,6 +104,26 @@ def test_no_worker_runs_on_after_the_pass():
     assert len(late) == count < 10
 
 
+def test_a_block_that_a_worker_has_taken_is_done_though_the_caller_finds_no_more():
+    taken, done = threading.Event(), []
+    work = parallel._Work(done.append, 1)
+    blocks = work._blocks
+
+    def slow():
+        for i in blocks:
+            taken.set()
+            time.sleep(0.05)  # the caller closes the pass between the taking and the doing
+            yield i
+
+    work._blocks = slow()
+    worker = threading.Thread(target=work.help)
+    worker.start()
+    assert taken.wait(5)
+    work.close()
+    assert done == [0]
+    worker.join()
+
+
 def test_threads_of_the_caller_can_meet_in_the_pool(small_blocks):
     rng = np.random.default_rng(2)
     X, y, theta = rng.standard_normal((2000, 4)), rng.standard_normal(2000), rng.standard_normal(4)

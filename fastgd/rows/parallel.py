@@ -78,6 +78,9 @@ def for_each_block(task: Callable[[int], None], n_blocks: int, n_threads: int | 
     try:
         _pool.help(work, n_threads - 1)
         work.run()
+    except BaseException:
+        work.stop()
+        raise
     finally:
         work.close()
     if work.error is not None:
@@ -93,36 +96,43 @@ class _Work:
         self._blocks = iter(range(n_blocks))  # next() of it is one step: no two threads get the same block
         self._lock = threading.Lock()
         self._n_helpers = 0
-        self._over = False
+        self._closed = False  # nobody may begin to help
+        self._stopped = False  # the result is not wanted any more
         self._all_left = threading.Semaphore(0)
 
     def run(self) -> None:
-        """Take blocks until there are none, or the pass is over."""
+        """Take blocks until there are none, or their result is not wanted any more."""
         for i in self._blocks:
-            if self._over:
+            # A block that was taken is done, even if the pass was closed since: nobody else has it.
+            if self._stopped:
                 return
             self._task(i)
 
     def help(self) -> None:
-        """Take blocks on a worker thread, if the pass is not over before it comes to that."""
+        """Take blocks on a worker thread, if the pass is not closed before it comes to that."""
         with self._lock:
-            if self._over:
+            if self._closed:
                 return
             self._n_helpers += 1
         try:
             self.run()
         except BaseException as error:  # the calling thread raises it
             self.error = error
+            self.stop()
         with self._lock:
             self._n_helpers -= 1
-            last = self._over and not self._n_helpers
+            last = self._closed and not self._n_helpers
         if last:
             self._all_left.release()
+
+    def stop(self) -> None:
+        """Let everybody leave after the block that they are at: the pass has failed or was interrupted."""
+        self._stopped = True
 
     def close(self) -> None:
         """Let nobody begin any more, and wait for those who have: afterwards no thread reads the rows."""
         with self._lock:
-            self._over = True
+            self._closed = True
             wait = self._n_helpers > 0
         if wait:
             self._all_left.acquire()
