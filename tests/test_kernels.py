@@ -9,11 +9,11 @@ import exact
 import numba
 import numpy as np
 import pytest
+from fastgd.kernels.line import one_weight, two_weights
 from numba import types
 
 from fastgd.kernels import jit
 from fastgd.kernels.column_major import column_major
-from fastgd.kernels.line import one_weight, two_weights
 from fastgd.kernels.row_major import many_features, three_features, two_features
 from fastgd.kernels.weights import compiled_sum_nonnegative
 

@@ -1,91 +1,72 @@
-"""Values of a feature side by side in memory, as data frames keep them: panels of rows whose residuals stay in cache."""
+"""Values of a feature side by side in memory, as data frames keep them: panels of rows, whose residuals stay in cache."""
 
-from fastgd.kernels.jit import kernel
-from fastgd.kernels.prefetch import CACHE_LINE, prefetch
+from fastgd.kernels.jit import BLOCK_VALUES, kernel
+from fastgd.kernels.simd import LANES
+from fastgd.kernels.streams import N_STREAMS, products, products_and_sums, residuals, sums
 
-# Rows of a panel: as many as keep a panel of float64 within 128 KiB, so that its second reading comes from cache, but no
-# fewer than 128, under which each column's piece is too short to be read fast.
-_PANEL_VALUES = 16384
-_PANEL_MIN_ROWS = 128
+# A panel is read from memory, and then from the second-level cache, so that it should take no more than part of it; but a
+# column's piece should be long, as each begins with a page that the processor has not looked up and a stream that the hardware
+# has not recognised. Beyond _MAX_SHORT features no panel does both, and the second reading is from the third level.
+_PANEL_BYTES, _PIECE_BYTES = 1 << 18, 512
+_MAX_SHORT, _LONG_PIECE_BYTES = 1200, 1536
 _PANEL_MAX_ROWS = 2048
 
-# From here on the next four columns' pieces are asked for while four are read: each piece is a stream that ends before the
-# hardware prefetcher has caught on. 1e7 values took 1.2 times as long as a plain sum over them at 100 features, without 1.45;
-# at 1,000 features 1.8 and 2.2.
-_PREFETCH_MIN_FEATURES = 64
+_MIN_BLOCK_ROWS = 2048
+
+# How far ahead of its reading the kernel asks for memory, in bytes of each column.
+_AHEAD = 1024
 
 
-@kernel(workspace=_PANEL_MAX_ROWS)
-def column_major(columns, start, stop, y, s, theta, scale, sums):  # type: ignore[no-untyped-def]
+def _size(n_features: int) -> int:
+    return 2 + 2 * (-(-n_features // LANES) * LANES) + 2 * LANES + 3 * _PANEL_MAX_ROWS
+
+
+def _block_rows(n_features: int) -> int:
+    # Enough panels: the first and the last are read by halves.
+    return max(_MIN_BLOCK_ROWS, 4 * BLOCK_VALUES // n_features)
+
+
+@kernel(_size, _block_rows)
+def column_major(columns, start, stop, y, s, theta, scale, sums_and_work):
     """Sum over rows of any number of features; X comes transposed, and the arguments are else those of `Kernel`."""
     n_features, n_samples = columns.shape
+    n_rows = stop - start
+    padded = (n_features + LANES - 1) // LANES * LANES
     bias = theta[0] if theta.shape[0] > n_features else 0.0
-    w = theta[theta.shape[0] - n_features :]
-    sum_rx = sums[2 : 2 + n_features]
-    sum_rx[:] = 0.0
-    sum_rr = sum_r = 0.0
-    panel_rows = min(_PANEL_MAX_ROWS, max(_PANEL_MIN_ROWS, _PANEL_VALUES // n_features // 8 * 8))
-    n_fours = n_features - n_features % 4
-    n_asked = n_features if n_features >= _PREFETCH_MIN_FEATURES else 0
-    line = CACHE_LINE // columns.itemsize
-    for first in range(start, stop, panel_rows):
-        last = min(first + panel_rows, stop)
-        n_rows = last - first
-        r = sums[2 + n_features : 2 + n_features + n_rows]
-        if y is None:
-            r[:] = bias
-        else:
-            y_panel = y[first - start : last - start]
-            for i in range(n_rows):
-                r[i] = bias - y_panel[i]
-        for j in range(0, n_fours, 4):
-            # In a loop of its own: a call inside the loop over the rows would keep it from being vectorised.
-            for column in range(j + 4, min(j + 8, n_asked)):
-                for i in range(0, n_rows, line):
-                    prefetch(columns, column * n_samples + first + i)  # type: ignore[call-arg]
-            x1, x2 = columns[j, first:last], columns[j + 1, first:last]
-            x3, x4 = columns[j + 2, first:last], columns[j + 3, first:last]
-            w1, w2, w3, w4 = w[j], w[j + 1], w[j + 2], w[j + 3]
-            for i in range(n_rows):
-                r[i] += (w1 * x1[i] + w2 * x2[i]) + (w3 * x3[i] + w4 * x4[i])
-        for j in range(n_fours, n_features):
-            x = columns[j, first:last]
-            wj = w[j]
-            for i in range(n_rows):
-                r[i] += wj * x[i]
+    sums_and_work[:] = 0.0
+    g = sums_and_work[2 : 2 + padded]
+    w = sums_and_work[2 + padded : 2 + 2 * padded]
+    w[:n_features] = theta[theta.shape[0] - n_features :]
+    work = sums_and_work[2 + 2 * padded :]
+    totals, panels = work[: 2 * LANES], work[2 * LANES :]
+    h, r, zeros = panels[:_PANEL_MAX_ROWS], panels[_PANEL_MAX_ROWS : 2 * _PANEL_MAX_ROWS], panels[2 * _PANEL_MAX_ROWS :]
 
-        if s is None:
-            for i in range(n_rows):
-                sum_rr += r[i] * r[i]
-                sum_r += r[i]
-        else:
-            s_panel = s[first - start : last - start]
-            for i in range(n_rows):
-                sr = s_panel[i] * r[i]
-                sum_rr += sr * r[i]
-                sum_r += sr
-                r[i] = sr
-
-        for j in range(0, n_fours, 4):
-            x1, x2 = columns[j, first:last], columns[j + 1, first:last]
-            x3, x4 = columns[j + 2, first:last], columns[j + 3, first:last]
-            g1 = g2 = g3 = g4 = 0.0
-            for i in range(n_rows):
-                g1 += r[i] * x1[i]
-                g2 += r[i] * x2[i]
-                g3 += r[i] * x3[i]
-                g4 += r[i] * x4[i]
-            sum_rx[j] += g1
-            sum_rx[j + 1] += g2
-            sum_rx[j + 2] += g3
-            sum_rx[j + 3] += g4
-        for j in range(n_fours, n_features):
-            x = columns[j, first:last]
-            g = 0.0
-            for i in range(n_rows):
-                g += r[i] * x[i]
-            sum_rx[j] += g
-    sums[0] = scale * sum_rr
-    sums[1] = scale * sum_r
+    piece = max(_PANEL_BYTES // n_features, _PIECE_BYTES) if n_features <= _MAX_SHORT else _LONG_PIECE_BYTES
+    panel = min(_PANEL_MAX_ROWS, piece // columns.itemsize // LANES * LANES)
+    lead = min(panel, _AHEAD // columns.itemsize)
+    for first in range(0, n_rows + panel, panel):
+        n_here = max(0, min(panel, n_rows - first))
+        n_before = min(panel, n_rows - first + panel) if first > 0 else 0
+        for j in range(0, n_features, N_STREAMS):
+            at = j * n_samples + start + first
+            n_streams = min(N_STREAMS, n_features - j)
+            # What will be read next are the pieces of the next eight columns, or of the last eight, or the next panel's first.
+            here = min(j, n_features - N_STREAMS) * n_samples + start + first
+            there = min(j + N_STREAMS, n_features - N_STREAMS) * n_samples + start + first
+            if n_streams == n_features - j:
+                there = start + first + panel
+            ahead = (panel - lead, here + lead, there + lead - panel, 1, n_samples)
+            if n_here == n_before == panel and n_streams == N_STREAMS:
+                before = at - panel
+                products_and_sums(columns, before, at, n_samples, panel, r, g[j:], w[j:], h, ahead)
+            else:
+                if n_here > 0:
+                    sums(columns, at, n_samples, n_here, n_streams, zeros, w[j:], h, ahead)
+                if n_before > 0:
+                    products(columns, at - panel, n_samples, n_before, n_streams, zeros, r, g[j:], ahead)
+        for i in range(0, n_here, LANES):
+            residuals(h[i:], r[i:], first + i, y, s, bias, n_rows, totals)
+    sums_and_work[0] = scale * totals[:LANES].sum()
+    sums_and_work[1] = scale * totals[LANES:].sum()
     for j in range(n_features):
-        sum_rx[j] *= scale
+        g[j] *= scale

@@ -17,6 +17,14 @@ FLAGS = {
     "fastmath": {"reassoc", "contract", "nsz", "arcp"},
 }
 
+# What a compiled variant is for: the dtype characters of X and y, "d" or "f" (None where there is no y), and whether there are
+# sample weights.
+Kind = tuple[str, str | None, bool]
+
+# How many values a block of rows should hold: read in 40 to 80 us, in which a thread can be woken up, and enough for the few
+# instructions between blocks to be lost in them.
+BLOCK_VALUES = 1 << 17
+
 _FLOATS = {"d": types.float64, "f": types.float32}
 
 
@@ -41,7 +49,33 @@ def readonly(dtype: Any, ndim: int) -> Any:
     return types.Array(dtype, ndim, "C", readonly=True)
 
 
-class Kernel(dict[tuple[str, str | None, bool], Callable[..., None]]):
+def kernel_arguments(kind: Kind) -> tuple[Any, ...]:
+    """Return the types of a kernel's arguments.
+
+    Parameters
+    ----------
+    kind : tuple of (str, str or None, bool)
+        What it is compiled for.
+
+    Returns
+    -------
+    tuple of numba types
+        Those of X, start, stop, y, s, theta, scale and sums.
+    """
+    x, y, weighted = kind
+    return (
+        readonly(_FLOATS[x], 2),
+        types.intp,
+        types.intp,
+        types.none if y is None else readonly(_FLOATS[y], 1),
+        readonly(types.float64, 1) if weighted else types.none,
+        readonly(types.float64, 1),
+        types.float64,
+        types.Array(types.float64, 1, "C"),
+    )
+
+
+class Kernel(dict[Kind, Callable[..., None]]):
     """A kernel's compiled variants, one for each kind of rows, compiled when first looked up.
 
     A kernel is called as ``kernel[x, y, weighted](X, start, stop, y, s, theta, scale, sums)``:
@@ -52,61 +86,72 @@ class Kernel(dict[tuple[str, str | None, bool], Callable[..., None]]):
     - ``X`` is C-contiguous, of shape (n_samples, n_features), and its rows ``start`` to ``stop`` are read. ``y`` and the
       sample weights ``s`` (float64) hold these rows only.
     - ``theta`` (float64) is one longer than a row where the hypothesis has an intercept, which comes first.
-    - ``sums`` (float64) receives ``scale`` times sum s r^2, sum s r, and sum s r x_j for each feature j; behind them
-      it has room for the ``workspace`` numbers that the kernel scribbles on.
+    - ``sums`` (float64) receives ``scale`` times sum s r^2, sum s r, and sum s r x_j for each feature j; it has room for
+      `size` numbers, as some kernels scribble on what is behind the sums.
 
     Parameters
     ----------
     function : callable
         The kernel in plain Python; it stays available as `function`.
-    workspace : int
-        How many further numbers ``sums`` must have room for.
+    size : callable
+        How many numbers ``sums`` must have room for, by the number of features.
+    block_rows : callable
+        How many rows a block should have, by the number of features.
     """
 
-    def __init__(self, function: Callable[..., None], workspace: int) -> None:
+    def __init__(
+        self,
+        function: Callable[..., None],
+        size: Callable[[int], int] | None = None,
+        block_rows: Callable[[int], int] | None = None,
+    ) -> None:
         super().__init__()
         self.function = function
-        self.workspace = workspace
+        self.size = size or _only_sums
+        self.block_rows = block_rows or _rows_of_values
+        self._addresses: dict[Kind, int] = {}
         self._dispatchers: list[Any] = []  # they own the machine code
 
-    def __missing__(self, kind: tuple[str, str | None, bool]) -> Callable[..., None]:
+    def address(self, kind: Kind) -> int:
+        """Return where a variant's machine code is, for the compiled code that calls it."""
+        self[kind]
+        return self._addresses[kind]
+
+    def __missing__(self, kind: Kind) -> Callable[..., None]:
         """Compile a variant, or load it from the cache."""
-        dispatcher = compile_cached(self.function, self._signature(*kind))
+        dispatcher = compile_cached(self.function, types.void(*kernel_arguments(kind)))
         # Called directly, without the dispatcher's choice of a variant by the types of the arguments: the key has chosen,
         # and the choice would be 0.25 of the 0.6 microseconds that the call of a kernel takes.
         (overload,) = dispatcher.overloads.values()
         variant: Callable[..., None] = overload.entry_point
-        self[kind] = variant
         self._dispatchers.append(dispatcher)
+        self._addresses[kind] = overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
+        self[kind] = variant
         return variant
 
-    def _signature(self, x: str, y: str | None, weighted: bool) -> Any:
-        return types.void(
-            readonly(_FLOATS[x], 2),
-            types.intp,
-            types.intp,
-            types.none if y is None else readonly(_FLOATS[y], 1),
-            readonly(types.float64, 1) if weighted else types.none,
-            readonly(types.float64, 1),
-            types.float64,
-            types.Array(types.float64, 1, "C"),
-        )
+
+def _only_sums(n_features: int) -> int:
+    return 2 + n_features
 
 
-def kernel(*, workspace: int = 0) -> Callable[[Callable[..., None]], Kernel]:
-    """Declare a function to be a `Kernel`.
+def _rows_of_values(n_features: int) -> int:
+    return BLOCK_VALUES // n_features
+
+
+def kernel(size: Callable[[int], int], block_rows: Callable[[int], int]) -> Callable[[Callable[..., None]], Kernel]:
+    """Declare a function to be a `Kernel`; the parameters are those of the class.
 
     Parameters
     ----------
-    workspace : int
-        How many numbers ``sums`` needs behind its sums.
+    size, block_rows : callable
+        As of `Kernel`.
 
     Returns
     -------
     callable
         The decorator.
     """
-    return lambda function: Kernel(function, workspace)
+    return lambda function: Kernel(function, size, block_rows)
 
 
 def compile_cached(function: Callable[..., None], signature: Any) -> Any:

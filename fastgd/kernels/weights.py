@@ -8,7 +8,7 @@ from numba import types
 from fastgd.kernels.jit import compile_cached, readonly
 
 
-def sum_nonnegative(s):  # type: ignore[no-untyped-def]
+def sum_nonnegative(s):
     """Return the sum of s, or NaN if an entry is negative; a NaN or an infinity comes through the sum."""
     total = 0.0
     n_negative = 0

@@ -1,16 +1,17 @@
 """Rows in memory: numpy arrays and memory maps, of any layout and any real dtype."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import column_major, line, row_major
+from fastgd.kernels.blocks import compiled_sum_parts
+from fastgd.kernels.dense import dense
+from fastgd.kernels.jit import BLOCK_VALUES, Kind
 from fastgd.kernels.weights import compiled_sum_nonnegative
-from fastgd.rows.blocks import BLOCK_VALUES, Blocks, Fold
-from fastgd.rows.parallel import for_each_block
+from fastgd.rows import parallel
+from fastgd.rows.blocks import Blocks, Fold, subtrees
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -21,21 +22,18 @@ _FLOAT32 = np.dtype(np.float32)
 # Sample weights of a smaller sum lose their digits to underflow when they are multiplied with residuals.
 SMALLEST_TOTAL = 1e-290
 
+# What is summed between two looks at whether the pass was interrupted: a few milliseconds.
+_BLOCKS_AT_ONCE = 64
+
+# From here on a pass is shared among threads: sharing costs some 70 us, in which one thread reads 2^18 values.
+_MIN_SHARED_VALUES = 1 << 19
+
 # What numpy goes over several times stays in the second-level cache.
 _CACHED_VALUES = 1 << 16
 
 # Kinds of kernel variants: X and y of the same dtype, no sample weights.
-_FLOAT64_ROWS: tuple[str, str, bool] = ("d", "d", False)
-_FLOAT32_ROWS: tuple[str, str, bool] = ("f", "f", False)
-
-# The kernels without and with an intercept, by the number of features.
-_ROW_MAJOR = {
-    1: (line.one_weight, line.two_weights),
-    2: (row_major.two_features, row_major.two_features),
-    3: (row_major.three_features, row_major.three_features),
-}
-_ROW_MAJOR_MANY = row_major.many_features, row_major.many_features
-_COLUMN_MAJOR = column_major.column_major, column_major.column_major
+_FLOAT64_ROWS: Kind = ("d", "d", False)
+_FLOAT32_ROWS: Kind = ("f", "f", False)
 
 
 class ArrayRows:
@@ -60,7 +58,8 @@ class ArrayRows:
         "_X",
         "_by_columns",
         "_in_place",
-        "_kernels",
+        "_kernel",
+        "_n_block_rows",
         "_n_threads",
         "_s",
         "_x_dtype",
@@ -75,7 +74,8 @@ class ArrayRows:
             X = X[:, np.newaxis]
         self.n_samples, self.n_features = X.shape
         self._by_columns = self.n_features > 1 and abs(X.strides[0]) < abs(X.strides[1])
-        self._kernels = _COLUMN_MAJOR if self._by_columns else _ROW_MAJOR.get(self.n_features, _ROW_MAJOR_MANY)
+        self._kernel = dense(self.n_features, self._by_columns)
+        self._n_block_rows = self._kernel.block_rows(self.n_features)
         self._X = X.T if self._by_columns else X
         self._y = y
         self._s = sample_weight
@@ -143,7 +143,7 @@ class ArrayRows:
         squares = np.zeros(self.n_features + 1)
         first: _Vector | None = None
         constant = np.ones(self.n_features + 1, dtype=bool)
-        for start, stop in Blocks(self.n_samples, self.n_features, _CACHED_VALUES):
+        for start, stop in Blocks(self.n_samples, max(1, _CACHED_VALUES // self.n_features)):
             values = self._values(start, stop)
             s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
             if self._s is not None:
@@ -172,7 +172,7 @@ class ArrayRows:
         tuple of (int, int), or None
             Row and column, both from 0, y being column n_features; None where every value is finite.
         """
-        for start, stop in Blocks(self.n_samples, self.n_features):
+        for start, stop in Blocks(self.n_samples, self._n_block_rows):
             places = np.argwhere(~np.isfinite(self._values(start, stop)))
             if len(places):
                 row, column = places[0].tolist()
@@ -180,35 +180,72 @@ class ArrayRows:
         return None
 
     def _sum(self, theta: _Vector, scale: float, y: _Array | None) -> _Vector:
-        n_samples, n_features = self.n_samples, self.n_features
-        kernel = self._kernels[theta.shape[0] > n_features]
-        run = kernel[self._x_dtype.char, None if y is None else self._y_dtype.char, self._s is not None]
-        size = 2 + n_features + kernel.workspace
-        if self._in_place and n_samples * n_features <= BLOCK_VALUES:
-            sums = np.empty(size)
-            run(self._X, 0, n_samples, y, self._s, theta, scale, sums)
+        kind = self._x_dtype.char, None if y is None else self._y_dtype.char, self._s is not None
+        n_sums = 2 + self.n_features
+        if self._in_place and self.n_samples <= self._n_block_rows:
+            sums = np.empty(self._kernel.size(self.n_features))
+            self._kernel[kind](self._X, 0, self.n_samples, y, self._s, theta, scale, sums)
+            return _only(sums, n_sums)
+        fold = Fold(-(-self.n_samples // self._n_block_rows))
+        if self._in_place:
+            self._sum_in_place(kind, theta, y, fold)
         else:
-            sums = self._sum_blocks(run, y, theta, size)
-            with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
-                sums *= scale
-        return sums[: 2 + n_features].copy() if kernel.workspace else sums
+            self._sum_converted(kind, theta, y, fold)
+        sums = fold.total()
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
+            sums *= scale
+        return sums
 
-    def _sum_blocks(self, run: Callable[..., None], y: _Array | None, theta: _Vector, size: int) -> _Vector:
+    def _sum_in_place(self, kind: Kind, theta: _Vector, y: _Array | None, fold: Fold) -> None:
+        n_sums, size = 2 + self.n_features, self._kernel.size(self.n_features)
+        sum_parts, address = compiled_sum_parts(kind), self._kernel.address(kind)
+        n_blocks = -(-self.n_samples // self._n_block_rows)
+        n_threads = self._threads() if self.n_samples * self.n_features >= _MIN_SHARED_VALUES else 1
+        parts = subtrees(n_blocks, n_threads)
+        n_levels = 1 + int(parts[0, 0])
+        n_at_once = max(1, _BLOCKS_AT_ONCE >> (n_levels - 1))
+        next_part = np.zeros(1, np.int64)
+
+        def take(bell: parallel.Counter) -> bool:
+            stack, taken, sums = (
+                np.empty((n_levels, size)),
+                np.empty(n_at_once, np.int64),
+                np.empty((n_at_once, n_sums)),
+            )
+            n_taken = sum_parts(
+                address, self._X, parts, next_part, bell, self._n_block_rows, self.n_samples, y, self._s, theta,
+                stack, taken, sums,
+            )  # fmt: skip
+            for part, vector in zip(taken[:n_taken].tolist(), sums, strict=False):
+                level, place = parts[part].tolist()
+                fold.add(place, vector, level)
+            return n_taken == n_at_once
+
+        parallel.share(take, min(n_threads, len(parts)))
+
+    def _sum_converted(self, kind: Kind, theta: _Vector, y: _Array | None, fold: Fold) -> None:
+        n_sums, size = 2 + self.n_features, self._kernel.size(self.n_features)
+        run = self._kernel[kind]
         X_in_place = _readable(self._X, self._x_dtype)
-        blocks = Blocks(self.n_samples, self.n_features)
-        fold = Fold(len(blocks))
+        blocks = Blocks(self.n_samples, self._n_block_rows)
+        numbered = enumerate(blocks)  # next() of it is one step: no two threads get the same block
 
-        def add_block(i: int) -> None:
-            start, stop = blocks[i]
+        def take(_bell: parallel.Counter) -> bool:
+            i, (start, stop) = next(numbered, (None, (0, 0)))
+            if i is None:
+                return False
             X, first = (self._X, start) if X_in_place else (_converted(self._X_block(start, stop), self._x_dtype), 0)
             y_block = None if y is None else _converted(y[start:stop], self._y_dtype)
             s_block = None if self._s is None else _converted(self._s[start:stop], _FLOAT64)
             sums = np.empty(size)
             run(X, first, first + stop - start, y_block, s_block, theta, 1.0, sums)
-            fold.add(i, sums)
+            fold.add(i, _only(sums, n_sums))
+            return True
 
-        for_each_block(add_block, len(blocks), self._n_threads)
-        return fold.total()
+        parallel.share(take, min(self._threads(), len(blocks)))
+
+    def _threads(self) -> int:
+        return parallel.default() if self._n_threads is None else self._n_threads
 
     def _X_block(self, start: int, stop: int) -> _Array:
         return self._X[:, start:stop] if self._by_columns else self._X[start:stop]
@@ -273,8 +310,7 @@ def short_pass(
         X = X[:, np.newaxis]
     else:
         return None
-    n_values = n_samples * n_features
-    if not (len(y) == n_samples and len(theta) == n_features + intercept and 0 < n_values <= BLOCK_VALUES and kind):
+    if not (len(y) == n_samples and len(theta) == n_features + intercept and n_samples > 0 and n_features > 0 and kind):
         return None
     total: float = n_samples
     s = sample_weight
@@ -288,16 +324,18 @@ def short_pass(
     scale, mean = factor
     if mean:
         scale /= total
-    if X.flags.carray:
-        sums = np.empty(2 + n_features)
-        _ROW_MAJOR.get(n_features, _ROW_MAJOR_MANY)[intercept][kind](X, 0, n_samples, y, s, theta, scale, sums)
-        return sums
-    if X.flags.fnc and X.flags.behaved:  # not farray, which numpy says of any array that is not row-major
-        kernel = _COLUMN_MAJOR[intercept]
-        sums = np.empty(2 + n_features + kernel.workspace)
-        kernel[kind](X.T, 0, n_samples, y, s, theta, scale, sums)
-        return sums[: 2 + n_features].copy()
-    return None
+    flags = X.flags
+    by_columns = not flags.carray
+    if by_columns:
+        if not (flags.fnc and flags.behaved):  # not farray, which numpy says of any array that is not row-major
+            return None
+        X = X.T
+    kernel = dense(n_features, by_columns)
+    if n_samples > kernel.block_rows(n_features):
+        return None
+    sums = np.empty(kernel.size(n_features))
+    kernel[kind](X, 0, n_samples, y, s, theta, scale, sums)
+    return _only(sums, 2 + n_features)
 
 
 def total_weight(sample_weight: _Array) -> float:
@@ -314,8 +352,15 @@ def total_weight(sample_weight: _Array) -> float:
         Their sum; NaN if one of them is negative or NaN.
     """
     add = compiled_sum_nonnegative()
-    sums = (add(_converted(sample_weight[start:stop], _FLOAT64)) for start, stop in Blocks(len(sample_weight), 1))
+    sums = (
+        add(_converted(sample_weight[start:stop], _FLOAT64)) for start, stop in Blocks(len(sample_weight), BLOCK_VALUES)
+    )
     return float(sum(sums))
+
+
+def _only(sums: _Vector, n_sums: int) -> _Vector:
+    """Return sums without what a kernel has scribbled behind them."""
+    return sums if len(sums) == n_sums else sums[:n_sums].copy()
 
 
 def _read_as(array: _Array) -> np.dtype[Any]:

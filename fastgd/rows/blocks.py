@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-# Large enough that what Python does for a block is lost in the 300 us that its reading takes: 10 to 20 us, as the block has
-# swept the interpreter out of the caches. The calling thread sums a single block, and two threads were no faster at this size.
-BLOCK_VALUES = 1 << 20
+# A thread takes this part of its share of what is left, and no more than is read in a few milliseconds: only then is there a
+# chance to interrupt it.
+_SHARES_PER_THREAD = 3
+_MAX_SUBTREE = 64
 
 
 class Blocks:
@@ -18,15 +19,15 @@ class Blocks:
 
     Parameters
     ----------
-    n_samples, n_features : int
-        The shape of the training set.
-    n_values : int, optional
-        How many values of X a block holds; BLOCK_VALUES by default.
+    n_samples : int
+        How many rows there are.
+    n_rows : int
+        How many rows a block has; the last one may have fewer.
     """
 
-    def __init__(self, n_samples: int, n_features: int, n_values: int | None = None) -> None:
+    def __init__(self, n_samples: int, n_rows: int) -> None:
         self._n_samples = n_samples
-        self._n_rows = max(1, (BLOCK_VALUES if n_values is None else n_values) // n_features)
+        self._n_rows = n_rows
 
     def __len__(self) -> int:
         """Return the number of blocks."""
@@ -40,6 +41,34 @@ class Blocks:
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Go through the blocks in their order."""
         return map(self.__getitem__, range(len(self)))
+
+
+def subtrees(n_blocks: int, n_threads: int) -> NDArray[np.int64]:
+    """Cut blocks into complete subtrees of the tree in which their sums are added.
+
+    Large ones come first, so that little is spent on each block, and small ones last, so that no thread waits long for another.
+
+    Parameters
+    ----------
+    n_blocks : int
+        The number of blocks.
+    n_threads : int
+        How many threads will share them.
+
+    Returns
+    -------
+    ndarray of shape (n, 2), int64
+        Level and place of each: of level l and place p are the 2^l blocks from p 2^l on.
+    """
+    shares = 1 if n_threads == 1 else _SHARES_PER_THREAD * n_threads
+    cut, first = [], 0
+    while first < n_blocks:
+        level = max(1, min(_MAX_SUBTREE, (n_blocks - first) // shares)).bit_length() - 1
+        while first & ((1 << level) - 1):  # no such subtree begins here
+            level -= 1
+        cut.append((level, first >> level))
+        first += 1 << level
+    return np.array(cut, np.int64)
 
 
 class Fold:
@@ -62,17 +91,18 @@ class Fold:
         ] = {}  # for their sibling, by level and place of the parent
         self._roots: dict[int, NDArray[np.float64]] = {}  # complete subtrees without a complete sibling, by level
 
-    def add(self, i: int, sums: NDArray[np.float64]) -> None:
-        """Take in the sums of a block.
+    def add(self, i: int, sums: NDArray[np.float64], level: int = 0) -> None:
+        """Take in the sums of a block, or of a complete subtree of blocks.
 
         Parameters
         ----------
         i : int
-            Which block.
+            Which block; or which of the subtrees of that level.
         sums : ndarray of shape (n,), float64
             Its sums; they are overwritten.
+        level : int
+            0 for a block, l for a subtree of 2^l blocks.
         """
-        level = 0
         while i ^ 1 < self._n_blocks >> level:  # the sibling is a complete subtree, too
             parent = level + 1, i >> 1
             sibling = self._waiting.setdefault(parent, sums)  # in one step, so that of two threads one sees the other

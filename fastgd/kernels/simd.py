@@ -1,0 +1,223 @@
+"""Vectors, stated by hand where LLVM's own vectoriser loses the form: what the kernels' intrinsics are written in.
+
+A vector is always eight float64, whatever the processor has: LLVM makes one, two or four registers of it. So the order of
+every sum, and with it the bits of the result, do not depend on the width of the registers.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+LANES = 8
+
+_INT64, _INT32, _BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
+_FLOAT64 = ir.DoubleType()
+_VECTOR = ir.VectorType(_FLOAT64, LANES)
+_MASK = ir.VectorType(_BIT, LANES)
+_POINTER = ir.IntType(8).as_pointer()
+_CACHE_LINE = 64  # bytes
+
+ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
+
+
+def int64(value: int) -> Any:
+    """Return a constant."""
+    return ir.Constant(_INT64, value)
+
+
+class Code:
+    """Machine code in the making: LLVM's instruction builder, with the operations on vectors that the kernels need.
+
+    Parameters
+    ----------
+    context : numba target context
+        Where the code will run.
+    builder : llvmlite IRBuilder
+        Where it is written.
+    """
+
+    def __init__(self, context: Any, builder: Any) -> None:
+        self._context = context
+        self._builder = builder
+
+    def __getattr__(self, name: str) -> Any:
+        """Pass on to the builder: add, mul, gep, select, ..."""
+        return getattr(self._builder, name)
+
+    def data(self, array_type: Any, array: Any) -> Any:
+        """Return the address of an array's first entry; None where there is no array."""
+        if isinstance(array_type, types.NoneType):
+            return None
+        return self._context.make_array(array_type)(self._context, self._builder, array).data
+
+    def nothing(self) -> Any:
+        """Return the value of an intrinsic that returns nothing."""
+        return self._context.get_dummy_value()
+
+    # Memory
+
+    def number(self, pointer: Any, index: int) -> Any:
+        """Read a number."""
+        return self.load(self.gep(pointer, [int64(index)]))
+
+    def vector(self, pointer: Any, index: Any, mask: Any = None) -> Any:
+        """Read eight float64 or float32 in a row, as float64; lanes outside of the mask are not touched, and 0."""
+        number, address = self._vector_at(pointer, index)
+        vector_type = address.type.pointee
+        if mask is None:
+            values = self.load(address)
+            values.align = _align(number)
+        else:
+            name = f"llvm.masked.load.v{LANES}f{64 if number == _FLOAT64 else 32}.p0"
+            values = self._call(
+                name, vector_type, address, _INT32(_align(number)), mask, ir.Constant(vector_type, None)
+            )
+        return values if number == _FLOAT64 else self.fpext(values, _VECTOR)
+
+    def put(self, values: Any, pointer: Any, index: Any, mask: Any = None) -> None:
+        """Write eight float64 in a row; memory outside of the mask is not touched."""
+        _, address = self._vector_at(pointer, index)
+        if mask is None:
+            self.store(values, address).align = _align(_FLOAT64)
+        else:
+            self._call(
+                f"llvm.masked.store.v{LANES}f64.p0", ir.VoidType(), values, address, _INT32(_align(_FLOAT64)), mask
+            )
+
+    def prefetch(self, pointer: Any, index: Any, level: int) -> None:
+        """Ask for the cache line of a number, into the cache of this level; an address that does not exist does no harm."""
+        address = self.bitcast(self.gep(pointer, [index]), _POINTER)
+        to_read, locality, data = _INT32(0), _INT32(4 - level), _INT32(1)
+        self._call("llvm.prefetch.p0", ir.VoidType(), address, to_read, locality, data)
+
+    def _vector_at(self, pointer: Any, index: Any) -> tuple[Any, Any]:
+        number = pointer.type.pointee
+        return number, self.bitcast(self.gep(pointer, [index]), ir.VectorType(number, LANES).as_pointer())
+
+    # Arithmetic
+
+    def multiply_add(self, x: Any, y: Any, z: Any) -> Any:
+        """Return x y + z, in one rounding where the processor has that."""
+        return self._call(f"llvm.fmuladd.v{LANES}f64", _VECTOR, x, y, z)
+
+    def splat(self, value: Any) -> Any:
+        """Return a vector of one value."""
+        vector_type = ir.VectorType(value.type, LANES)
+        nothing = ir.Constant(vector_type, ir.Undefined)
+        return self.shuffle(self.insert_element(nothing, value, _INT32(0)), nothing, [0] * LANES)
+
+    def lane(self, values: Any, i: int) -> Any:
+        """Return a vector of the value in one lane."""
+        return self.shuffle(values, values, [i] * LANES)
+
+    def first(self, n: Any) -> Any:
+        """Return the mask of the first n lanes: none for n <= 0, all for n >= 8."""
+        lanes = ir.Constant(ir.VectorType(_INT64, LANES), list(range(LANES)))
+        return self.icmp_signed("<", lanes, self.splat(n))
+
+    def total(self, values: Any) -> Any:
+        """Return the sum of the eight lanes, as a number."""
+        n = LANES
+        while n > 1:
+            n //= 2
+            values = self.fadd(self.shuffle(values, values, range(n)), self.shuffle(values, values, range(n, 2 * n)))
+        return self.extract_element(values, _INT32(0))
+
+    def totals(self, vectors: list[Any]) -> Any:
+        """Return the sums of eight vectors' lanes, as a vector: a transposition that adds on its way."""
+        for pairs in (
+            ([0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]),
+            ([0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]),
+            ([0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]),
+        ):
+            vectors = [
+                self.fadd(*(self.shuffle(x, y, lanes) for lanes in pairs))
+                for x, y in zip(vectors[::2], vectors[1::2], strict=True)
+            ]
+        return vectors[0]
+
+    def shuffle(self, x: Any, y: Any, lanes: Any) -> Any:
+        """Return the lanes with these numbers, those of y counting on from those of x."""
+        lanes = list(lanes)
+        return self.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INT32, len(lanes)), lanes))
+
+    def deinterleave(self, vectors: list[Any]) -> list[Any]:
+        """Turn k vectors that hold eight rows of k values, one after the other, into a vector for each column."""
+        k = len(vectors)
+        if k == 1:
+            return vectors
+        if k % 2:
+            return [self._gather(vectors, range(j, LANES * k, k)) for j in range(k)]
+        pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
+        halves = ([self.shuffle(x, y, range(odd, 2 * LANES, 2)) for x, y in pairs] for odd in (0, 1))
+        return [column for two in zip(*map(self.deinterleave, halves), strict=True) for column in two]
+
+    def _gather(self, vectors: list[Any], places: range) -> Any:
+        """Return the values at these places of the vectors laid end to end; the places ascend."""
+        result, n_done = vectors[0], 0
+        for number, values in enumerate(vectors):
+            n_here = sum(place // LANES == number for place in places)
+            lanes = [i if i < n_done else LANES + places[i] % LANES if i < n_done + n_here else i for i in range(LANES)]
+            if n_here:
+                result = self.shuffle(result, values, lanes) if number else self.shuffle(values, values, lanes)
+            n_done += n_here
+        return result
+
+    # Control
+
+    @contextmanager
+    def steps(self, start: Any, stop: Any, step: int) -> Iterator[Any]:
+        """Write the body of a loop over start, start + step, ..., as long as a whole step is left before stop."""
+        with cgutils.for_range_slice(self._builder, start, self.sub(stop, int64(step - 1)), int64(step), inc=True) as (
+            i,
+            _,
+        ):
+            yield i
+
+    def variable(self, value: Any) -> "Variable":
+        """Return a variable that a loop may change."""
+        return Variable(self._builder, value)
+
+    def _call(self, name: str, result: Any, *arguments: Any) -> Any:
+        function_type = ir.FunctionType(result, [argument.type for argument in arguments])
+        function = cgutils.get_or_insert_function(self.module, function_type, name)
+        return self.call(function, arguments)
+
+
+class Variable:
+    """A value that changes; LLVM keeps it in a register.
+
+    Parameters
+    ----------
+    builder : llvmlite IRBuilder
+        Where the code is written.
+    value : llvmlite value
+        What it is at first.
+    """
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self._builder = builder
+        self._slot = cgutils.alloca_once(builder, value.type)
+        self.value = value
+
+    @property
+    def value(self) -> Any:
+        """What it is now."""
+        return self._builder.load(self._slot)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._builder.store(value, self._slot)
+
+
+def line_values(pointer: Any) -> int:
+    """Return how many numbers a cache line holds."""
+    return _CACHE_LINE // _align(pointer.type.pointee)
+
+
+def _align(number: Any) -> int:
+    return 8 if number == _FLOAT64 else 4
