@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastgd.objective import cost, cost_and_gradient, gradient
     from fastgd.result import FitResult
     from fastgd.threads import get_num_threads, set_num_threads
+    from fastgd.warming import warmup
 
 __version__ = "0.1.0"
 
@@ -31,6 +32,7 @@ __all__ = [
     "gradient",
     "reference",
     "set_num_threads",
+    "warmup",
 ]
 
 _HOMES = {
@@ -45,6 +47,7 @@ _HOMES = {
     "get_num_threads": "fastgd.threads",
     "gradient": "fastgd.objective",
     "set_num_threads": "fastgd.threads",
+    "warmup": "fastgd.warming",
 }
 
 

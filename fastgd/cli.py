@@ -1,4 +1,4 @@
-"""The command line: ``fastgd demo``, ``fastgd fit`` and ``fastgd predict``.
+"""The command line: ``fastgd demo``, ``fit``, ``predict``, ``bench`` and ``warmup``.
 
 Bad input is one line on standard error and exit status 2. What takes long to import is imported by the command that
 needs it, once its files have been read.
@@ -11,6 +11,7 @@ import io
 import math
 import os
 import sys
+import time
 import warnings
 from typing import NoReturn, TextIO
 
@@ -96,6 +97,10 @@ def _run(argv: list[str] | None) -> int:
         return _fit(args)
     if args.command == "predict":
         return _predict(args)
+    if args.command == "bench":
+        return _bench(args)
+    if args.command == "warmup":
+        return _warmup(args)
     from fastgd.demo import run
 
     run()
@@ -120,6 +125,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_fit(commands.add_parser("fit", help="fit a line to a CSV file", allow_abbrev=False))
     _add_predict(commands.add_parser("predict", help="predict from a fitted line and a CSV file", allow_abbrev=False))
+    _add_bench(commands.add_parser("bench", help="measure this machine and the gradient on it", allow_abbrev=False))
+    _add_warmup(commands.add_parser("warmup", help="compile ahead of the first call", allow_abbrev=False))
     return parser
 
 
@@ -158,6 +165,64 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="drop rows with missing values; if there are any, a first column holds the line of each row in DATA.csv",
     )
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Measure how fast this machine reads memory, and print what share of that the gradient and the product with the "
+        "Hessian reach, over the number of features, for each dtype and layout (C: row-major, F: column-major), on one and "
+        "on all threads; then the speed of the gradient from cache to memory. It takes some minutes and 0.6 GB of memory."
+    )
+    parser.add_argument("--quick", action="store_true", help="few sizes, small data: seconds, and rough figures")
+    parser.add_argument("--png", metavar="FILE", help="draw a picture, too (needs matplotlib)")
+
+
+def _add_warmup(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Compile the kernels and keep them in numba's cache, so that no first call has to: a step for a Dockerfile. The "
+        "environment variable NUMBA_CACHE_DIR says where, now and when fastgd is used."
+    )
+    parser.add_argument(
+        "--features", type=_counts, metavar="K,L", help="for data with this many features only (any number)"
+    )
+    parser.add_argument("--dtype", choices=("float64", "float32"), action="append", help="for this dtype only (both)")
+
+
+def _bench(args: argparse.Namespace) -> int:
+    if args.png is not None:
+        check_writable(args.png)
+    from fastgd import roofline
+    from fastgd.timing import machine
+
+    features = (1, 10, 100, 1000) if args.quick else roofline.FEATURES
+    n_bytes, n_rounds = (1 << 24, 3) if args.quick else (roofline.N_BYTES, 7)
+    measured: list[roofline.Share] = []
+    for share in roofline.shares(features, n_bytes=n_bytes, n_rounds=n_rounds):
+        if not measured or share[:3] != measured[-1][:3]:
+            _say(f"measuring {share.dtype} {share.order}, {share.n_threads} thread{'s' * (share.n_threads > 1)} ...")
+        measured.append(share)
+    print(f"Share of the read roof: gradient / product with the Hessian\n\n{roofline.report(measured)}\n")
+    _say("measuring sizes from cache to memory ...")
+    followed = list(roofline.speeds(n_bytes=n_bytes, n_rounds=n_rounds))
+    print(
+        f"GB/s of X and y by the gradient, row-major float64, by number of features\n\n{roofline.describe(followed)}\n"
+    )
+    print(f"({machine()})")
+    if args.png is not None:
+        try:
+            roofline.draw(measured, followed, args.png)
+        except ImportError as error:
+            raise _InputError(str(error)) from error
+    return 0
+
+
+def _warmup(args: argparse.Namespace) -> int:
+    from fastgd.warming import warmup
+
+    start = time.perf_counter()
+    n_compiled = warmup(args.features, dtypes=args.dtype or ("float64", "float32"))
+    print(f"{n_compiled} compiled functions are ready after {time.perf_counter() - start:.1f} s.")
+    return 0
 
 
 def _fit(args: argparse.Namespace) -> int:
@@ -251,6 +316,13 @@ def _count(text: str) -> int:
     if not text.isdecimal() or len(text) > 18:
         raise argparse.ArgumentTypeError(f"{text!r} was given, but a whole number >= 0 is expected")
     return int(text)
+
+
+def _counts(text: str) -> list[int]:
+    counts = [_count(part.strip()) for part in text.split(",")]
+    if 0 in counts:
+        raise argparse.ArgumentTypeError(f"{text!r} was given, but numbers >= 1 are expected")
+    return counts
 
 
 def _float(text: str) -> float:

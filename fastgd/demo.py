@@ -7,7 +7,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import fitting, roofline
+from fastgd import fitting, timing
 from fastgd.formatting import table
 
 # NIST/ITL Statistical Reference Datasets, linear regression, data set Norris.
@@ -71,10 +71,10 @@ def run() -> None:
             f"{c.ratio:.1f}x",
             f"{c.bandwidth / 1e9:.1f} GB/s",
         ]
-        for c in roofline.compare(_SIZES, seconds=0.3)
+        for c in timing.compare(_SIZES, seconds=0.3)
     ]
     print(table(["rows", "features", "numpy", "fastgd", "faster", "fastgd reads"], rows))
-    print(f"({roofline.machine()})")
+    print(f"({timing.machine()})")
 
 
 def _duration(seconds: float) -> str:

@@ -1,143 +1,294 @@
-"""The speed of a machine: the one-pass gradient beside plain numpy, interleaved in one run."""
+"""The roof: how fast this machine reads, and how near to that the gradient comes.
 
-import os
-import platform
+A gradient reads each value of X and y once. The roof is the speed of a plain sum over the same bytes, on as many threads; a
+share of 1 says that the arithmetic costs nothing. All are run in turn: a change in the machine's speed meets all of them.
+"""
+
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
+from numpy.typing import NDArray
 
-from fastgd import objective, reference
+from fastgd.formatting import table
+from fastgd.kernels.jit import BLOCK_VALUES
+from fastgd.kernels.plain_sum import compiled_plain_sum
+from fastgd.rows import parallel
+from fastgd.rows.arrays import ArrayRows
 
-# How long a function is run before it is timed, in seconds. Where threads share the work, the worker threads of numpy's BLAS go
-# on spinning for 0.12 s after a product, on the processor that the next function would use. Elsewhere it is the caches that
-# have to be filled.
-_WARM_UP_ALONE, _WARM_UP_SHARED = 0.02, 0.15
-_SHARED_VALUES = 1 << 16
+FEATURES = (1, 2, 3, 5, 8, 10, 16, 32, 50, 64, 100, 128, 200, 256, 500, 1000, 2000, 5000, 10000)
+DTYPES = ("float64", "float32")
+ORDERS = ("C", "F")
+
+# Large enough for no cache to hold it, the largest third-level caches of a machine that others share included.
+N_BYTES = 1 << 29
+
+# The features and sizes for which speed is followed from cache to memory.
+_SPEED_FEATURES = (1, 3, 10, 100)
+_SMALLEST = 1200  # that all of them divide
 
 
-class Comparison(NamedTuple):
-    """The gradient's time at one size, by fastgd and by plain numpy."""
+class Share(NamedTuple):
+    """How near the passes over one training set come to the roof."""
 
-    n_samples: int
-    """Rows."""
+    dtype: str
+    """The dtype of X and y."""
+    order: str
+    """The layout of X: "C" is row-major, "F" column-major."""
+    n_threads: int
+    """How many threads read."""
     n_features: int
     """Features."""
-    numpy_seconds: float
-    """Median time of one call of the faster of numpy's spellings."""
-    fastgd_seconds: float
-    """Median time of one call of `fastgd.gradient`."""
-    ratio: float
-    """Median over the rounds of numpy's time divided by fastgd's in the same round."""
-    bandwidth: float
-    """Bytes of X and y per second of fastgd's time."""
+    roof: float
+    """Bytes per second of a plain sum over X."""
+    gradient: float
+    """Bytes of X and y per second of the gradient, divided by the roof."""
+    product: float
+    """Bytes of X per second of the product with the Hessian, divided by the roof."""
 
 
-def compare(
-    sizes: Sequence[tuple[int, int]], *, dtype: str = "float64", order: str = "C", seconds: float = 0.5
-) -> list[Comparison]:
-    """Time `fastgd.gradient` and plain numpy in turn.
+class Speed(NamedTuple):
+    """The speed of the gradient over one training set."""
 
-    Each round times both spellings of numpy (``(X w - y) X`` and ``X^T (X w - y)``) and fastgd one after the other, each after
-    some untimed calls, so that a change in the machine's speed meets all of them; the ratio is the median over the rounds.
+    n_threads: int
+    """How many threads may be taken."""
+    n_features: int
+    """Features."""
+    n_values: int
+    """Values of X, row-major float64."""
+    seconds: float
+    """Median time of one pass."""
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes of X and y per second."""
+        return 8 * self.n_values * (1 + 1 / self.n_features) / self.seconds
+
+
+def shares(
+    n_features: Sequence[int] = FEATURES,
+    dtypes: Sequence[str] = DTYPES,
+    orders: Sequence[str] = ORDERS,
+    n_threads: Sequence[int] | None = None,
+    *,
+    n_bytes: int = N_BYTES,
+    n_rounds: int = 7,
+) -> Iterator[Share]:
+    """Measure the shares of the roof, out of cache.
 
     Parameters
     ----------
-    sizes : sequence of (int, int)
-        n_samples and n_features.
-    dtype : str
-        The dtype of X and y.
-    order : {"C", "F"}
-        The layout of X.
-    seconds : float
-        How long to measure each size.
+    n_features : sequence of int
+        Numbers of features.
+    dtypes, orders : sequence of str
+        Dtypes and layouts.
+    n_threads : sequence of int, optional
+        Numbers of threads; 1 and all by default.
+    n_bytes : int
+        How many bytes X has.
+    n_rounds : int
+        How often each is measured; medians are reported.
 
-    Returns
-    -------
-    list of Comparison
-        One for each size.
+    Yields
+    ------
+    Share
+        One for each combination.
     """
-    results = []
-    for n_samples, n_features in sizes:
-        rng = np.random.default_rng(0)
-        X = np.asarray(rng.standard_normal((n_samples, n_features)), dtype=dtype, order=order)  # type: ignore[call-overload]
-        y = rng.standard_normal(n_samples).astype(dtype)
-        w = rng.standard_normal(n_features)
-        w_numpy = w.astype(dtype)
-
-        def rows_first(X: Any = X, y: Any = y, w: Any = w_numpy, n: int = n_samples) -> Any:
-            return (X.dot(w) - y).dot(X) * (2 / n)
-
-        def columns_first(X: Any = X, y: Any = y, w: Any = w_numpy) -> Any:
-            return reference.gradient(X, y, w)
-
-        def fastgd(X: Any = X, y: Any = y, w: Any = w) -> Any:
-            return objective.gradient(X, y, w)
-
-        warm_up = _WARM_UP_SHARED if X.size >= _SHARED_VALUES else _WARM_UP_ALONE
-        rounds = _rounds([rows_first, columns_first, fastgd], seconds, warm_up)
-        numpy_times = [min(a, b) for a, b, _ in rounds]
-        fastgd_times = [c for _, _, c in rounds]
-        results.append(
-            Comparison(
-                n_samples,
-                n_features,
-                statistics.median(numpy_times),
-                statistics.median(fastgd_times),
-                statistics.median(a / b for a, b in zip(numpy_times, fastgd_times, strict=True)),
-                (X.nbytes + y.nbytes) / statistics.median(fastgd_times),
-            )
-        )
-    return results
+    for dtype in dtypes:
+        values = _values(n_bytes // np.dtype(dtype).itemsize, dtype)
+        for order in orders:
+            for threads in _default_threads(n_threads):
+                for k in n_features:
+                    yield _share(values, order, threads, k, n_rounds)
 
 
-def machine() -> str:
-    """Describe what was measured on.
+def _share(values: NDArray[Any], order: str, n_threads: int, n_features: int, n_rounds: int) -> Share:
+    n_samples = len(values) // n_features
+    used = values[: n_samples * n_features]
+    X = used.reshape(n_samples, n_features) if order == "C" else used.reshape(n_features, n_samples).T
+    y = np.ones(n_samples, values.dtype)
+    rows, theta = ArrayRows(X, y, None, n_threads), np.full(n_features, 1e-3)
+    times = _rounds(
+        [lambda: _read(used, n_threads), lambda: rows.gradient(theta), lambda: rows.product(theta)], n_rounds
+    )
+    roof, gradient, product = zip(*times, strict=True)
+    return Share(
+        values.dtype.name,
+        order,
+        n_threads,
+        n_features,
+        used.nbytes / statistics.median(roof),
+        _median_ratio(roof, gradient) * (used.nbytes + y.nbytes) / used.nbytes,
+        _median_ratio(roof, product),
+    )
+
+
+def speeds(n_threads: Sequence[int] | None = None, *, n_bytes: int = N_BYTES, n_rounds: int = 7) -> Iterator[Speed]:
+    """Measure the speed of `ArrayRows.gradient` from the first-level cache to memory, for row-major float64.
+
+    Parameters
+    ----------
+    n_threads : sequence of int, optional
+        Numbers of threads; 1 and all by default.
+    n_bytes : int
+        The largest size of X.
+    n_rounds : int
+        How often each is measured; medians are reported.
+
+    Yields
+    ------
+    Speed
+        One for each number of threads and features and each size.
+    """
+    values = _values(n_bytes // 8, "float64")
+    for threads in _default_threads(n_threads):
+        for k in _SPEED_FEATURES:
+            for n_values in (_SMALLEST << 2 * i for i in count()):
+                if n_values > len(values):
+                    break
+                n_samples = n_values // k
+                X = values[: n_samples * k].reshape(n_samples, k)
+                rows, theta = ArrayRows(X, np.ones(n_samples), None, threads), np.full(k, 1e-3)
+                n_calls = max(1, BLOCK_VALUES // n_values)
+                times = _rounds([lambda: [rows.gradient(theta) for _ in range(n_calls)]], n_rounds)  # noqa: B023
+                yield Speed(threads, k, n_samples * k, statistics.median(t for (t,) in times) / n_calls)
+
+
+def report(measured: Sequence[Share]) -> str:
+    """Print shares as a Markdown table, one line for each number of features.
+
+    Parameters
+    ----------
+    measured : sequence of Share
+        What `shares` has yielded.
 
     Returns
     -------
     str
-        Processor, cores, and versions of Python, numpy and numba.
+        The table: the share of the gradient and, after a slash, that of the product.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (
-        f"{_processor()}, {cores} cores; "
-        f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}"
+    columns = list(dict.fromkeys((s.dtype, s.order, s.n_threads) for s in measured))
+    cells = {(s.dtype, s.order, s.n_threads, s.n_features): f"{s.gradient:.2f} / {s.product:.2f}" for s in measured}
+    names = [f"{dtype} {order}, {_threads(n)}" for dtype, order, n in columns]
+    roofs = [f"{statistics.median(s.roof for s in measured if s[:3] == column) / 1e9:.1f} GB/s" for column in columns]
+    lines = [["features", *names], ["roof", *roofs]]
+    for k in sorted({s.n_features for s in measured}):
+        lines.append([f"{k:,}", *(cells.get((*column, k), "") for column in columns)])
+    header, *rest = (f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join([header, "|---" * (1 + len(columns)) + "|", *rest])
+
+
+def draw(measured: Sequence[Share], followed: Sequence[Speed], path: str) -> None:
+    """Draw the share of the roof over the number of features, and the speed over the number of values.
+
+    Parameters
+    ----------
+    measured : sequence of Share
+        What `shares` has yielded.
+    followed : sequence of Speed
+        What `speeds` has yielded.
+    path : str
+        The PNG file to write.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            "The picture is drawn by matplotlib, which is not installed: pip install 'fastgd[plot]'"
+        ) from error
+
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for dtype, order, n_threads in dict.fromkeys((s.dtype, s.order, s.n_threads) for s in measured):
+        line = [s for s in measured if s[:3] == (dtype, order, n_threads)]
+        style = {"color": "C0" if dtype == "float64" else "C1", "linestyle": "-" if order == "C" else "--"}
+        label = f"{dtype}, {'rows' if order == 'C' else 'columns'}, {_threads(n_threads)}"
+        marker = "o" if n_threads == 1 else "s"
+        left.plot([s.n_features for s in line], [s.gradient for s in line], marker=marker, ms=4, label=label, **style)
+    left.axhline(1.0, color="0.6", linewidth=1)
+    left.set(xscale="log", ylim=(0, None), xlabel="features", ylabel="share of the read roof", title="Out of cache")
+    left.legend(fontsize=7)
+    for n_threads, k in dict.fromkeys(s[:2] for s in followed):
+        curve = [s for s in followed if s[:2] == (n_threads, k)]
+        speed = [s.bandwidth / 1e9 for s in curve]
+        style = {"color": f"C{_SPEED_FEATURES.index(k)}", "linestyle": ":" if n_threads == 1 else "-"}
+        right.plot([s.n_values for s in curve], speed, label=f"{k} features, {_threads(n_threads)}", **style)
+    right.set(
+        xscale="log", ylim=(0, None), xlabel="values of X", ylabel="GB/s", title="From cache to memory, float64, rows"
     )
+    right.legend(fontsize=7)
+    figure.savefig(path, dpi=120)
 
 
-def _rounds(functions: list[Callable[[], Any]], seconds: float, warm_up: float) -> list[list[float]]:
+def describe(followed: Sequence[Speed]) -> str:
+    """Print speeds as a table.
+
+    Parameters
+    ----------
+    followed : sequence of Speed
+        What `speeds` has yielded.
+
+    Returns
+    -------
+    str
+        The table: GB/s of X and y over the number of values, for each number of features.
+    """
+    columns = list(dict.fromkeys(s[:2] for s in followed))
+    cells = {(s.n_threads, s.n_features, s.n_values): f"{s.bandwidth / 1e9:.1f}" for s in followed}
+    header = ["values", *(f"{k}, {_threads(n)}" for n, k in columns)]
+    sizes = sorted({s.n_values for s in followed})
+    return table(header, [[f"{n:,}", *(cells[(*column, n)] for column in columns)] for n in sizes])
+
+
+def _default_threads(n_threads: Sequence[int] | None) -> Sequence[int]:
+    return tuple(dict.fromkeys((1, parallel.default()))) if n_threads is None else n_threads
+
+
+def _threads(n: int) -> str:
+    return f"{n} thread{'s' * (n > 1)}"
+
+
+def _values(n: int, dtype: str) -> NDArray[Any]:
+    """Return random numbers, the same few over and over: what they are makes no difference."""
+    few = np.random.default_rng(0).standard_normal(1 << 16).astype(dtype)
+    values = np.empty(n, dtype)
+    for start in range(0, n, len(few)):
+        values[start : start + len(few)] = few[: n - start]
+    return values
+
+
+def _read(values: NDArray[Any], n_threads: int) -> None:
+    """Sum an array on several threads, each of which takes the next eight blocks."""
+    add, starts = compiled_plain_sum(values.dtype.name), iter(range(0, len(values), 8 * BLOCK_VALUES))
+
+    def take(_bell: parallel.Counter) -> bool:
+        start = next(starts, None)
+        if start is not None:
+            add(values[start : start + 8 * BLOCK_VALUES])
+        return start is not None
+
+    parallel.share(take, n_threads)
+
+
+def _rounds(functions: Sequence[Callable[[], object]], n_rounds: int) -> list[list[float]]:
     for function in functions:
         function()
-    rounds: list[list[float]] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(rounds) < 3:
-        rounds.append([_time(function, warm_up) for function in functions])
-    return rounds
+    return [[_time(function) for function in functions] for _ in range(n_rounds)]
 
 
-def _time(function: Callable[[], Any], warm_up: float) -> float:
-    n_calls = 0
+def _time(function: Callable[[], object]) -> float:
     start = time.perf_counter()
-    while time.perf_counter() < start + warm_up:
-        function()
-        n_calls += 1
-    n_calls = max(1, n_calls // 5)
-    start = time.perf_counter()
-    for _ in range(n_calls):
-        function()
-    return (time.perf_counter() - start) / n_calls
+    function()
+    return time.perf_counter() - start
 
 
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+def _median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
+    return statistics.median(a / b for a, b in zip(numerators, denominators, strict=True))

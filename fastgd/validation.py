@@ -5,6 +5,7 @@ thing) or a `ValueError` (the right kind with wrong contents) that says what was
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -345,6 +346,67 @@ def thread_count(n_threads: object) -> int | None:
     raise (ValueError if whole else TypeError)(
         f"n_threads={n_threads!r} was given, but a whole number >= 1 is expected. Give None for all processors."
     )
+
+
+def feature_counts(n_features: object) -> list[int]:
+    """Check a number of features, or several.
+
+    Parameters
+    ----------
+    n_features : object
+        What was given.
+
+    Returns
+    -------
+    list of int
+        The numbers.
+
+    Raises
+    ------
+    TypeError
+        If they are not whole numbers.
+    ValueError
+        If one is less than 1.
+    """
+    counts: list[Any] = list(n_features) if isinstance(n_features, Iterable) else [n_features]
+    for k in counts:
+        whole = isinstance(k, int | np.integer) and not isinstance(k, bool)
+        if not whole or k < 1:
+            raise (ValueError if whole else TypeError)(
+                f"n_features={k!r} was given, but whole numbers >= 1 are expected. Give None for any number."
+            )
+    return [int(k) for k in counts]
+
+
+def float_dtypes(dtypes: object) -> list[str]:
+    """Check the names of dtypes that kernels read.
+
+    Parameters
+    ----------
+    dtypes : object
+        What was given.
+
+    Returns
+    -------
+    list of str
+        The names.
+
+    Raises
+    ------
+    TypeError
+        If it is a string, or no iterable.
+    ValueError
+        If one is neither "float64" nor "float32".
+    """
+    if isinstance(dtypes, str) or not isinstance(dtypes, Iterable):
+        raise TypeError(f"dtypes={dtypes!r} was given, but a list is expected. Give ['float64'], for example.")
+    names = list(dtypes)
+    for name in names:
+        if name not in ("float64", "float32"):
+            raise ValueError(
+                f"dtypes has {name!r}, but 'float64' and 'float32' are expected: all other dtypes are read as these."
+            )
+    return names
 
 
 def switch(value: object, name: str) -> bool:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from fastgd import demo, roofline
+from fastgd import demo, timing
 
 
 def test_the_data_are_nists():
@@ -36,11 +36,11 @@ def test_agreeing_digits_are_the_log_relative_error(computed, expected):
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_compare_times_both(order, dtype):
-    (result,) = roofline.compare([(20, 3)], order=order, dtype=dtype, seconds=0.01)
+    (result,) = timing.compare([(20, 3)], order=order, dtype=dtype, seconds=0.01)
     assert (result.n_samples, result.n_features) == (20, 3)
     assert result.numpy_seconds > 0
     assert result.bandwidth == pytest.approx(20 * 4 * np.dtype(dtype).itemsize / result.fastgd_seconds)
 
 
 def test_machine_names_versions():
-    assert np.__version__ in roofline.machine()
+    assert np.__version__ in timing.machine()

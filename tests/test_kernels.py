@@ -1,20 +1,27 @@
 """Each variant of each kernel, against exact sums over rows that lie between rows of NaN."""
 
+import ctypes
+import mmap
 import shutil
+import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import exact
 import numba
 import numpy as np
 import pytest
-from fastgd.kernels.line import one_weight, two_weights
 from numba import types
 
 from fastgd.kernels import jit
 from fastgd.kernels.column_major import column_major
-from fastgd.kernels.row_major import many_features, three_features, two_features
+from fastgd.kernels.compact import compact
+from fastgd.kernels.dense import dense
+from fastgd.kernels.few import few_features
+from fastgd.kernels.row_major import row_major
 from fastgd.kernels.weights import compiled_sum_nonnegative
 
 SCALE = 0.375
@@ -34,43 +41,60 @@ VARIANTS = [
 ]
 
 
-def shape_id(kernel, n_features, intercept, row_counts=()):
-    return f"{kernel.function.__name__}-{'1+' if intercept else ''}{n_features}"
+class Layout(NamedTuple):
+    """A kernel and how it wants X."""
+
+    name: str
+    kernel: jit.Kernel
+    by_columns: bool
 
 
-# The remainders of four rows and of the vector lanes, and more.
-FEW_ROWS = [*range(1, 10), 67]
+def few(n_features, by_columns):
+    return Layout("columns" if by_columns else "rows", few_features(n_features, by_columns), by_columns)
 
-# Kernel, number of features, intercept, numbers of rows. The last ones take more than two panels, the last of which is
-# partial, or have features past the limit of prefetching.
+
+COMPACT = Layout("compact", compact, False)
+ROW_MAJOR = Layout("row_major", row_major, False)
+COLUMN_MAJOR = Layout("column_major", column_major, True)
+
+
+def shape_id(layout, n_features, intercept, row_counts=()):
+    return f"{layout.name}-{'1+' if intercept else ''}{n_features}"
+
+
+# Fewer than eight rows, remainders of eight, and of the steps that are unrolled.
+FEW_ROWS = [*range(1, 10), 15, 16, 17, 31, 32, 33, 67]
+
+# Layout, number of features, intercept, numbers of rows. The last ones take several panels, the last of which is partial.
 SHAPES = [
-    (one_weight, 1, False, FEW_ROWS),
-    (two_weights, 1, True, FEW_ROWS),
-    *((two_features, 2, intercept, FEW_ROWS) for intercept in (False, True)),
-    *((three_features, 3, intercept, FEW_ROWS) for intercept in (False, True)),
-    *((many_features, k, intercept, FEW_ROWS) for k in (1, 4, 5, 7, 8, 9, 16, 17, 33) for intercept in (False, True)),
-    *((many_features, 513, intercept, [3, 4, 9]) for intercept in (False, True)),
-    *((column_major, k, intercept, FEW_ROWS) for k in (1, 2, 3, 4, 6, 8) for intercept in (False, True)),
-    *((column_major, 5, intercept, [2048, 2049, 4099]) for intercept in (False, True)),
-    *((column_major, 33, intercept, [496, 500, 1001]) for intercept in (False, True)),
-    *((column_major, 299, intercept, [1, 64, 150]) for intercept in (False, True)),
+    *((few(k, False), k, intercept, FEW_ROWS) for k in range(1, 9) for intercept in (False, True)),
+    *((few(k, True), k, intercept, FEW_ROWS) for k in (2, 3, 7, 17, 32) for intercept in (False, True)),
+    *((COMPACT, k, intercept, FEW_ROWS) for k in range(9, 17) for intercept in (False, True)),
+    *((ROW_MAJOR, k, intercept, FEW_ROWS) for k in (1, 8, 15, 16, 17, 24, 33) for intercept in (False, True)),
+    *((ROW_MAJOR, 301, intercept, [7, 8, 25]) for intercept in (False, True)),
+    *((COLUMN_MAJOR, k, intercept, FEW_ROWS) for k in (8, 9, 15, 16, 33) for intercept in (False, True)),
+    (COLUMN_MAJOR, 9, True, [2048, 2049, 6151]),
+    (COLUMN_MAJOR, 65, False, [1008, 1016, 3031]),
+    (COLUMN_MAJOR, 1201, True, [192, 400]),
 ]
 every_shape = pytest.mark.parametrize(
-    ("kernel", "n_features", "intercept", "row_counts"), SHAPES, ids=[shape_id(*shape) for shape in SHAPES]
+    ("layout", "n_features", "intercept", "row_counts"), SHAPES, ids=[shape_id(*shape) for shape in SHAPES]
 )
 
-# One shape for each loop of each kernel.
+# One shape for each form of each kernel.
 FEW_SHAPES = [
-    (one_weight, 1, False),
-    (two_weights, 1, True),
-    (two_features, 2, True),
-    (three_features, 3, True),
-    (many_features, 5, True),
-    (many_features, 17, False),
-    (column_major, 6, True),
+    (few(1, False), 1, False),
+    (few(1, False), 1, True),
+    (few(2, False), 2, True),
+    (few(3, False), 3, True),
+    (few(5, True), 5, True),
+    (COMPACT, 11, True),
+    (ROW_MAJOR, 21, True),
+    (ROW_MAJOR, 17, False),
+    (COLUMN_MAJOR, 12, True),
 ]
 each_kernel = pytest.mark.parametrize(
-    ("kernel", "n_features", "intercept"), FEW_SHAPES, ids=[shape_id(*shape) for shape in FEW_SHAPES]
+    ("layout", "n_features", "intercept"), FEW_SHAPES, ids=[shape_id(*shape) for shape in FEW_SHAPES]
 )
 
 
@@ -82,11 +106,11 @@ def between_nans(values, dtype):
     return wide
 
 
-def run(kernel, X, y, s, theta, *, x_dtype="d", y_dtype="d"):
+def run(layout, X, y, s, theta, *, x_dtype="d", y_dtype="d"):
     """Call a kernel on read-only input, into sums that hold NaN and are guarded on both sides."""
     n_samples, n_features = X.shape
     rows = between_nans(X, x_dtype)
-    if kernel is column_major:
+    if layout.by_columns:
         rows = np.ascontiguousarray(rows.T)
     y, s, theta = (
         None if values is None else between_nans(values, dtype)[MARGIN:-MARGIN]
@@ -94,7 +118,8 @@ def run(kernel, X, y, s, theta, *, x_dtype="d", y_dtype="d"):
     )
     inputs = [values for values in (rows, y, s, theta) if values is not None]
     before = [values.tobytes() for values in inputs]
-    size = 2 + n_features + kernel.workspace
+    kernel = layout.kernel
+    size = kernel.size(n_features)
     memory = np.full(size + 2 * GUARD, np.nan)
     sums = memory[GUARD:-GUARD]
     variant = kernel[x_dtype, None if y is None else y_dtype, s is not None]
@@ -124,30 +149,30 @@ def exact_sums(n_samples, n_features, intercept, with_y, weighted):
 
 @every_shape
 @pytest.mark.parametrize(("x_dtype", "y_dtype", "weighted"), VARIANTS)
-def test_sums_over_whole_numbers_are_exact(kernel, n_features, intercept, row_counts, x_dtype, y_dtype, weighted):
+def test_sums_over_whole_numbers_are_exact(layout, n_features, intercept, row_counts, x_dtype, y_dtype, weighted):
     for n_samples in row_counts:
         X, y, s, theta = whole_numbers(n_samples, n_features, intercept)
         y, s = y if y_dtype else None, s if weighted else None
-        got = run(kernel, X, y, s, theta, x_dtype=x_dtype, y_dtype=y_dtype)
+        got = run(layout, X, y, s, theta, x_dtype=x_dtype, y_dtype=y_dtype)
         assert got.tolist() == exact_sums(n_samples, n_features, intercept, y is not None, weighted).tolist()
 
 
 @each_kernel
 @pytest.mark.parametrize(("x_dtype", "y_dtype", "weighted"), VARIANTS)
-def test_float32_is_summed_as_float64(kernel, n_features, intercept, x_dtype, y_dtype, weighted):
+def test_float32_is_summed_as_float64(layout, n_features, intercept, x_dtype, y_dtype, weighted):
     rng = np.random.default_rng(1)
     X = rng.normal(size=(101, n_features)).astype(x_dtype)
     y = rng.normal(size=101).astype(y_dtype) if y_dtype else None
     s = rng.uniform(size=101) if weighted else None
     theta = rng.normal(size=n_features + intercept)
-    got = run(kernel, X, y, s, theta, x_dtype=x_dtype, y_dtype=y_dtype) / SCALE
+    got = run(layout, X, y, s, theta, x_dtype=x_dtype, y_dtype=y_dtype) / SCALE
     assert exact.error(got, exact.sums(X, y, theta, s), exact.sums_bound(X, y, theta, s)) <= 1
 
 
 def test_a_line_through_the_origin_by_hand():
     # r = 2 x - y = (-1, 1, 3) for y = (3, 3, 3); s = (1, 2, 0.5)
     X, y, s = np.array([[1.0], [2.0], [3.0]]), np.full(3, 3.0), np.array([1.0, 2.0, 0.5])
-    got = run(one_weight, X, y, s, np.array([2.0])) / SCALE
+    got = run(few(1, False), X, y, s, np.array([2.0])) / SCALE
     assert got.tolist() == [1 + 2 + 4.5, -1 + 2 + 1.5, -1 + 4 + 4.5]
 
 
@@ -155,7 +180,7 @@ def test_a_line_through_the_origin_by_hand():
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("n_samples", [3, 37])
 @pytest.mark.parametrize(("x_dtype", "weighted"), [("d", True), ("f", False)])
-def test_nan_and_inf_come_through_from_every_place(kernel, n_features, intercept, poison, n_samples, x_dtype, weighted):
+def test_nan_and_inf_come_through_from_every_place(layout, n_features, intercept, poison, n_samples, x_dtype, weighted):
     data = [values.astype(np.float64) for values in whole_numbers(n_samples, n_features, intercept)]
     for values in data if weighted else data[:2] + data[3:]:
         for place in np.ndindex(values.shape):
@@ -165,7 +190,7 @@ def test_nan_and_inf_come_through_from_every_place(kernel, n_features, intercept
                 r = X @ theta[-n_features:] + (theta[0] if intercept else 0.0) - y
                 sr = s * r if weighted else r
                 expected = [(sr * r).sum(), sr.sum(), *(sr[:, np.newaxis] * X).sum(axis=0)]
-            got = run(kernel, X, y, s if weighted else None, theta, x_dtype=x_dtype, y_dtype=x_dtype)
+            got = run(layout, X, y, s if weighted else None, theta, x_dtype=x_dtype, y_dtype=x_dtype)
             np.testing.assert_array_equal(got, expected)
             values[place] = kept
 
@@ -188,8 +213,51 @@ def test_the_sum_of_weights_is_nan_for_a_negative_one_in_any_place(n_samples):
         s[i] = kept
 
 
+@pytest.mark.parametrize(("x_dtype", "weighted"), [("d", True), ("f", False)])
+def test_every_kernel_is_the_same_function(x_dtype, weighted):
+    for k in (*range(1, 34), 100):
+        X, y, s, theta = whole_numbers(29, k, True)
+        for by_columns in (False, True):
+            layout = Layout("dense", dense(k, by_columns), by_columns)
+            got = run(layout, X, y, s if weighted else None, theta, x_dtype=x_dtype, y_dtype=x_dtype)
+            assert got.tolist() == exact_sums(29, k, True, True, weighted).tolist()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="takes a page away by mprotect")
+def test_nothing_is_read_behind_the_end():
+    # In a process of its own, as the page behind the data is taken away: to read it is the end of the process.
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_kernels as t; t.read_up_to_the_end()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def read_up_to_the_end():
+    for layout, k, intercept, row_counts in SHAPES:
+        for dtype in "df":
+            for n_samples in row_counts:
+                X, y, s, theta = whole_numbers(n_samples, k, intercept)
+                X, y, s = at_a_cliff(X.T if layout.by_columns else X, dtype), at_a_cliff(y, dtype), at_a_cliff(s, "d")
+                sums = np.empty(layout.kernel.size(k))
+                variant = layout.kernel[dtype, dtype, True]
+                variant(X, 0, n_samples, y, s, theta.astype(np.float64), SCALE, sums)
+                assert sums[: 2 + k].tolist() == exact_sums(n_samples, k, intercept, True, True).tolist()
+
+
+def at_a_cliff(values, dtype):
+    """Return a copy behind which there is a page that must not be read."""
+    n_bytes = values.size * np.dtype(dtype).itemsize
+    n_pages = -(-n_bytes // mmap.PAGESIZE)
+    memory = mmap.mmap(-1, (n_pages + 1) * mmap.PAGESIZE)
+    pages = np.frombuffer(memory, np.uint8)
+    libc = ctypes.CDLL(None, use_errno=True)
+    address = ctypes.c_void_p(pages.ctypes.data + n_pages * mmap.PAGESIZE)
+    assert libc.mprotect(address, mmap.PAGESIZE, 0) == 0
+    copy = pages[n_pages * mmap.PAGESIZE - n_bytes : n_pages * mmap.PAGESIZE].view(dtype).reshape(values.shape)
+    copy[...] = values
+    return copy
+
+
 def test_a_variant_is_compiled_once():
-    assert one_weight["d", "d", False] is one_weight["d", "d", False]
+    assert compact["d", "d", False] is compact["d", "d", False]
 
 
 def double(x):

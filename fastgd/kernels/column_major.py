@@ -33,10 +33,12 @@ def column_major(columns, start, stop, y, s, theta, scale, sums_and_work):
     n_rows = stop - start
     padded = (n_features + LANES - 1) // LANES * LANES
     bias = theta[0] if theta.shape[0] > n_features else 0.0
-    sums_and_work[:] = 0.0
+    for i in range(sums_and_work.shape[0]):
+        sums_and_work[i] = 0.0
     g = sums_and_work[2 : 2 + padded]
     w = sums_and_work[2 + padded : 2 + 2 * padded]
-    w[:n_features] = theta[theta.shape[0] - n_features :]
+    for j in range(n_features):
+        w[j] = theta[theta.shape[0] - n_features + j]
     work = sums_and_work[2 + 2 * padded :]
     totals, panels = work[: 2 * LANES], work[2 * LANES :]
     h, r, zeros = panels[:_PANEL_MAX_ROWS], panels[_PANEL_MAX_ROWS : 2 * _PANEL_MAX_ROWS], panels[2 * _PANEL_MAX_ROWS :]
@@ -66,7 +68,8 @@ def column_major(columns, start, stop, y, s, theta, scale, sums_and_work):
                     products(columns, at - panel, n_samples, n_before, n_streams, zeros, r, g[j:], ahead)
         for i in range(0, n_here, LANES):
             residuals(h[i:], r[i:], first + i, y, s, bias, n_rows, totals)
-    sums_and_work[0] = scale * totals[:LANES].sum()
-    sums_and_work[1] = scale * totals[LANES:].sum()
+    for lane in range(LANES):
+        sums_and_work[0] += scale * totals[lane]
+        sums_and_work[1] += scale * totals[LANES + lane]
     for j in range(n_features):
         g[j] *= scale

@@ -22,7 +22,7 @@ def compact(X, start, stop, y, s, theta, scale, sums):
     w = theta[theta.shape[0] - n_features :]
     # The second vector of a row reaches into the next row, and behind the last one of X there is none.
     n_rows = stop - start
-    n_free = n_rows if stop * n_features + LANES <= X.size else n_rows - 1
+    n_free = min(n_rows, (X.size - LANES + 1) // n_features - start)
     _sum(X, start * n_features, n_features, n_rows, n_free, y, s, w, bias, sums)
     for i in range(2 + n_features):
         sums[i] *= scale

@@ -29,10 +29,12 @@ def row_major(X, start, stop, y, s, theta, scale, sums_and_work):
     n_rows = stop - start
     padded = (n_features + LANES - 1) // LANES * LANES
     bias = theta[0] if theta.shape[0] > n_features else 0.0
-    sums_and_work[:] = 0.0
+    for i in range(sums_and_work.shape[0]):
+        sums_and_work[i] = 0.0
     g = sums_and_work[2 : 2 + padded]
     w = sums_and_work[2 + padded : 2 + 2 * padded]
-    w[:n_features] = theta[theta.shape[0] - n_features :]
+    for j in range(n_features):
+        w[j] = theta[theta.shape[0] - n_features + j]
     zeros = sums_and_work[2 + 2 * padded : 2 + 3 * padded]
     work = sums_and_work[2 + 3 * padded :]
     totals, d, c = work[: 2 * LANES], work[2 * LANES : 3 * LANES], work[3 * LANES :]
@@ -45,27 +47,24 @@ def row_major(X, start, stop, y, s, theta, scale, sums_and_work):
         turn, far, step, spread = n_features - near, near + (N_STREAMS - 1) * n_features, 1, n_features
 
     # The last vector of a row reaches into the next row, and behind the last one of X there is none.
-    n_free = n_rows if stop * n_features + LANES <= X.size else n_rows - 1
+    n_free = min(n_rows, (X.size - LANES + 1) // n_features - start)
     n_whole = max(0, n_free) // N_STREAMS * N_STREAMS
-    for i in range(0, n_whole, N_STREAMS):
+    for i in range(0, n_rows + N_STREAMS, N_STREAMS):
         at = (start + i) * n_features
+        before = at - N_STREAMS * n_features
         ahead = (turn, at + near, at + far, step, spread)
-        if i == 0:
-            products(X, at, n_features, n_features, N_STREAMS, zeros, w, d, ahead)
-        else:
-            before = at - N_STREAMS * n_features
+        if 0 < i < n_whole:
             products_and_sums(X, at, before, n_features, n_features, w, d, c, g, ahead)
-        residuals(d, c, i, y, s, bias, n_rows, totals)
-    nothing = (0, 0, 0, 0, 0)
-    if n_whole > 0:
-        sums(X, (start + n_whole - N_STREAMS) * n_features, n_features, n_features, N_STREAMS, zeros, c, g, nothing)
-    for i in range(n_whole, n_rows, N_STREAMS):
-        at = (start + i) * n_features
-        n_here = min(N_STREAMS, n_rows - i)
-        products(X, at, n_features, n_features, n_here, zeros, w, d, nothing)
-        residuals(d, c, i, y, s, bias, n_rows, totals)
-        sums(X, at, n_features, n_features, n_here, zeros, c, g, nothing)
-    sums_and_work[0] = scale * totals[:LANES].sum()
-    sums_and_work[1] = scale * totals[LANES:].sum()
+        else:
+            if i > 0:
+                n_before = min(N_STREAMS, n_rows - i + N_STREAMS)
+                sums(X, before, n_features, n_features, n_before, zeros, c, g, ahead)
+            if i < n_rows:
+                products(X, at, n_features, n_features, min(N_STREAMS, n_rows - i), zeros, w, d, ahead)
+        if i < n_rows:
+            residuals(d, c, i, y, s, bias, n_rows, totals)
+    for lane in range(LANES):
+        sums_and_work[0] += scale * totals[lane]
+        sums_and_work[1] += scale * totals[LANES + lane]
     for j in range(n_features):
         g[j] *= scale

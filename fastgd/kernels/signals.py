@@ -1,8 +1,8 @@
 """How threads meet without Python: counters that several of them change, and waiting awake.
 
-A thread that waits for another, or for the interpreter, goes to sleep; to be woken up took up to 100 us on a virtual machine, in
-which a gradient over a million values could be had. So threads stay awake for a while, and take their parts of a pass and say
-that they are done in compiled code, which does not hold the interpreter.
+A thread that waits for another, or for the interpreter, goes to sleep; to be woken up took up to 100 us on a virtual machine,
+in which a gradient over a million values could be had. So threads stay awake for a while, and take their parts of a pass and
+say that they are done in compiled code, which does not hold the interpreter.
 """
 
 from collections.abc import Callable

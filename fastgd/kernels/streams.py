@@ -1,9 +1,9 @@
 """Eight streams of numbers at a time, rows or pieces of columns: products with a vector, and sums of their multiples.
 
 The two halves of a gradient, ``r = X w - y`` and ``g = X^T r``, take each row once for its product with w and once to add a
-multiple of it to g; column by column it is the other way round. Either way one half reads from memory and the other, soon after,
-from cache. `products_and_sums` does both in the same loop, the one over what comes next, the other over what came before, so
-that memory never waits for arithmetic. (BLIS has such forms, too, and calls them dotxf and axpyf.)
+multiple of it to g; column by column it is the other way round. Either way one half reads from memory and the other, soon
+after, from cache. `products_and_sums` does both in the same loop, the one over what comes next, the other over what came
+before, so that memory never waits for arithmetic. (BLIS has such forms, too, and calls them dotxf and axpyf.)
 
 Streams are stretches of X, ``X.flat[at + m stride]`` and what follows it, for m from 0 to 7; every vector has room for a
 multiple of eight numbers. `ahead` says which memory to ask for in the meantime.

@@ -1,0 +1,143 @@
+"""The one-pass gradient beside plain numpy, interleaved in one run; and what it was run on."""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from fastgd import objective, reference
+
+# How long a function is run before it is timed, in seconds. Where threads share the work, the worker threads of numpy's BLAS go
+# on spinning for 0.12 s after a product, on the processor that the next function would use. Elsewhere it is the caches that
+# have to be filled.
+_WARM_UP_ALONE, _WARM_UP_SHARED = 0.02, 0.15
+_SHARED_VALUES = 1 << 16
+
+
+class Comparison(NamedTuple):
+    """The gradient's time at one size, by fastgd and by plain numpy."""
+
+    n_samples: int
+    """Rows."""
+    n_features: int
+    """Features."""
+    numpy_seconds: float
+    """Median time of one call of the faster of numpy's spellings."""
+    fastgd_seconds: float
+    """Median time of one call of `fastgd.gradient`."""
+    ratio: float
+    """Median over the rounds of numpy's time divided by fastgd's in the same round."""
+    bandwidth: float
+    """Bytes of X and y per second of fastgd's time."""
+
+
+def compare(
+    sizes: Sequence[tuple[int, int]], *, dtype: str = "float64", order: str = "C", seconds: float = 0.5
+) -> list[Comparison]:
+    """Time `fastgd.gradient` and plain numpy in turn.
+
+    Each round times both spellings of numpy (``(X w - y) X`` and ``X^T (X w - y)``) and fastgd one after the other, each after
+    some untimed calls, so that a change in the machine's speed meets all of them; the ratio is the median over the rounds.
+
+    Parameters
+    ----------
+    sizes : sequence of (int, int)
+        n_samples and n_features.
+    dtype : str
+        The dtype of X and y.
+    order : {"C", "F"}
+        The layout of X.
+    seconds : float
+        How long to measure each size.
+
+    Returns
+    -------
+    list of Comparison
+        One for each size.
+    """
+    results = []
+    for n_samples, n_features in sizes:
+        rng = np.random.default_rng(0)
+        X = np.asarray(rng.standard_normal((n_samples, n_features)), dtype=dtype, order=order)  # type: ignore[call-overload]
+        y = rng.standard_normal(n_samples).astype(dtype)
+        w = rng.standard_normal(n_features)
+        w_numpy = w.astype(dtype)
+
+        def rows_first(X: Any = X, y: Any = y, w: Any = w_numpy, n: int = n_samples) -> Any:
+            return (X.dot(w) - y).dot(X) * (2 / n)
+
+        def columns_first(X: Any = X, y: Any = y, w: Any = w_numpy) -> Any:
+            return reference.gradient(X, y, w)
+
+        def fastgd(X: Any = X, y: Any = y, w: Any = w) -> Any:
+            return objective.gradient(X, y, w)
+
+        warm_up = _WARM_UP_SHARED if X.size >= _SHARED_VALUES else _WARM_UP_ALONE
+        rounds = _rounds([rows_first, columns_first, fastgd], seconds, warm_up)
+        numpy_times = [min(a, b) for a, b, _ in rounds]
+        fastgd_times = [c for _, _, c in rounds]
+        results.append(
+            Comparison(
+                n_samples,
+                n_features,
+                statistics.median(numpy_times),
+                statistics.median(fastgd_times),
+                statistics.median(a / b for a, b in zip(numpy_times, fastgd_times, strict=True)),
+                (X.nbytes + y.nbytes) / statistics.median(fastgd_times),
+            )
+        )
+    return results
+
+
+def machine() -> str:
+    """Describe what was measured on.
+
+    Returns
+    -------
+    str
+        Processor, cores, and versions of Python, numpy and numba.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (
+        f"{_processor()}, {cores} cores; "
+        f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}"
+    )
+
+
+def _rounds(functions: list[Callable[[], Any]], seconds: float, warm_up: float) -> list[list[float]]:
+    for function in functions:
+        function()
+    rounds: list[list[float]] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(rounds) < 3:
+        rounds.append([_time(function, warm_up) for function in functions])
+    return rounds
+
+
+def _time(function: Callable[[], Any], warm_up: float) -> float:
+    n_calls = 0
+    start = time.perf_counter()
+    while time.perf_counter() < start + warm_up:
+        function()
+        n_calls += 1
+    n_calls = max(1, n_calls // 5)
+    start = time.perf_counter()
+    for _ in range(n_calls):
+        function()
+    return (time.perf_counter() - start) / n_calls
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
