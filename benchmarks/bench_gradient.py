@@ -1,4 +1,7 @@
-"""The gradient over the sizes that fit into memory, and over dtypes and layouts."""
+"""The gradient over sizes, shapes, dtypes, layouts and threads, beside plain numpy."""
+
+import fastgd
+from fastgd import roofline
 
 from .common import GRADIENTS, rows
 
@@ -7,7 +10,7 @@ class Gradient:
     """Row-major float64, from a thousand values to ten million."""
 
     param_names = ["implementation", "n_values", "n_features"]
-    params = [list(GRADIENTS), [10**3, 10**4, 10**5, 10**6, 10**7], [1, 2, 3, 10, 100]]
+    params = [list(GRADIENTS), [10**3, 10**4, 10**5, 10**6, 10**7], [1, 2, 3, 10, 100, 1000]]
 
     def setup(self, implementation, n_values, n_features):
         self.gradient = GRADIENTS[implementation]
@@ -22,7 +25,7 @@ class GradientLayout:
     """A million values of either dtype in either layout."""
 
     param_names = ["implementation", "dtype", "order", "n_features"]
-    params = [list(GRADIENTS), ["float64", "float32"], ["C", "F"], [3, 10, 100]]
+    params = [list(GRADIENTS), ["float64", "float32"], ["C", "F"], [3, 10, 100, 1000]]
 
     def setup(self, implementation, dtype, order, n_features):
         self.gradient = GRADIENTS[implementation]
@@ -31,3 +34,34 @@ class GradientLayout:
 
     def time_gradient(self, implementation, dtype, order, n_features):
         self.gradient(*self.args)
+
+
+class GradientThreads:
+    """Thirty million values, out of most caches, on one and two threads."""
+
+    param_names = ["n_threads", "dtype", "order", "n_features"]
+    params = [[1, 2], ["float64", "float32"], ["C", "F"], [1, 10, 100, 1000]]
+
+    def setup(self, n_threads, dtype, order, n_features):
+        self.args = rows(30_000_000 // n_features, n_features, dtype, order)
+        fastgd.gradient(*self.args, n_threads=n_threads)
+
+    def time_gradient(self, n_threads, dtype, order, n_features):
+        fastgd.gradient(*self.args, n_threads=n_threads)
+
+
+class Roof:
+    """The share of the read roof, which does not follow the speed of the machine."""
+
+    param_names = ["n_threads", "dtype", "order", "n_features"]
+    params = GradientThreads.params
+    unit = "share"
+    timeout = 120
+
+    def track_share(self, n_threads, dtype, order, n_features):
+        (share,) = roofline.shares([n_features], [dtype], [order], [n_threads], n_bytes=1 << 28)
+        return share.gradient
+
+    def track_product(self, n_threads, dtype, order, n_features):
+        (share,) = roofline.shares([n_features], [dtype], [order], [n_threads], n_bytes=1 << 28)
+        return share.product

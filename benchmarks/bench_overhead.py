@@ -1,5 +1,13 @@
 """The price of a call: so few rows that nothing else is measured."""
 
+import statistics
+import time
+
+import numpy as np
+
+from fastgd.kernels.dense import dense
+from fastgd.rows import arrays, parallel
+
 from .common import GRADIENTS, rows
 
 
@@ -16,3 +24,40 @@ class Overhead:
 
     def time_gradient(self, implementation, n_samples, n_features):
         self.gradient(*self.args)
+
+
+class Threads:
+    """Handing a pass without work to the workers, and collecting it."""
+
+    param_names = ["n_threads"]
+    params = [[2, 3, 4, 8]]
+
+    def setup(self, n_threads):
+        self.time_empty_pass(n_threads)
+
+    def time_empty_pass(self, n_threads):
+        parts = iter(range(n_threads))
+        parallel.share(lambda _bell: next(parts, None) is not None, n_threads)
+
+
+class Blocks:
+    """What fixed blocks and their ordered fold cost: a pass in multiples of one call of the kernel over all rows."""
+
+    param_names = ["n_features"]
+    params = [[1, 3, 10, 100, 1000]]
+    unit = "ratio"
+
+    def track_cost(self, n_features):
+        X, y, w = rows(30_000_000 // n_features, n_features)
+        training_set = arrays.ArrayRows(X, y, None, 1)
+        kernel = dense(n_features, False)
+        sums = np.empty(kernel.size(n_features))
+        free = kernel["d", "d", False]
+        ratios = []
+        for _ in range(9):
+            start = time.perf_counter()
+            free(X, 0, len(X), y, None, w, 1.0, sums)
+            middle = time.perf_counter()
+            training_set.gradient(w)
+            ratios.append((time.perf_counter() - middle) / (middle - start))
+        return statistics.median(ratios)

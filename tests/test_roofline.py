@@ -1,0 +1,115 @@
+"""The roofline: figures that follow from sizes and times, in a table and a picture."""
+
+import itertools
+import math
+
+import pytest
+
+from fastgd import cli, roofline
+from fastgd.roofline import Share, Speed
+
+SHARES = [
+    Share("float64", "C", 1, 10, 20e9, 0.91, 0.95),
+    Share("float64", "C", 1, 1000, 22e9, 0.9, 1.0),
+    Share("float32", "F", 2, 10, 40e9, 0.8, 0.7),
+]
+SPEEDS = [Speed(1, 10, 1200, 1e-6), Speed(2, 10, 1200, 2e-6)]
+
+
+def test_every_combination_is_measured():
+    measured = list(roofline.shares([1, 7], n_threads=[1, 2], n_bytes=1 << 14, n_rounds=1))
+    assert [s[:4] for s in measured] == list(itertools.product(("float64", "float32"), "CF", (1, 2), (1, 7)))
+    assert all(math.isfinite(value) and value > 0 for s in measured for value in s[4:])
+
+
+def test_one_and_all_threads_are_the_default(monkeypatch):
+    monkeypatch.setenv("FASTGD_NUM_THREADS", "3")
+    assert [s.n_threads for s in roofline.shares([2], ["float32"], ["C"], n_bytes=4096, n_rounds=1)] == [1, 3]
+
+
+def test_shares_are_of_the_bytes_read(monkeypatch):
+    # A second each: the gradient reads (k + 1) / k times as much as the plain sum, the product as much.
+    monkeypatch.setattr(roofline, "_time", lambda function: 1.0)
+    (share,) = roofline.shares([4], ["float32"], ["C"], [1], n_bytes=4000, n_rounds=1)
+    assert share == ("float32", "C", 1, 4, 4000.0, 1.25, 1.0)
+
+
+@pytest.mark.parametrize(("order", "n_features"), [("C", 3), ("F", 3), ("F", 40)])
+def test_what_is_measured_are_the_sums_over_all_values(monkeypatch, order, n_features):
+    rows = []
+    monkeypatch.setattr(roofline, "ArrayRows", lambda *args: rows.append(args) or ArrayRows(*args))
+    from fastgd.rows.arrays import ArrayRows
+
+    list(roofline.shares([n_features], ["float64"], [order], [2], n_bytes=9600, n_rounds=1))
+    X, y, _, n_threads = rows[0]
+    assert X.shape == (1200 // n_features, n_features)
+    assert X.flags.c_contiguous == (order == "C")
+    assert len(y) == len(X)
+    assert n_threads == 2
+
+
+def test_speeds_go_from_cache_up_to_the_size_given():
+    followed = list(roofline.speeds([1], n_bytes=8 * 5000, n_rounds=1))
+    assert [(s.n_features, s.n_values) for s in followed] == list(itertools.product((1, 3, 10, 100), (1200, 4800)))
+
+
+def test_speed_is_bytes_of_X_and_y_per_second():
+    assert Speed(1, 10, 1000, 2.0).bandwidth == 8 * 1100 / 2
+
+
+def test_the_report_is_a_markdown_table():
+    assert roofline.report(SHARES).splitlines() == [
+        "| features | float64 C, 1 thread | float32 F, 2 threads |",
+        "|---|---|---|",
+        "| roof | 21.0 GB/s | 40.0 GB/s |",
+        "| 10 | 0.91 / 0.95 | 0.80 / 0.70 |",
+        "| 1,000 | 0.90 / 1.00 |  |",
+    ]
+
+
+def test_speeds_are_described_by_size():
+    assert roofline.describe(SPEEDS).splitlines() == [
+        "values  10, 1 thread  10, 2 threads",
+        " 1,200          10.6            5.3",
+    ]
+
+
+def test_the_picture_is_a_png(tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "roof.png"
+    roofline.draw(SHARES, SPEEDS, str(path))
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    asked = []
+    monkeypatch.setattr(roofline, "shares", lambda *args, **options: asked.append((args, options)) or iter(SHARES))
+    monkeypatch.setattr(roofline, "speeds", lambda **options: iter(SPEEDS))
+    return asked
+
+
+def test_bench_prints_both_tables(measured, capsys):
+    assert cli.main(["bench"]) == 0
+    out = capsys.readouterr().out
+    assert roofline.report(SHARES) in out
+    assert roofline.describe(SPEEDS) in out
+    assert measured == [((roofline.FEATURES,), {"n_bytes": roofline.N_BYTES, "n_rounds": 7})]
+
+
+def test_a_quick_bench_measures_less(measured, capsys):
+    assert cli.main(["bench", "--quick"]) == 0
+    ((features,), options), *_ = measured
+    assert len(features) < len(roofline.FEATURES)
+    assert options["n_bytes"] < roofline.N_BYTES
+
+
+def test_bench_without_matplotlib_says_what_to_install(measured, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    assert cli.main(["bench", "--png", str(tmp_path / "roof.png")]) == 2
+    assert "pip install 'fastgd[plot]'" in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_written_is_said_before_measuring(measured, tmp_path, capsys):
+    assert cli.main(["bench", "--png", str(tmp_path / "nowhere" / "roof.png")]) == 2
+    assert not measured

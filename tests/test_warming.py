@@ -1,0 +1,80 @@
+"""Warming up: afterwards no call compiles."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import cli
+
+CALLS = """
+import numpy as np, fastgd
+from fastgd.kernels import jit
+rng = np.random.default_rng(0)
+for dtype in {dtypes}:
+    for order in "CF":
+        X = np.asarray(rng.normal(size=(300_000, {k})), dtype=dtype, order=order)
+        for y in (rng.normal(size=len(X)).astype(dtype), np.arange(len(X))):
+            for s in (None, rng.uniform(size=len(X))):
+                fastgd.gradient(X[:99], y[:99], np.ones({k}), sample_weight=None if s is None else s[:99])
+                fastgd.gradient(X, y, np.ones({k}), sample_weight=s, n_threads=2)
+                fastgd.fit(X[:99], y[:99], max_iter=2, tol=0, sample_weight=None if s is None else s[:99])
+"""
+
+
+@pytest.mark.parametrize(("k", "dtypes"), [(3, ["float64", "float32"])])
+def test_after_a_warmup_nothing_is_compiled(k, dtypes, tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def run(code):
+        subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=environment)
+
+    run(f"import fastgd; fastgd.warmup({k}, dtypes={dtypes})")
+    files = {path: path.stat().st_mtime_ns for path in Path(tmp_path).rglob("*.nb?")}
+    assert files
+    run(CALLS.format(k=k, dtypes=dtypes))
+    assert {path: path.stat().st_mtime_ns for path in Path(tmp_path).rglob("*.nb?")} == files
+
+
+def test_kernels_are_counted_once():
+    # 2 and 3 features have two kernels each, 1 feature one; 4 kinds of float64 rows; parts of a pass; weights, and waiting.
+    assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 1) + 2
+    assert fastgd.warmup(np.int64(40), dtypes=["float64"]) == fastgd.warmup([41, 50], dtypes=["float64"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((0,), ValueError, "n_features=0"),
+        (([3, -1],), ValueError, "n_features=-1"),
+        ((2.0,), TypeError, "n_features=2.0"),
+        ((True,), TypeError, "n_features=True"),
+        (("3",), TypeError, "n_features='3'"),
+    ],
+)
+def test_a_number_of_features_is_a_whole_number(arguments, error, message):
+    with pytest.raises(error, match=message):
+        fastgd.warmup(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "error"), [("float64", TypeError), (3, TypeError), (["int64"], ValueError), ([np.float64], ValueError)]
+)
+def test_dtypes_are_names(dtypes, error):
+    with pytest.raises(error, match="dtypes"):
+        fastgd.warmup(1, dtypes=dtypes)
+
+
+def test_the_command_line_warms_up(capsys):
+    assert cli.main(["warmup", "--features", "1, 3", "--dtype", "float64"]) == 0
+    assert capsys.readouterr().out.startswith(f"{4 * (3 + 1) + 2} compiled functions are ready")
+
+
+@pytest.mark.parametrize("features", ["0", "1,,2", "x", "-1", "1.5"])
+def test_the_command_line_refuses_what_is_no_number_of_features(features, capsys):
+    assert cli.main(["warmup", "--features", features]) == 2
+    assert "expected" in capsys.readouterr().err
