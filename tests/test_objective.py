@@ -190,7 +190,7 @@ def test_inputs_are_never_modified(layout, dtype, intercept):
 
 
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, np.squeeze])
-@pytest.mark.parametrize("n_features", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("n_features", [1, 2, 3, 4, 9, 17, 33])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])

@@ -7,18 +7,31 @@ import sys
 import threading
 import time
 
+import numba
 import numpy as np
 import pytest
+from block_sizes import set_block_values
 
 import fastgd
+from fastgd.kernels import signals
+from fastgd.kernels.signals import compiled_meet
 from fastgd.rows import parallel
-from fastgd.rows.parallel import for_each_block
+from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.parallel import share
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("fastgd.rows.blocks.BLOCK_VALUES", 64)
-    monkeypatch.setattr("fastgd.rows.arrays.BLOCK_VALUES", 64)
+    set_block_values(monkeypatch, 64)
+
+
+@pytest.fixture
+def eager_switching():
+    """Let the interpreter switch between threads as often as it can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +40,45 @@ def default_threads():
     fastgd.set_num_threads(None)
 
 
+def each(task, n_parts):
+    """Return what takes one of the parts 0 to n_parts, for `share`."""
+    numbers = iter(range(n_parts))
+
+    def take(_bell):
+        i = next(numbers, None)
+        if i is not None:
+            task(i)
+        return i is not None
+
+    return take
+
+
+def in_threads(*calls):
+    threads = [threading.Thread(target=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7, 16])
-@pytest.mark.parametrize("n_blocks", [0, 1, 2, 5, 100])
-def test_each_block_is_done_once(n_threads, n_blocks):
+@pytest.mark.parametrize("n_parts", [0, 1, 2, 5, 100])
+def test_each_part_is_done_once(n_threads, n_parts):
     done = []
-    for_each_block(done.append, n_blocks, n_threads)
-    assert sorted(done) == list(range(n_blocks))
+    share(each(done.append, n_parts), n_threads)
+    assert sorted(done) == list(range(n_parts))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 16])
+def test_each_thread_takes_parts_until_there_are_no_more(n_threads):
+    answers = []
+
+    def take(_bell):
+        answers.append(len(answers) < 100)
+        return answers[-1]
+
+    share(take, n_threads)
+    assert 1 <= answers.count(False) <= n_threads
 
 
 def test_several_threads_take_part():
@@ -42,24 +88,81 @@ def test_several_threads_take_part():
         time.sleep(0.01)
         names.add(threading.current_thread().name)
 
-    for_each_block(task, 12, 3)
+    share(each(task, 12), 3)
     assert len(names) == 3
     assert threading.current_thread().name in names
 
 
-def test_the_same_bits_for_any_number_of_threads(small_blocks):
-    rng = np.random.default_rng(0)
+def test_all_threads_of_a_pass_have_the_same_bell():
+    bells = []
+
+    def take(bell):
+        time.sleep(0.002)
+        bells.append(bell)
+        return len(bells) < 12
+
+    share(take, 3)
+    assert len({id(bell) for bell in bells}) == 1
+    assert bells[0].dtype == np.int64
+    assert bells[0].shape == (1,)
+
+
+def strided(X):
+    return np.repeat(X, 2, axis=1)[:, ::2]
+
+
+def big_endian(X):
+    return X.astype(X.dtype.newbyteorder(">"))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_same_bits_for_any_number_of_threads(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
     for _ in range(100):
-        n_samples, n_features = rng.integers(1, 300), rng.integers(1, 9)
-        X = rng.standard_normal((n_samples, n_features)).astype(rng.choice(["f4", "f8"]), order=rng.choice(["C", "F"]))
-        y, s = rng.standard_normal(n_samples), rng.uniform(size=n_samples) if rng.integers(2) else None
-        theta = rng.standard_normal(n_features)
-        results = {
-            (cost, gradient.tobytes())
-            for n_threads in (1, 2, 3, 7, 16)
-            for cost, gradient in [fastgd.cost_and_gradient(X, y, theta, sample_weight=s, n_threads=n_threads)]
-        }
+        set_block_values(monkeypatch, int(rng.choice([32, 64, 500])))
+        n_features = int(rng.integers(1, 41) if rng.integers(10) else rng.choice([100, 333]))
+        n_samples = int(rng.integers(1, 300 if n_features <= 40 else 60))
+        dtype = rng.choice(["f4", "f8"])
+        # Of the kernels for columns there is one for each number of features, and each takes a while to compile.
+        layouts = [np.ascontiguousarray, strided, big_endian]
+        layout = rng.choice([*layouts, np.asfortranarray] if n_features in (1, 2, 7) or n_features > 32 else layouts)
+        X = layout(rng.standard_normal((n_samples, n_features)).astype(dtype))
+        y = (10 * rng.standard_normal(n_samples)).astype(rng.choice([dtype, "f8", "i2", ">f4"]))
+        s = rng.uniform(size=n_samples).astype(rng.choice(["f4", "f8"])) if rng.integers(2) else None
+        theta = rng.standard_normal(n_features + rng.integers(2))
+        results = set()
+        for n_threads in (1, 2, 3, 7, 16):
+            rows = ArrayRows(X, y, s, n_threads)
+            results.add((rows.gradient(theta, 0.3).tobytes(), rows.product(theta).tobytes()))
         assert len(results) == 1
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, big_endian])
+@pytest.mark.parametrize("n_features", [2, 12, 20, 40])
+def test_the_same_bits_whenever_threads_are_switched(n_features, layout, small_blocks, eager_switching):
+    rng = np.random.default_rng(n_features)
+    X, y, theta = rng.standard_normal((300, n_features)), rng.standard_normal(300), rng.standard_normal(n_features)
+    expected = ArrayRows(layout(X), y, n_threads=1).gradient(theta).tobytes()
+    rows = ArrayRows(layout(X), y, n_threads=7)
+    assert {rows.gradient(theta).tobytes() for _ in range(300)} == {expected}
+
+
+def test_a_pass_of_real_size_has_the_same_bits_for_any_number_of_threads():
+    rng = np.random.default_rng(3)
+    for n_features in (3, 12, 40):
+        for order in "CF":
+            X = np.array(rng.standard_normal((3_000_000 // n_features, n_features)), order=order)
+            y, theta = rng.standard_normal(len(X)), rng.standard_normal(n_features)
+            results = {fastgd.gradient(X, y, theta, n_threads=n).tobytes() for n in (1, 2, 3, 7, 16)}
+            assert len(results) == 1
+
+
+def test_small_passes_stay_on_one_thread(monkeypatch):
+    n_threads = []
+    monkeypatch.setattr(parallel, "share", lambda take, n: n_threads.append(n) or share(take, n))
+    for n_samples in (1 << 18, (1 << 18) - 1):  # two blocks and more
+        fastgd.gradient(np.ones((n_samples, 2)), np.ones(n_samples), np.ones(2), n_threads=2)
+    assert n_threads == [2, 1]
 
 
 def test_a_fit_has_the_same_bits_for_any_number_of_threads(small_blocks):
@@ -76,12 +179,12 @@ def test_an_error_in_a_task_ends_the_pass_and_is_raised(culprit):
     def task(i):
         time.sleep(0.002)
         if (threading.current_thread() is caller) == (culprit == "the caller"):
-            raise ZeroDivisionError(f"block {i}")
+            raise ZeroDivisionError(f"part {i}")
 
     with pytest.raises(ZeroDivisionError):
-        for_each_block(task, 50, 3)
+        share(each(task, 50), 3)
     done = []
-    for_each_block(done.append, 50, 3)  # the workers are fit for the next pass
+    share(each(done.append, 50), 3)  # the workers are fit for the next pass
     assert len(done) == 50
 
 
@@ -90,7 +193,7 @@ def test_no_worker_runs_on_after_the_pass():
 
     def task(i):
         if threading.current_thread() is threading.main_thread():
-            assert running.acquire(timeout=5)  # until a worker is at its block
+            assert running.acquire(timeout=5)  # until a worker is at its part
             raise KeyboardInterrupt
         running.release()
         time.sleep(0.05)
@@ -98,30 +201,117 @@ def test_no_worker_runs_on_after_the_pass():
 
     late = []
     with pytest.raises(KeyboardInterrupt):
-        for_each_block(task, 1000, 3)
+        share(each(task, 1000), 3)
     count = len(late)
     time.sleep(0.2)
     assert len(late) == count < 10
 
 
-def test_a_block_that_a_worker_has_taken_is_done_though_the_caller_finds_no_more():
+@pytest.mark.parametrize("awake", [False, True])
+@pytest.mark.parametrize("seconds", [0.0, 0.0001, 0.05])
+def test_a_part_that_a_worker_has_taken_is_done_though_the_caller_finds_no_more(seconds, awake):
     taken, done = threading.Event(), []
-    work = parallel._Work(done.append, 1)
-    blocks = work._blocks
 
-    def slow():
-        for i in blocks:
-            taken.set()
-            time.sleep(0.05)  # the caller closes the pass between the taking and the doing
-            yield i
+    def take(_bell):
+        taken.set()
+        time.sleep(seconds)  # the caller closes the pass between the taking and the doing
+        done.append(0)
+        return False
 
-    work._blocks = slow()
-    worker = threading.Thread(target=work.help)
-    worker.start()
+    work = parallel._Work(take, awake=awake)
+    parallel._Pool().help(work, 1)
     assert taken.wait(5)
     work.close()
     assert done == [0]
-    worker.join()
+
+
+def test_nobody_begins_to_help_when_the_pass_is_closed():
+    done = []
+    work = parallel._Work(each(done.append, 5), awake=False)
+    work.close()
+    assert not work.help(parallel._counter())
+    assert done == []
+
+
+def test_a_pass_ends_however_its_threads_come_and_go():
+    # In a process of its own, as a pass that does not end cannot be interrupted from within.
+    code = """if True:
+        import sys, time
+        from fastgd.rows import parallel
+        sys.setswitchinterval(1e-6)
+        end = time.monotonic() + 3
+        n_passes = 0
+        while time.monotonic() < end:
+            numbers = iter(range(12))
+            parallel.share(lambda bell: next(numbers, None) is not None, 16 if n_passes % 2 else 2)
+            n_passes += 1
+    """
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+
+
+@numba.njit(nogil=True)
+def add_often(counter, amount, seen):
+    for i in range(len(seen)):
+        seen[i] = signals.add(counter, amount)
+
+
+def test_adding_from_several_threads_loses_nothing_and_gives_each_its_own_number():
+    counter, seen = np.zeros(1, np.int64), np.empty((4, 200_000), np.int64)
+    add_often(counter, 1, seen[0, :0])
+    in_threads(*(lambda own=own: add_often(counter, 1, own) for own in seen))
+    assert counter[0] == seen.size
+    assert (np.sort(seen, axis=None) == np.arange(seen.size)).all()
+    assert (np.diff(seen) > 0).all()
+
+
+def test_meeting_from_several_threads_loses_nothing():
+    meet, counter, other = compiled_meet(), np.zeros(1, np.int64), np.zeros(1, np.int64)
+
+    def call(amount):
+        for _ in range(20_000):
+            meet(counter, amount, other, 0, 2)
+
+    in_threads(*(lambda amount=amount: call(amount) for amount in (1, 2, 3, -1)))
+    assert counter[0] == 5 * 20_000
+    assert other[0] == 0
+
+
+def test_who_waits_goes_on_when_the_counter_changes():
+    meet, mine, theirs = compiled_meet(), np.zeros(1, np.int64), np.zeros(1, np.int64)
+    minutes = 10**10
+    threading.Timer(0.05, lambda: theirs.fill(3)).start()
+    assert meet(mine, 2, theirs, 0, minutes) == 3
+    assert meet(mine, 2, theirs, 0, minutes) == 3
+    assert mine[0] == 4
+
+
+def test_two_threads_meet():
+    meet, left, right = compiled_meet(), np.zeros(1, np.int64), np.zeros(1, np.int64)
+
+    def play(mine, theirs):
+        for turn in range(50):
+            assert meet(mine, 1, theirs, turn, 10**10) > turn
+
+    in_threads(lambda: play(left, right), lambda: play(right, left))
+    assert (left[0], right[0]) == (50, 50)
+
+
+@pytest.mark.parametrize("n_looks", [0, 1, 1000])
+def test_who_waits_in_vain_goes_on_after_that_many_looks(n_looks):
+    mine, theirs = np.zeros(1, np.int64), np.full(1, 7)
+    assert compiled_meet()(mine, 1, theirs, 7, n_looks) == 7
+    assert (mine[0], theirs[0]) == (1, 7)
+
+
+def test_who_does_not_look_sees_no_change():
+    mine, theirs = np.zeros(1, np.int64), np.full(1, 7)
+    assert compiled_meet()(mine, 1, theirs, 6, 0) == 6
+    assert compiled_meet()(mine, 1, theirs, 6, 1) == 7
+
+
+def test_one_can_wait_for_the_counter_that_one_adds_to():
+    counter = np.full(1, 3)
+    assert compiled_meet()(counter, -1, counter, 3, 1) == 2
 
 
 def test_threads_of_the_caller_can_meet_in_the_pool(small_blocks):
@@ -133,11 +323,7 @@ def test_threads_of_the_caller_can_meet_in_the_pool(small_blocks):
     def call():
         results.extend(fastgd.gradient(X, y, theta, n_threads=3).tobytes() for _ in range(20))
 
-    callers = [threading.Thread(target=call) for _ in range(8)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    in_threads(*[call] * 8)
     assert results == [expected] * 160
 
 
@@ -166,7 +352,7 @@ def test_where_no_thread_can_be_started_the_caller_does_it_all(monkeypatch):
     monkeypatch.setattr(parallel, "_pool", parallel._Pool())
     monkeypatch.setattr(threading.Thread, "start", refuse)
     done = []
-    for_each_block(done.append, 10, 4)
+    share(each(done.append, 10), 4)
     assert done == list(range(10))
 
 
@@ -182,15 +368,11 @@ def test_a_call_at_exit_ends():
 
 
 def test_ctrl_c_ends_a_pass_and_the_next_call_is_right(small_blocks):
-    X, y, theta = (
-        np.ones((2_000_000, 2)),
-        np.zeros(2_000_000),
-        np.ones(2),
-    )  # 62,500 blocks: a quarter of a second and more
+    X, y, theta = np.ones((2_000_000, 2)), np.zeros(2_000_000), np.ones(2)
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     def many_passes():
-        for _ in range(100):
+        while True:
             fastgd.gradient(X, y, theta, n_threads=2)
 
     with pytest.raises(KeyboardInterrupt):

@@ -6,9 +6,13 @@ from fractions import Fraction
 import exact
 import numpy as np
 import pytest
+from block_sizes import set_block_values
 
-from fastgd.rows.arrays import ArrayRows
-from fastgd.rows.blocks import Blocks, Fold
+from fastgd.kernels.blocks import compiled_sum_parts
+from fastgd.kernels.dense import dense
+from fastgd.kernels.jit import BLOCK_VALUES
+from fastgd.rows.arrays import ArrayRows, short_pass, total_weight
+from fastgd.rows.blocks import Blocks, Fold, subtrees
 
 
 @pytest.fixture(params=[1 << 20, 7, 1], ids=["one block", "many blocks", "a block for each row"])
@@ -16,24 +20,55 @@ def block_values(request, monkeypatch):
     set_block_values(monkeypatch, request.param)
 
 
-def set_block_values(monkeypatch, values):
-    monkeypatch.setattr("fastgd.rows.blocks.BLOCK_VALUES", values)
-    monkeypatch.setattr("fastgd.rows.arrays.BLOCK_VALUES", values)
-    monkeypatch.setattr("fastgd.rows.arrays._CACHED_VALUES", values)
-
-
 @pytest.mark.parametrize("n_samples", [1, 2, 7, 8, 9, 100])
-@pytest.mark.parametrize("n_features", [1, 2, 3, 8, 9, 1000])
-def test_blocks_cover_each_row_once_in_order(n_samples, n_features, monkeypatch):
-    set_block_values(monkeypatch, 8)
-    cuts = list(Blocks(n_samples, n_features))
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 8, 9, 1000])
+def test_blocks_cover_each_row_once_in_order(n_samples, n_rows):
+    blocks = Blocks(n_samples, n_rows)
+    cuts = list(blocks)
     assert [row for start, stop in cuts for row in range(start, stop)] == list(range(n_samples))
-    assert all(0 < stop - start <= max(1, 8 // n_features) for start, stop in cuts)
+    assert all(stop - start == n_rows for start, stop in cuts[:-1])
+    assert 0 < cuts[-1][1] - cuts[-1][0] <= n_rows
+    assert cuts == [blocks[i] for i in range(len(blocks))]
 
 
-def test_all_blocks_but_the_last_are_alike():
-    cuts = list(Blocks(10_000_000, 3))
-    assert {stop - start for start, stop in cuts[:-1]} == {(1 << 20) // 3}
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_blocks_have_rows_and_about_as_many_values_for_every_kernel(by_columns):
+    for n_features in (*range(1, 2000), 10**4, 10**6):
+        n_rows = dense(n_features, by_columns).block_rows(n_features)
+        assert n_rows >= 1
+        assert n_rows * n_features >= BLOCK_VALUES // 2
+        assert n_rows * n_features <= 4 * BLOCK_VALUES or n_rows <= 2048
+
+
+def subtree_sizes(parts, n_blocks):
+    """Return the sizes of subtrees, after a check that these cover all blocks once and in order."""
+    levels, places = parts.T
+    sizes = 1 << levels
+    assert (places * sizes).tolist() == [0, *np.cumsum(sizes)[:-1].tolist()]
+    assert sizes.sum() == n_blocks
+    return sizes
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 7, 16, 64, 1000])
+def test_subtrees_cover_each_block_once_in_order_and_never_grow(n_threads):
+    for n_blocks in (*range(1, 300), 1000, 2**12 - 1, 2**12, 2**12 + 1, 12_345, 99_999):
+        sizes = subtree_sizes(subtrees(n_blocks, n_threads), n_blocks)
+        assert (np.diff(sizes) <= 0).all()
+        assert sizes[0] <= 64  # or Ctrl-C waits for long
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 7, 16])
+def test_a_subtree_is_a_small_share_of_what_is_left(n_threads):
+    for n_blocks in (*range(1, 300), 12_345):
+        sizes = subtree_sizes(subtrees(n_blocks, n_threads), n_blocks)
+        left = n_blocks - np.cumsum(sizes) + sizes
+        assert ((sizes == 1) | (2 * n_threads * sizes <= left)).all()
+        assert sizes[-1] == 1
+
+
+def test_one_thread_takes_as_few_subtrees_as_there_can_be():
+    for n_blocks in range(1, 300):
+        assert len(subtrees(n_blocks, 1)) == n_blocks // 64 + (n_blocks % 64).bit_count()
 
 
 def tree(vectors):
@@ -63,6 +98,86 @@ def test_fold_adds_in_a_fixed_binary_tree_whatever_the_order(n_blocks):
 def test_fold_adds_whole_numbers_exactly(n_blocks):
     vectors = np.random.default_rng(n_blocks).integers(-(2**40), 2**40, (n_blocks, 3))
     assert fold(vectors.astype(np.float64), range(n_blocks)).tolist() == vectors.sum(axis=0).tolist()
+
+
+def random_cut(n_blocks, rng):
+    """Cut blocks into complete subtrees of any size, in any order."""
+    parts, first = [], 0
+    while first < n_blocks:
+        fitting = [level for level in range(8) if first % (1 << level) == 0 and first + (1 << level) <= n_blocks]
+        level = rng.choice(fitting)
+        parts.append((level, first >> level))
+        first += 1 << level
+    subtree_sizes(np.array(parts), n_blocks)
+    return rng.permutation(np.array(parts, np.int64))
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 3, 5, 8, 13, 31, 32, 33, 100, 255])
+def test_fold_takes_in_subtrees_whatever_the_cut_and_the_order(n_blocks):
+    rng = np.random.default_rng(n_blocks)
+    vectors = list(rng.normal(size=(n_blocks, 5)))
+    cuts = [random_cut(n_blocks, rng) for _ in range(20)] + [subtrees(n_blocks, n) for n in (1, 2, 3, 16)]
+    for parts in cuts:
+        fold = Fold(n_blocks)
+        for level, place in parts.tolist():
+            fold.add(place, tree(vectors[place << level : (place + 1) << level]).copy(), level)
+        assert fold.total().tobytes() == tree(vectors).tobytes()
+
+
+def sum_parts(kernel, kind, given, n_samples, n_rows, parts, n_at_once):
+    """Call the compiled function until no parts are left; return their sums, by part."""
+    X, y, s, theta = given
+    n_features = len(theta) - 1
+    next_part, bell = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    stack = np.full((1 + parts[:, 0].max(), kernel.size(n_features)), np.nan)
+    address, results, n_calls = kernel.address(kind), {}, 0
+    while True:
+        taken, sums = np.full(n_at_once, -1), np.full((n_at_once, 2 + n_features), np.nan)
+        n_taken = compiled_sum_parts(kind)(
+            address, X, parts, next_part, bell, n_rows, n_samples, y, s, theta, stack, taken, sums
+        )
+        n_calls += 1
+        assert bell[0] == n_calls
+        results |= dict(zip(taken[:n_taken].tolist(), sums, strict=False))
+        if n_taken < n_at_once:
+            assert sorted(results) == list(range(len(parts)))
+            assert n_calls == 1 + len(parts) // n_at_once
+            return results
+
+
+@pytest.mark.parametrize(
+    ("n_features", "by_columns"), [(1, False), (3, False), (5, True), (11, False), (17, False), (34, True)]
+)
+@pytest.mark.parametrize(
+    ("x_dtype", "y_dtype", "weighted"),
+    [("d", "d", False), ("d", "d", True), ("f", "f", False), ("f", "d", True), ("d", None, True)],
+)
+def test_compiled_blocks_are_added_as_the_tree_is_whatever_the_cut(n_features, by_columns, x_dtype, y_dtype, weighted):
+    kernel, kind = dense(n_features, by_columns), (x_dtype, y_dtype, weighted)
+    rng = np.random.default_rng(n_features)
+    for n_rows, n_samples in [(1, 1), (1, 13), (3, 37), (8, 64), (9, 200), (50, 49)]:
+        rows = rng.normal(size=(n_samples, n_features)).astype(x_dtype)
+        X = np.ascontiguousarray(rows.T) if by_columns else rows
+        y = None if y_dtype is None else rng.normal(size=n_samples).astype(y_dtype)
+        s = rng.uniform(size=n_samples) if weighted else None
+        theta = rng.normal(size=1 + n_features)
+        vectors = []
+        for start, stop in Blocks(n_samples, n_rows):
+            sums = np.empty(kernel.size(n_features))
+            y_block, s_block = (None if values is None else values[start:stop] for values in (y, s))
+            kernel[kind](X, start, stop, y_block, s_block, theta, 1.0, sums)
+            vectors.append(sums[: 2 + n_features])
+        expected = tree(vectors)
+        assert exact.error(expected, exact.sums(rows, y, theta, s), exact.sums_bound(rows, y, theta, s)) <= 1
+        for n_at_once in (1, 2, 3, 64):
+            parts = random_cut(len(vectors), rng)
+            fold = Fold(len(vectors))
+            results = sum_parts(kernel, kind, (X, y, s, theta), n_samples, n_rows, parts, n_at_once)
+            for part, sums in results.items():
+                level, place = parts[part].tolist()
+                assert sums.tobytes() == tree(vectors[place << level : (place + 1) << level]).tobytes()
+                fold.add(place, sums, level)
+            assert fold.total().tobytes() == expected.tobytes()
 
 
 def test_fold_holds_one_vector_for_each_level_of_the_tree():
@@ -210,9 +325,9 @@ def test_one_dimensional_X_is_a_column(block_values):
 
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
-@pytest.mark.parametrize("n_features", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_features", [1, 2, 3, 5, 12, 20, 40])
 def test_sums_over_several_blocks_of_real_size_are_exact(n_features, dtype, order):
-    n_samples = 3 * (1 << 20) // n_features + 5
+    n_samples = 5 * dense(n_features, order == "F").block_rows(n_features) + 5
     rng = np.random.default_rng(n_features)
     X, y = rng.integers(-8, 9, (n_samples, n_features)), rng.integers(-8, 9, n_samples)
     theta = np.arange(1, n_features + 2)
@@ -234,6 +349,27 @@ def test_what_a_block_leaves_behind_its_sums_does_not_matter(order, block_values
 
     monkeypatch.setattr(np, "empty", full_of_large_numbers)
     assert_sums_are_exact(np.array(X, order=order), y, s, np.arange(5.0))
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("n_features", [2, 12, 20, 40])
+def test_a_short_pass_is_one_block_and_no_more(n_features, order):
+    n_rows = dense(n_features, order == "F").block_rows(n_features)
+    for n_samples in (n_rows, n_rows + 1):
+        X = np.ones((n_samples, n_features), order=order)
+        y, theta = np.zeros(n_samples), np.ones(n_features)
+        sums = short_pass(X, y, theta, False, (1.0, False))
+        whole = [n_samples * n_features**2, *[n_samples * n_features] * (1 + n_features)]
+        assert ArrayRows(X, y).gradient(theta).tolist() == whole
+        assert sums.tolist() == whole if n_samples == n_rows else sums is None
+
+
+def test_the_total_weight_is_the_sum_over_all_blocks(block_values):
+    _, _, s = whole_numbers(1)
+    for weights in (s, s.astype(np.float32), np.repeat(s, 2)[::2], 4 * s.astype(np.int8)):
+        assert total_weight(weights) == weights.sum()
+    s[-1] = -0.25
+    assert np.isnan(total_weight(s))
 
 
 def test_sums_are_vectors_of_their_own(block_values):

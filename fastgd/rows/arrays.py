@@ -191,10 +191,8 @@ class ArrayRows:
             self._sum_in_place(kind, theta, y, fold)
         else:
             self._sum_converted(kind, theta, y, fold)
-        sums = fold.total()
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
-            sums *= scale
-        return sums
+            return fold.total() * scale
 
     def _sum_in_place(self, kind: Kind, theta: _Vector, y: _Array | None, fold: Fold) -> None:
         n_sums, size = 2 + self.n_features, self._kernel.size(self.n_features)
@@ -228,12 +226,13 @@ class ArrayRows:
         run = self._kernel[kind]
         X_in_place = _readable(self._X, self._x_dtype)
         blocks = Blocks(self.n_samples, self._n_block_rows)
-        numbered = enumerate(blocks)  # next() of it is one step: no two threads get the same block
+        numbers = iter(range(len(blocks)))  # next() of it is one step: no two threads get the same block
 
         def take(_bell: parallel.Counter) -> bool:
-            i, (start, stop) = next(numbered, (None, (0, 0)))
+            i = next(numbers, None)
             if i is None:
                 return False
+            start, stop = blocks[i]
             X, first = (self._X, start) if X_in_place else (_converted(self._X_block(start, stop), self._x_dtype), 0)
             y_block = None if y is None else _converted(y[start:stop], self._y_dtype)
             s_block = None if self._s is None else _converted(self._s[start:stop], _FLOAT64)

@@ -61,11 +61,9 @@ def subtrees(n_blocks: int, n_threads: int) -> NDArray[np.int64]:
         Level and place of each: of level l and place p are the 2^l blocks from p 2^l on.
     """
     shares = 1 if n_threads == 1 else _SHARES_PER_THREAD * n_threads
-    cut, first = [], 0
+    cut, first = [], 0  # as levels only fall, each subtree begins where one of its level may begin
     while first < n_blocks:
         level = max(1, min(_MAX_SUBTREE, (n_blocks - first) // shares)).bit_length() - 1
-        while first & ((1 << level) - 1):  # no such subtree begins here
-            level -= 1
         cut.append((level, first >> level))
         first += 1 << level
     return np.array(cut, np.int64)

@@ -119,7 +119,8 @@ class _Work:
     def __init__(self, take: Callable[[Counter], bool], *, awake: bool) -> None:
         self.error: BaseException | None = None
         self.n_looks = _LOOKS if awake else 0
-        self.n_helpers = _counter()
+        self.n_left = _counter()  # of those who have begun to help; only compiled code writes it, as it takes no lock
+        self._n_begun = 0
         self._take = take
         self._lock = threading.Lock()
         self._closed = False  # nobody may begin to help
@@ -136,7 +137,7 @@ class _Work:
         with self._lock:
             if self._closed:
                 return False
-            self.n_helpers[0] += 1
+            self._n_begun += 1
         try:
             self.run(bell)
         except BaseException as error:  # the calling thread raises it
@@ -147,7 +148,7 @@ class _Work:
     def left(self) -> None:
         """Wake up the calling thread, if all have left and it sleeps."""
         with self._lock:
-            last = self._closed and not self.n_helpers[0]
+            last = self._closed and self.n_left[0] == self._n_begun
         if last:
             self._all_left.release()
 
@@ -159,10 +160,10 @@ class _Work:
         """Let nobody begin any more, and wait for those who have: afterwards no thread reads the rows."""
         with self._lock:
             self._closed = True
-            n_helpers = self.n_helpers.item()
-        while n_helpers:
-            before, n_helpers = n_helpers, _meet(_nobody, 0, self.n_helpers, n_helpers, self.n_looks)
-            if n_helpers == before:
+        n_left = self.n_left.item()
+        while n_left < self._n_begun:
+            before, n_left = n_left, _meet(_nobody, 0, self.n_left, n_left, self.n_looks)
+            if n_left == before:
                 self._all_left.acquire()
                 return
 
@@ -201,7 +202,7 @@ class _Pool:
             if work.help(self._bell):
                 # Seen before the calling thread can have gone on, and so before it rings for its next pass.
                 rung = self._bell.item()
-                _meet(work.n_helpers, -1, self._bell, rung, work.n_looks)
+                _meet(work.n_left, 1, self._bell, rung, work.n_looks)
                 work.left()
             del work  # or it would live until the next one comes
 
