@@ -1,0 +1,774 @@
+"""A comparison that others would accept: `fastgd.gradient` beside numpy, scipy's BLAS, JAX, PyTorch and numexpr.
+
+``python benchmarks/peers.py`` (`pip install '.[bench]'`) prints Markdown tables, and at their end where fastgd loses. All
+compute the gradient of the mean squared error from the same X, y and w, without an intercept, in the layout that X has:
+
+- Each peer may spell it in several ways. All of them are timed once, and the two fastest go on to the rounds, if they are
+  close; the one with the least median counts. Buffers of n_samples are made beforehand and reused where a peer can do so.
+- A round times every function once, one after the other, so that a change in the machine's speed meets all of them. Times are
+  medians over the rounds; the ratio is the median of the best peer's time divided by fastgd's in the same round.
+- Before it is timed, a function is run for a while: BLAS's idle threads spin for 0.12 s, on processors that the next one wants.
+- JAX's threads cannot be changed within a process. For one thread it runs in a second process, which has one processor, and
+  takes its turn in the rounds like the others.
+- No table is printed if a result is wrong. float32 is added up in float64 by fastgd and in float32 by the others: a spelling
+  that is off by more than a thousandth of the largest component is not timed, and is named below the table.
+- The gradient as X'X w - X'y, with X'X and X'y made beforehand, is another computation (it squares the condition number, and
+  the data must be seen before and never change). It has a table to itself, and is not counted.
+"""
+
+import argparse
+import contextlib
+import functools
+import importlib
+import importlib.util
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import fastgd
+from fastgd import timing
+
+Compute = Callable[[], Any]
+Spellings = dict[str, Compute]
+
+VALUES_IN_CACHE = (1_000, 10_000, 131_072)
+BYTES_OUT_OF_CACHE = 400_000_000
+ALL_FEATURES = (1, 2, 3, 10, 16, 100, 1_000, 10_000)
+SOME_FEATURES = (2, 100, 1_000)
+TABLES = (("float64", "C"), ("float64", "F"), ("float32", "C"))
+
+ORDERS = {"C": "row-major", "F": "column-major"}
+
+FEW = 3  # up to so many features, a pass for each column may be a peer's best
+MOST_EXPANDED = 1_000  # features, for X'X
+MOST_IN_TURN = 1 << 20  # rows that numexpr may add up in float32, one after the other
+TOLERANCE = {"float64": 1e-6, "float32": 1e-3}
+ROUNDING = 0.1  # what rounding may do to a float32 gradient at most; more is a wrong result
+WARM_UP_SHARED, WARM_UP_ALONE = 0.15, 0.05
+CLOSE = 1.5
+FEWEST_ROUNDS = 3
+BLAS_FROM_NUMPY = ("numpy", "scipy", "numexpr")  # their threads are set by threadpoolctl
+ONE_PROCESSOR_FLAGS = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+
+class Problem(NamedTuple):
+    n_samples: int
+    n_features: int
+    dtype: str
+    order: str
+
+
+class Data:
+    """X, y and w of a problem, the same in every process, and what spellings need of them."""
+
+    def __init__(self, problem: Problem) -> None:
+        n, k, dtype, order = problem
+        rng = np.random.default_rng(0)
+        values: Any = rng.standard_normal(n * k, dtype=dtype)  # type: ignore[call-overload]
+        self.by_rows = order == "C"
+        self.X = values.reshape(n, k) if self.by_rows else values.reshape(k, n).T
+        self.XT = self.X.T
+        self.y = rng.standard_normal(n, dtype=dtype)  # type: ignore[call-overload]
+        self.w = rng.standard_normal(k, dtype=dtype)  # type: ignore[call-overload]
+        self.columns = [self.X[:, j] for j in range(k)] if k <= FEW else []
+        self.residuals = np.empty(n, dtype)
+        self.scale = self.w.dtype.type(2 / n)
+
+    @property
+    def few(self) -> bool:
+        return bool(self.columns)
+
+    @property
+    def read_bytes(self) -> int:
+        return int(self.X.nbytes + self.y.nbytes)
+
+
+# --- the gradient as each peer writes it ----------------------------------------------------------------------------------
+
+
+def fastgd_spellings(data: Data) -> Spellings:
+    X, y, w = data.X, data.y, data.w.astype(np.float64)
+    return {"gradient(X, y, w)": lambda: fastgd.gradient(X, y, w)}
+
+
+def numpy_spellings(data: Data) -> Spellings:
+    X, XT, y, w, r, scale = data.X, data.XT, data.y, data.w, data.residuals, data.scale
+
+    def reusing() -> Any:
+        np.dot(X, w, out=r)
+        np.subtract(r, y, out=r)
+        return r.dot(X) * scale
+
+    def reusing_transposed() -> Any:
+        np.dot(X, w, out=r)
+        np.subtract(r, y, out=r)
+        return XT.dot(r) * scale
+
+    spellings: Spellings = {
+        "(X.dot(w) - y).dot(X)": lambda: (X.dot(w) - y).dot(X) * scale,
+        "X.T.dot(X.dot(w) - y)": lambda: XT.dot(X.dot(w) - y) * scale,
+        "dot(X, w, out=r); r -= y; r.dot(X)": reusing,
+        "dot(X, w, out=r); r -= y; X.T.dot(r)": reusing_transposed,
+    }
+    if data.few:
+        spellings |= _numpy_by_columns(data)
+    return spellings
+
+
+def _numpy_by_columns(data: Data) -> Spellings:
+    X, y, w, r, scale, columns = data.X, data.y, data.w, data.residuals, data.scale, data.columns
+    w_first, *w_others = w
+    first, *others = columns
+    pairs = list(zip(others, w_others, strict=True))
+
+    def residuals() -> Any:
+        np.multiply(first, w_first, out=r)
+        for column, weight in pairs:
+            np.add(r, column * weight, out=r)
+        return np.subtract(r, y, out=r)
+
+    def by_columns() -> Any:
+        residuals()
+        return np.array([column.dot(r) for column in columns]) * scale
+
+    def then_product() -> Any:
+        return residuals().dot(X) * scale
+
+    def einsum() -> Any:
+        np.einsum("ij,j->i", X, w, out=r)
+        np.subtract(r, y, out=r)
+        return np.einsum("ij,i->j", X, r) * scale
+
+    return {
+        "r = x0*w0 + ... - y; [xj.dot(r)]": by_columns,
+        "r = x0*w0 + ... - y; r.dot(X)": then_product,
+        "einsum('ij,j->i'); einsum('ij,i->j')": einsum,
+    }
+
+
+def scipy_spellings(data: Data) -> Spellings:
+    from scipy.linalg import blas
+
+    letter = "d" if data.y.dtype == np.float64 else "s"
+    gemv = getattr(blas, letter + "gemv")
+    # What BLAS can read without a copy is column-major: X of rows is its transpose's columns.
+    A, rows_trans, columns_trans = (data.XT, 1, 0) if data.by_rows else (data.X, 0, 1)
+    y, w, r, scale = data.y, data.w, data.residuals, data.scale
+
+    def copying() -> Any:
+        return gemv(scale, A, gemv(1.0, A, w, beta=-1.0, y=y, trans=rows_trans), trans=columns_trans)
+
+    def reusing() -> Any:
+        np.copyto(r, y)
+        gemv(1.0, A, w, beta=-1.0, y=r, overwrite_y=1, trans=rows_trans)
+        return gemv(scale, A, r, trans=columns_trans)
+
+    spellings: Spellings = {f"{letter}gemv twice": copying, f"{letter}gemv twice, into a copy of y": reusing}
+    if data.few:
+        spellings |= _scipy_by_columns(data, letter)
+    return spellings
+
+
+def _scipy_by_columns(data: Data, letter: str) -> Spellings:
+    from scipy.linalg import blas
+
+    axpy, dot = getattr(blas, letter + "axpy"), getattr(blas, letter + "dot")
+    n, k = data.X.shape
+    flat = data.X.ravel(order="K")
+    y, w, r, scale = data.y, data.w, data.residuals, data.scale
+    places = [(j, k) if data.by_rows else (j * n, 1) for j in range(k)]
+
+    def by_columns() -> Any:
+        np.copyto(r, y)
+        for (offset, stride), weight in zip(places, w, strict=True):
+            axpy(flat, r, n, -weight, offset, stride)
+        return np.array([dot(flat, r, n, offset, stride) for offset, stride in places]) * -scale
+
+    return {f"{letter}axpy and {letter}dot by columns": by_columns}
+
+
+def jax_spellings(data: Data) -> Spellings:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    # An array of JAX is row-major, so X of columns is given as its transpose.
+    A, y, w = (jax.numpy.array(a) for a in (data.X if data.by_rows else data.XT, data.y, data.w))
+    both, products, sums = _jax_functions(data.by_rows)
+    spellings: Spellings = {
+        "jit(value_and_grad(mean((X @ w - y)**2)))": lambda: both(w, A, y)[1].block_until_ready(),
+        "jit((X @ w - y) @ X)": lambda: products(w, A, y).block_until_ready(),
+    }
+    if data.few:
+        spellings["jit of sums: (X * w).sum(1), (X * r).sum(0)"] = lambda: sums(w, A, y).block_until_ready()
+    return spellings
+
+
+@functools.cache
+def _jax_functions(by_rows: bool) -> tuple[Any, Any, Any]:
+    import jax
+    import jax.numpy as jnp
+
+    def predict(w: Any, A: Any) -> Any:
+        return A @ w if by_rows else w @ A
+
+    def cost(w: Any, A: Any, y: Any) -> Any:
+        return jnp.mean((predict(w, A) - y) ** 2)
+
+    def products(w: Any, A: Any, y: Any) -> Any:
+        r = predict(w, A) - y
+        return (r @ A if by_rows else A @ r) * (2 / len(y))
+
+    def sums(w: Any, A: Any, y: Any) -> Any:
+        if by_rows:
+            r = (A * w).sum(1) - y
+            return (A * r[:, None]).sum(0) * (2 / len(y))
+        r = (A * w[:, None]).sum(0) - y
+        return (A * r).sum(1) * (2 / len(y))
+
+    return jax.jit(jax.value_and_grad(cost)), jax.jit(products), jax.jit(sums)
+
+
+def torch_spellings(data: Data) -> Spellings:
+    import torch
+
+    torch.set_grad_enabled(False)
+    X, y, w, r = (torch.from_numpy(a) for a in (data.X, data.y, data.w, data.residuals))
+    XT, scale = X.T, float(data.scale)
+
+    def reusing() -> Any:
+        torch.addmv(y, X, w, beta=-1, out=r)
+        return XT.mv(r).mul_(scale)
+
+    spellings: Spellings = {
+        "X.T.mv(X.mv(w) - y)": lambda: XT.mv(X.mv(w) - y).mul_(scale),
+        "X.T.mv(X.mv(w).sub_(y))": lambda: XT.mv(X.mv(w).sub_(y)).mul_(scale),
+        "X.T.mv(addmv(y, X, w, beta=-1))": lambda: XT.mv(torch.addmv(y, X, w, beta=-1)).mul_(scale),
+        "addmv(y, X, w, beta=-1, out=r); X.T.mv(r)": reusing,
+    }
+    if data.few:
+        spellings |= _torch_by_columns(data)
+    return spellings
+
+
+def _torch_by_columns(data: Data) -> Spellings:
+    import torch
+
+    X, y, r = (torch.from_numpy(a) for a in (data.X, data.y, data.residuals))
+    XT, scale = X.T, float(data.scale)
+    columns = list(X.unbind(1))
+    weights = data.w.tolist()
+    first, *others = columns
+    pairs = list(zip(others, weights[1:], strict=True))
+
+    def residuals() -> Any:
+        torch.mul(first, weights[0], out=r)
+        for column, weight in pairs:
+            r.add_(column, alpha=weight)
+        return r.sub_(y)
+
+    def by_columns() -> Any:
+        residuals()
+        return torch.stack([column.dot(r) for column in columns]).mul_(scale)
+
+    def by_sums() -> Any:
+        residuals()
+        return torch.stack([(column * r).sum() for column in columns]).mul_(scale)
+
+    return {
+        "r = x0*w0 + ... - y; [xj.dot(r)]": by_columns,
+        "r = x0*w0 + ... - y; [(xj*r).sum()]": by_sums,
+        "r = x0*w0 + ... - y; X.T.mv(r)": lambda: XT.mv(residuals()).mul_(scale),
+    }
+
+
+def numexpr_spellings(data: Data) -> Spellings:
+    if not data.few:
+        return {}
+    X, y, w, r, scale, columns = data.X, data.y, data.w, data.residuals, data.scale, data.columns
+    residuals, components = _numexpr_functions(data.y.dtype.str, len(columns))
+    inputs = [*columns, *w, y]
+
+    def by_columns() -> Any:
+        residuals(*inputs, out=r)
+        return np.array([column.dot(r) for column in columns]) * scale
+
+    def then_product() -> Any:
+        residuals(*inputs, out=r)
+        return r.dot(X) * scale
+
+    spellings: Spellings = {
+        "r = evaluate('x0*w0 + ... - y'); [xj.dot(r)]": by_columns,
+        "r = evaluate('x0*w0 + ... - y'); r.dot(X)": then_product,
+    }
+    if y.dtype == np.float64 or len(y) <= MOST_IN_TURN:
+        spellings["[evaluate('sum((x0*w0 + ... - y) * xj)')]"] = lambda: (
+            np.array([f(*inputs) for f in components]) * scale
+        )
+    return spellings
+
+
+@functools.cache
+def _numexpr_functions(dtype: str, n_features: int) -> tuple[Any, list[Any]]:
+    import numexpr
+
+    kind = numexpr.necompiler.getType(np.empty(0, dtype))
+    xs, ws = ([f"{letter}{j}" for j in range(n_features)] for letter in "xw")
+    signature = [(name, kind) for name in (*xs, *ws, "y")]
+    residual = " + ".join(f"{x}*{w}" for x, w in zip(xs, ws, strict=True)) + " - y"
+
+    def compiled(expression: str) -> Any:
+        return functools.partial(numexpr.NumExpr(expression, signature), ex_uses_vml=False)
+
+    return compiled(residual), [compiled(f"sum(({residual}) * {x})") for x in xs]
+
+
+PEERS: dict[str, Callable[[Data], Spellings]] = {
+    "numpy": numpy_spellings,
+    "scipy": scipy_spellings,
+    "jax": jax_spellings,
+    "torch": torch_spellings,
+    "numexpr": numexpr_spellings,
+}
+
+
+# --- threads --------------------------------------------------------------------------------------------------------------
+
+
+def processors() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+@contextlib.contextmanager
+def threads(n_threads: int, peers: Sequence[str]) -> Iterator[None]:
+    """Give fastgd and the peers of this process so many threads; JAX has all of them."""
+    with contextlib.ExitStack() as stack:
+        if installed("threadpoolctl"):
+            from threadpoolctl import threadpool_limits
+
+            stack.enter_context(threadpool_limits(n_threads, user_api="blas"))
+        for name in ("torch", "numexpr"):
+            if name in peers:
+                importlib.import_module(name).set_num_threads(n_threads)
+        fastgd.set_num_threads(n_threads)
+        stack.callback(fastgd.set_num_threads, None)
+        yield
+
+
+class OneProcessor:
+    """JAX in a process of its own that has one processor. It computes when it is asked to, and waits else."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(other,), daemon=True)
+        self._process.start()
+        other.close()
+
+    def load(self, problem: Problem) -> dict[str, Any]:
+        """Return the result of each spelling."""
+        return self._ask("load", problem)  # type: ignore[no-any-return]
+
+    def seconds(self, spelling: str, warm_up: float) -> float:
+        return self._ask("seconds", (spelling, warm_up))  # type: ignore[no-any-return]
+
+    def unload(self) -> None:
+        self._ask("unload", None)
+
+    def close(self) -> None:
+        self._pipe.close()
+        self._process.join()
+
+    def _ask(self, what: str, argument: Any) -> Any:
+        self._pipe.send((what, argument))
+        try:
+            return self._pipe.recv()
+        except EOFError:
+            raise SystemExit("the process for JAX on one processor has died") from None
+
+
+def _serve(pipe: Any) -> None:
+    os.sched_setaffinity(0, processors()[-1:])
+    os.environ["XLA_FLAGS"] = ONE_PROCESSOR_FLAGS
+    spellings: Spellings = {}
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while True:
+            what, argument = pipe.recv()
+            if what == "load":
+                spellings = jax_spellings(Data(argument))
+                pipe.send({name: np.asarray(compute()) for name, compute in spellings.items()})
+            elif what == "seconds":
+                spelling, warm_up = argument
+                pipe.send(seconds_of(spellings[spelling], warm_up))
+            else:
+                spellings = {}
+                pipe.send(None)
+
+
+# --- measuring ------------------------------------------------------------------------------------------------------------
+
+
+class Entrant(NamedTuple):
+    peer: str
+    spelling: str
+    seconds: Callable[[float], float]
+    """One call's time, after a warm-up of so many seconds."""
+    result: Any
+
+
+class Row(NamedTuple):
+    problem: Problem
+    n_threads: int
+    fastgd_seconds: float
+    bytes_per_second: float
+    times: dict[str, float]
+    """Of each peer's best spelling."""
+    best_peer: str
+    best_spelling: str
+    ratio: float
+    """Of the best peer's time to fastgd's."""
+    expanded: "Expanded | None"
+
+
+class Expanded(NamedTuple):
+    seconds: float
+    making: float
+    """Seconds for X'X and X'y."""
+
+
+def seconds_of(compute: Compute, warm_up: float) -> float:
+    n_calls = 0
+    start = time.perf_counter()
+    while time.perf_counter() < start + warm_up:
+        compute()
+        n_calls += 1
+    n_calls = max(1, n_calls // 5)
+    start = time.perf_counter()
+    for _ in range(n_calls):
+        compute()
+    return (time.perf_counter() - start) / n_calls
+
+
+def measure(
+    problem: Problem, data: Data, n_threads: int, runners: Sequence[Entrant], peers: Sequence[str], seconds: float
+) -> Row | None:
+    """Time fastgd, the first of the runners, and the peers at one size; None where no peer has a spelling for it."""
+    fastgd_entrant, *entrants = runners
+    with threads(n_threads, peers):
+        warm_up = WARM_UP_ALONE if n_threads == 1 else WARM_UP_SHARED
+        entrants = heat(entrants, warm_up)
+        if not entrants:
+            return None
+        timed = [fastgd_entrant, *entrants]
+        expanded, making = expand(data) if n_threads == len(processors()) else (None, 0.0)
+        if expanded is not None:
+            timed.append(expanded)
+        rounds = take_rounds(timed, seconds, warm_up)
+    medians = [statistics.median(times) for times in zip(*rounds, strict=True)]
+    return _row(problem, data, n_threads, entrants, medians, rounds, making)
+
+
+def _row(
+    problem: Problem,
+    data: Data,
+    n_threads: int,
+    entrants: Sequence[Entrant],
+    medians: Sequence[float],
+    rounds: Sequence[Sequence[float]],
+    making: float,
+) -> Row:
+    """Make a row of what was timed: fastgd first, then the entrants, then perhaps the expanded form."""
+    best = 1 + min(range(len(entrants)), key=lambda i: medians[1 + i])
+    times: dict[str, float] = {}
+    for entrant, median in zip(entrants, medians[1:], strict=False):
+        times[entrant.peer] = min(median, times.get(entrant.peer, median))
+    return Row(
+        problem,
+        n_threads,
+        medians[0],
+        data.read_bytes / medians[0],
+        times,
+        entrants[best - 1].peer,
+        entrants[best - 1].spelling,
+        statistics.median(a[best] / a[0] for a in rounds),
+        Expanded(medians[-1], making) if len(medians) > 1 + len(entrants) else None,
+    )
+
+
+def enter(data: Data, peers: Sequence[str]) -> list[Entrant]:
+    """Return fastgd and then every spelling of the peers, each run once."""
+    entrants = []
+    for peer, spell in {"fastgd": fastgd_spellings, **{peer: PEERS[peer] for peer in peers}}.items():
+        for spelling, compute in spell(data).items():
+            result = np.asarray(compute())
+            entrants.append(Entrant(peer, spelling, functools.partial(seconds_of, compute), result))
+    return entrants
+
+
+def enter_alone(problem: Problem, jax_alone: OneProcessor) -> list[Entrant]:
+    """Return JAX's spellings on one processor, each run once."""
+    return [
+        Entrant("jax", spelling, functools.partial(jax_alone.seconds, spelling), result)
+        for spelling, result in jax_alone.load(problem).items()
+    ]
+
+
+def agreeing(problem: Problem, entrants: Sequence[Entrant]) -> tuple[list[Entrant], list[str]]:
+    """Return those whose results agree with the first's, and who is left out for float32's rounding; exit if one is wrong."""
+    expected = entrants[0].result
+    agree, left_out = [], []
+    for entrant in entrants:
+        error = np.abs(entrant.result - expected).max() / np.abs(expected).max()
+        who = f"{entrant.peer}, `{entrant.spelling}`, at {describe(problem)}: {error:.0e} of the largest component off"
+        if error <= TOLERANCE[problem.dtype]:
+            agree.append(entrant)
+        elif problem.dtype == "float32" and error <= ROUNDING:
+            left_out.append(who)
+        else:
+            raise SystemExit(f"no table, for a result is wrong: {who}")
+    return agree, left_out
+
+
+def heat(entrants: Sequence[Entrant], warm_up: float) -> list[Entrant]:
+    """Return the spellings that may be their peer's fastest: two of each peer, if they are close."""
+    timed: dict[str, list[tuple[float, Entrant]]] = {}
+    for entrant in entrants:
+        timed.setdefault(entrant.peer, []).append((entrant.seconds(warm_up), entrant))
+    chosen = []
+    for spellings in timed.values():
+        (fastest, winner), *others = sorted(spellings, key=lambda pair: pair[0])
+        chosen += [winner, *(entrant for t, entrant in others[:1] if t <= CLOSE * fastest)]
+    return chosen
+
+
+def take_rounds(entrants: Sequence[Entrant], seconds: float, warm_up: float) -> list[list[float]]:
+    rounds: list[list[float]] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(rounds) < FEWEST_ROUNDS:
+        rounds.append([entrant.seconds(warm_up) for entrant in entrants])
+    return rounds
+
+
+def expand(data: Data) -> tuple[Entrant | None, float]:
+    """Make X'X and X'y, and return the gradient by them, and how long they took."""
+    if data.X.shape[1] > MOST_EXPANDED:
+        return None, 0.0
+    start = time.perf_counter()
+    G, b = data.XT.dot(data.X) * data.scale, data.XT.dot(data.y) * data.scale
+    making = time.perf_counter() - start
+    w = data.w
+
+    def compute() -> Any:
+        return G.dot(w) - b
+
+    return Entrant("numpy", "expanded", functools.partial(seconds_of, compute), compute()), making
+
+
+def measure_problem(
+    problem: Problem, peers: Sequence[str], jax_alone: OneProcessor | None, seconds: float
+) -> tuple[list[Row], list[str]]:
+    """Measure one size at one and at all threads; say also which spellings are left out for their rounding."""
+    data = Data(problem)
+    entrants, left_out = agreeing(problem, enter(data, peers))
+    alone: list[Entrant] = []
+    if jax_alone is not None:
+        (_, *alone), left_out_alone = agreeing(problem, [entrants[0], *enter_alone(problem, jax_alone)])
+        left_out += [line for line in left_out_alone if line not in left_out]
+    rows = []
+    for n_threads in sorted({1, len(processors())}):
+        print(f"{describe(problem)}, threads: {n_threads} ...", file=sys.stderr, flush=True)
+        able = ("fastgd", *able_with(n_threads, peers))
+        runners = [entrant for entrant in entrants if entrant.peer in able] + (alone if n_threads == 1 else [])
+        row = measure(problem, data, n_threads, runners, peers, seconds)
+        if row is not None:
+            rows.append(row)
+    if jax_alone is not None:
+        jax_alone.unload()
+    return rows, left_out
+
+
+# --- what there is --------------------------------------------------------------------------------------------------------
+
+
+def installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def able_with(n_threads: int, peers: Sequence[str]) -> list[str]:
+    """Return the peers that can be held to so many threads in this process."""
+    unable: tuple[str, ...] = ()
+    if n_threads < len(processors()):
+        unable = ("jax",) if installed("threadpoolctl") else ("jax", *BLAS_FROM_NUMPY)
+    return [peer for peer in peers if peer not in unable]
+
+
+def notes(peers: Sequence[str], jax_alone: OneProcessor | None) -> list[str]:
+    """Say what is skipped, and how JAX is held to one thread."""
+    lines = [f"skipped: {peer} is not installed" for peer in PEERS if peer not in peers]
+    if not installed("threadpoolctl") and len(processors()) > 1:
+        names = ", ".join(peer for peer in BLAS_FROM_NUMPY if peer in peers)
+        lines.append(f"skipped: {names} at one thread: threadpoolctl is not installed")
+    if jax_alone is not None:
+        lines.append(
+            "JAX at one thread runs in a process of its own with one processor, its turn in the rounds being the same"
+        )
+    elif "jax" in peers and len(processors()) > 1:
+        lines.append("skipped: jax at one thread: this system cannot give a process one processor")
+    return lines
+
+
+def versions(peers: Sequence[str]) -> str:
+    names = [name for name in (*peers, "threadpoolctl") if name != "numpy" and installed(name)]
+    return ", ".join(f"{name} {importlib.import_module(name).__version__}" for name in names)
+
+
+# --- printing -------------------------------------------------------------------------------------------------------------
+
+
+def describe(problem: Problem) -> str:
+    n, k, dtype, order = problem
+    return f"{n:,} x {k:,}, {dtype}, {ORDERS[order]}"
+
+
+def microseconds(seconds: float) -> str:
+    return f"{seconds * 1e6:,.1f} us"
+
+
+def print_table(rows: Sequence[Row], peers: Sequence[str]) -> None:
+    header = ["n_samples", "n_features", "threads", "fastgd", "GB/s", "best peer", "its spelling", "its time"]
+    header += ["best peer / fastgd", *peers]
+    print_cells(header)
+    print_cells(["---"] * len(header))
+    for row in rows:
+        cells = [f"{row.problem.n_samples:,}", f"{row.problem.n_features:,}", str(row.n_threads)]
+        cells += [microseconds(row.fastgd_seconds), f"{row.bytes_per_second / 1e9:.1f}"]
+        cells += [row.best_peer, f"`{row.best_spelling}`", microseconds(row.times[row.best_peer]), f"{row.ratio:.2f}"]
+        cells += [microseconds(row.times[peer]) if peer in row.times else "" for peer in peers]
+        print_cells(cells)
+
+
+def print_left_out(left_out: Sequence[str]) -> None:
+    if left_out:
+        print("\nLeft out, for they add up too many numbers in float32:\n")
+        print("\n".join(f"- {line}" for line in left_out))
+
+
+def print_expanded(rows: Sequence[Row]) -> None:
+    chosen = [row for row in rows if row.expanded is not None]
+    if not chosen:
+        return
+    print(
+        "\nNot counted, for it is another computation: numpy's `G.dot(w) - b` with G = 2/n X'X and b = 2/n X'y at hand.\n"
+    )
+    print_cells(["n_samples", "n_features", "threads", "fastgd", "`G.dot(w) - b`", "making G and b, once"])
+    print_cells(["---"] * 6)
+    for row in chosen:
+        assert row.expanded is not None
+        cells = [f"{row.problem.n_samples:,}", f"{row.problem.n_features:,}", str(row.n_threads)]
+        cells += [microseconds(t) for t in (row.fastgd_seconds, row.expanded.seconds, row.expanded.making)]
+        print_cells(cells)
+
+
+def print_cells(cells: Sequence[str]) -> None:
+    print(f"| {' | '.join(cells)} |")
+
+
+def print_losses(rows: Sequence[Row]) -> None:
+    losses = sorted((row for row in rows if row.ratio < 1), key=lambda row: row.ratio)
+    if not losses:
+        print("\nfastgd is nowhere slower.")
+        return
+    print("\nfastgd loses at:\n")
+    for row in losses:
+        print(
+            f"- {describe(row.problem)}, threads: {row.n_threads}: {row.best_peer} takes {row.ratio:.3g} of fastgd's time"
+        )
+
+
+# --- the command line -----------------------------------------------------------------------------------------------------
+
+
+def default_sizes(dtype: str, order: str) -> list[tuple[int, int]]:
+    everything = (dtype, order) == ("float64", "C")
+    in_cache = [(v, k) for v in VALUES_IN_CACHE for k in (1, 3, 10, 100)]
+    values = BYTES_OUT_OF_CACHE // np.dtype(dtype).itemsize
+    out_of_cache = [(values, k) for k in (ALL_FEATURES if everything else SOME_FEATURES)]
+    chosen = in_cache if everything else [(v, k) for v, k in in_cache if v == VALUES_IN_CACHE[-1] and k in (3, 100)]
+    return [(-(-v // k), k) for v, k in chosen + out_of_cache]
+
+
+def quick_sizes(dtype: str, order: str) -> list[tuple[int, int]]:
+    return [(1_000, 10)] if (dtype, order) == ("float64", "C") else [(43_690, 3) if order == "F" else (1_311, 100)]
+
+
+def size(text: str) -> tuple[int, int]:
+    n_samples, n_features = (int(part) for part in text.lower().split("x"))
+    if min(n_samples, n_features) < 1:
+        raise ValueError(text)
+    return n_samples, n_features
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="a few small sizes, in less than a minute")
+    parser.add_argument(
+        "--seconds", type=float, help="for each measurement: a size at a number of threads (3; quick: 0.5)"
+    )
+    parser.add_argument("--dtype", choices=("float64", "float32"), help="only this dtype")
+    parser.add_argument("--order", choices=("C", "F"), help="only row-major (C) or column-major (F)")
+    parser.add_argument(
+        "--size", type=size, action="append", metavar="ROWSxFEATURES", help="only this size; may be repeated"
+    )
+    args = parser.parse_args(argv)
+    if args.seconds is None:
+        args.seconds = 0.5 if args.quick else 3.0
+    return args
+
+
+def tables(args: argparse.Namespace) -> list[tuple[str, str]]:
+    if args.dtype and args.order:
+        return [(args.dtype, args.order)]
+    if args.size:
+        return [(args.dtype or "float64", args.order or "C")]
+    return [(d, o) for d, o in TABLES if args.dtype in (None, d) and args.order in (None, o)]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = arguments(argv)
+    peers = [peer for peer in PEERS if installed(peer)]
+    separate = "jax" in peers and len(processors()) > 1 and hasattr(os, "sched_setaffinity")
+    jax_alone = OneProcessor() if separate else None
+    print(f"{timing.machine()}; {versions(peers)}")
+    for note in notes(peers, jax_alone):
+        print(f"- {note}")
+    sys.stdout.flush()
+    sizes = quick_sizes if args.quick else default_sizes
+    all_rows: list[Row] = []
+    for dtype, order in tables(args):
+        problems = [Problem(n, k, dtype, order) for n, k in args.size or sizes(dtype, order)]
+        rows: list[Row] = []
+        left_out: list[str] = []
+        for problem in problems:
+            measured, inexact = measure_problem(problem, peers, jax_alone, args.seconds)
+            rows += measured
+            left_out += inexact
+        print(f"\n{dtype}, {ORDERS[order]}:\n")
+        print_table(rows, peers)
+        print_left_out(left_out)
+        print_expanded(rows)
+        sys.stdout.flush()
+        all_rows += rows
+    print_losses(all_rows)
+    if jax_alone is not None:
+        jax_alone.close()
+
+
+if __name__ == "__main__":
+    main()
