@@ -11,7 +11,7 @@ _PANEL_BYTES, _PIECE_BYTES = 1 << 18, 512
 _MAX_SHORT, _LONG_PIECE_BYTES = 1200, 1536
 _PANEL_MAX_ROWS = 2048
 
-_MIN_BLOCK_ROWS = 2048
+_MIN_BLOCK_ROWS = 1024
 
 # How far ahead of its reading the kernel asks for memory, in bytes of each column.
 _AHEAD = 1024

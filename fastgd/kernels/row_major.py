@@ -10,7 +10,10 @@ from fastgd.kernels.streams import N_STREAMS, products, products_and_sums, resid
 _LINES_AHEAD, _ROW_AHEAD = 8192, 2048
 _SHORT = 1024
 
-_MIN_GROUPS = 16
+# What is no larger than this is taken to be in the second-level cache, where asking takes as long again as reading.
+_CACHED = 1 << 20
+
+_MIN_GROUPS = 32
 
 
 def _size(n_features: int) -> int:
@@ -39,7 +42,9 @@ def row_major(X, start, stop, y, s, theta, scale, sums_and_work):
     work = sums_and_work[2 + 3 * padded :]
     totals, d, c = work[: 2 * LANES], work[2 * LANES : 3 * LANES], work[3 * LANES :]
 
-    if n_features * X.itemsize <= _SHORT:
+    if X.size * X.itemsize <= _CACHED:
+        turn = near = far = step = spread = 0
+    elif n_features * X.itemsize <= _SHORT:
         near = far = _LINES_AHEAD // X.itemsize
         turn, step, spread = 0, N_STREAMS, 64 // X.itemsize
     else:

@@ -198,9 +198,10 @@ def _loop(code: Code, length: Any, halves: list[Any], X: Any, ahead: Any) -> Non
 def _ask(code: Code, X: Any, i: Any, ahead: Any) -> None:
     """Ask for the lines of X.flat[(near if i < turn else far) + step i + spread m] for ahead = (turn, near, far, step, spread).
 
-    An address that does not exist does no harm, but it takes time to find that out.
+    Nothing is asked for if spread is 0. An address that does not exist does no harm, but it takes time to find that out.
     """
     turn, near, far, step, spread = (code.extract_value(ahead, part) for part in range(5))
-    first = code.add(code.select(code.icmp_signed("<", i, turn), near, far), code.mul(step, i))
-    for m in range(N_STREAMS):
-        code.prefetch(X, code.add(first, code.mul(spread, int64(m))), level=2)
+    with code.if_then(code.icmp_signed("!=", spread, int64(0)), likely=True):
+        first = code.add(code.select(code.icmp_signed("<", i, turn), near, far), code.mul(step, i))
+        for m in range(N_STREAMS):
+            code.prefetch(X, code.add(first, code.mul(spread, int64(m))), level=2)

@@ -182,7 +182,7 @@ class ArrayRows:
     def _sum(self, theta: _Vector, scale: float, y: _Array | None) -> _Vector:
         kind = self._x_dtype.char, None if y is None else self._y_dtype.char, self._s is not None
         n_sums = 2 + self.n_features
-        if self._in_place and self.n_samples <= self._n_block_rows:
+        if self._in_place and _is_one_block(self.n_samples, self.n_features, self._n_block_rows):
             sums = np.empty(self._kernel.size(self.n_features))
             self._kernel[kind](self._X, 0, self.n_samples, y, self._s, theta, scale, sums)
             return _only(sums, n_sums)
@@ -198,7 +198,7 @@ class ArrayRows:
         n_sums, size = 2 + self.n_features, self._kernel.size(self.n_features)
         sum_parts, address = compiled_sum_parts(kind), self._kernel.address(kind)
         n_blocks = -(-self.n_samples // self._n_block_rows)
-        n_threads = self._threads() if self.n_samples * self.n_features >= _MIN_SHARED_VALUES else 1
+        n_threads = self._threads()
         parts = subtrees(n_blocks, n_threads)
         n_levels = 1 + int(parts[0, 0])
         n_at_once = max(1, _BLOCKS_AT_ONCE >> (n_levels - 1))
@@ -330,7 +330,7 @@ def short_pass(
             return None
         X = X.T
     kernel = dense(n_features, by_columns)
-    if n_samples > kernel.block_rows(n_features):
+    if not _is_one_block(n_samples, n_features, kernel.block_rows(n_features)):
         return None
     sums = np.empty(kernel.size(n_features))
     kernel[kind](X, 0, n_samples, y, s, theta, scale, sums)
@@ -355,6 +355,11 @@ def total_weight(sample_weight: _Array) -> float:
         add(_converted(sample_weight[start:stop], _FLOAT64)) for start, stop in Blocks(len(sample_weight), BLOCK_VALUES)
     )
     return float(sum(sums))
+
+
+def _is_one_block(n_samples: int, n_features: int, n_block_rows: int) -> bool:
+    """Tell whether one thread sums all rows in a single call of the kernel."""
+    return n_samples <= n_block_rows or n_samples * n_features < _MIN_SHARED_VALUES
 
 
 def _only(sums: _Vector, n_sums: int) -> _Vector:
