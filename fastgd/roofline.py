@@ -23,8 +23,9 @@ FEATURES = (1, 2, 3, 5, 8, 10, 16, 32, 50, 64, 100, 128, 200, 256, 500, 1000, 20
 DTYPES = ("float64", "float32")
 ORDERS = ("C", "F")
 
-# Large enough for no cache to hold it, the largest third-level caches of a machine that others share included.
-N_BYTES = 1 << 29
+# Large enough for no cache to hold it, not even the third-level caches of large machines; and no power of two, which would put
+# the columns of column-major X into the same few places of each cache.
+N_BYTES = 600_000_000
 
 # The features and sizes for which speed is followed from cache to memory.
 _SPEED_FEATURES = (1, 3, 10, 100)
@@ -97,8 +98,9 @@ def shares(
     Share
         One for each combination.
     """
+    memory = np.empty(n_bytes, np.uint8)  # one for all: how fast memory is read depends on where the system has put it
     for dtype in dtypes:
-        values = _values(n_bytes // np.dtype(dtype).itemsize, dtype)
+        values = _values(memory, dtype)
         for order in orders:
             for threads in _default_threads(n_threads):
                 for k in n_features:
@@ -143,7 +145,7 @@ def speeds(n_threads: Sequence[int] | None = None, *, n_bytes: int = N_BYTES, n_
     Speed
         One for each number of threads and features and each size.
     """
-    values = _values(n_bytes // 8, "float64")
+    values = _values(np.empty(n_bytes, np.uint8), "float64")
     for threads in _default_threads(n_threads):
         for k in _SPEED_FEATURES:
             for n_values in (_SMALLEST << 2 * i for i in count()):
@@ -256,12 +258,12 @@ def _threads(n: int) -> str:
     return f"{n} thread{'s' * (n > 1)}"
 
 
-def _values(n: int, dtype: str) -> NDArray[Any]:
-    """Return random numbers, the same few over and over: what they are makes no difference."""
+def _values(memory: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
+    """Fill memory with random numbers, the same few over and over: what they are makes no difference."""
     few = np.random.default_rng(0).standard_normal(1 << 16).astype(dtype)
-    values = np.empty(n, dtype)
-    for start in range(0, n, len(few)):
-        values[start : start + len(few)] = few[: n - start]
+    values = memory[: memory.size // few.itemsize * few.itemsize].view(dtype)
+    for start in range(0, len(values), len(few)):
+        values[start : start + len(few)] = few[: len(values) - start]
     return values
 
 

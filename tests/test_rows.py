@@ -11,6 +11,7 @@ from block_sizes import set_block_values
 from fastgd.kernels.blocks import compiled_sum_parts
 from fastgd.kernels.dense import dense
 from fastgd.kernels.jit import BLOCK_VALUES
+from fastgd.rows import arrays
 from fastgd.rows.arrays import ArrayRows, short_pass, total_weight
 from fastgd.rows.blocks import Blocks, Fold, subtrees
 
@@ -353,15 +354,15 @@ def test_what_a_block_leaves_behind_its_sums_does_not_matter(order, block_values
 
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("n_features", [2, 12, 20, 40])
-def test_a_short_pass_is_one_block_and_no_more(n_features, order):
-    n_rows = dense(n_features, order == "F").block_rows(n_features)
-    for n_samples in (n_rows, n_rows + 1):
+def test_a_short_pass_is_what_one_thread_sums(n_features, order):
+    n_short = max(dense(n_features, order == "F").block_rows(n_features), (arrays._MIN_SHARED_VALUES - 1) // n_features)
+    for n_samples in (n_short, n_short + 1):
         X = np.ones((n_samples, n_features), order=order)
         y, theta = np.zeros(n_samples), np.ones(n_features)
         sums = short_pass(X, y, theta, False, (1.0, False))
         whole = [n_samples * n_features**2, *[n_samples * n_features] * (1 + n_features)]
         assert ArrayRows(X, y).gradient(theta).tolist() == whole
-        assert sums.tolist() == whole if n_samples == n_rows else sums is None
+        assert sums.tolist() == whole if n_samples == n_short else sums is None
 
 
 def test_the_total_weight_is_the_sum_over_all_blocks(block_values):

@@ -201,7 +201,7 @@ class ArrayRows:
         n_threads = self._threads()
         parts = subtrees(n_blocks, n_threads)
         n_levels = 1 + int(parts[0, 0])
-        n_at_once = max(1, _BLOCKS_AT_ONCE >> (n_levels - 1))
+        n_at_once = min(len(parts), max(1, _BLOCKS_AT_ONCE >> (n_levels - 1)))
         next_part = np.zeros(1, np.int64)
 
         def take(bell: parallel.Counter) -> bool:
