@@ -11,6 +11,9 @@ from fastgd.rows.blocks import Blocks
 
 _MAX_PRINTED = 10
 
+# How many values of X are converted at a time.
+_CONVERTED_VALUES = 1 << 20
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class FitResult:
@@ -110,7 +113,7 @@ class FitResult:
             )
         array = array.reshape(n_samples, n_features)
         result = np.empty(n_samples)
-        for start, stop in Blocks(n_samples, n_features):  # so that no more than a block is converted at a time
+        for start, stop in Blocks(n_samples, max(1, _CONVERTED_VALUES // n_features)):
             result[start:stop] = array[start:stop].astype(np.float64, copy=False) @ self.coef
         result += self.intercept
         return result

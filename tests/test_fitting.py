@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import reference
+from fastgd import reference, result
+from fastgd.rows.blocks import Blocks
 
 
 def training_set(n=200, k=3, seed=5):
@@ -411,3 +412,13 @@ def test_no_intercept_sets_of_nist():
     assert digits(first.theta, [2.07438016528926]) >= 14
     second = fastgd.fit([4.0, 5.0, 6.0], [3.0, 4.0, 4.0], intercept=False, tol=1e-15)
     assert digits(second.theta, [0.727272727272727]) >= 14
+
+
+@pytest.mark.parametrize(("n_samples", "n_features", "n_blocks"), [(1000, 1, 1), (1000, 3, 1), (700_000, 3, 3)])
+def test_predictions_are_made_in_few_blocks(n_samples, n_features, n_blocks, monkeypatch):
+    made = []
+    monkeypatch.setattr(result, "Blocks", lambda *args: made.append(Blocks(*args)) or made[-1])
+    fitted = fastgd.fit(np.eye(n_features), np.ones(n_features), max_iter=1, tol=0)
+    X = np.ones((n_samples, n_features))
+    np.testing.assert_allclose(fitted.predict(X), X @ fitted.coef + fitted.intercept)
+    assert [len(blocks) for blocks in made] == [n_blocks]
