@@ -33,8 +33,9 @@ import numpy as np
 
 import fastgd
 from fastgd import timing
+from fastgd.timing import seconds_of
 
-from .peer_spellings import PEERS, Compute, Data, Problem, Spellings, fastgd_spellings, jax_spellings
+from .peer_spellings import PEERS, Data, Problem, Spellings, fastgd_spellings, jax_spellings
 
 VALUES_IN_CACHE = (1_000, 10_000, 131_072)
 BYTES_OUT_OF_CACHE = 400_000_000
@@ -158,19 +159,6 @@ class Expanded(NamedTuple):
     seconds: float
     making: float
     """Seconds for X'X and X'y."""
-
-
-def seconds_of(compute: Compute, warm_up: float) -> float:
-    n_calls = 0
-    start = time.perf_counter()
-    while time.perf_counter() < start + warm_up:
-        compute()
-        n_calls += 1
-    n_calls = max(1, n_calls // 5)
-    start = time.perf_counter()
-    for _ in range(n_calls):
-        compute()
-    return (time.perf_counter() - start) / n_calls
 
 
 def measure(

@@ -115,11 +115,25 @@ def _rounds(functions: list[Callable[[], Any]], seconds: float, warm_up: float) 
     rounds: list[list[float]] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(rounds) < 3:
-        rounds.append([_time(function, warm_up) for function in functions])
+        rounds.append([seconds_of(function, warm_up) for function in functions])
     return rounds
 
 
-def _time(function: Callable[[], Any], warm_up: float) -> float:
+def seconds_of(function: Callable[[], object], warm_up: float) -> float:
+    """Time a call, after a while of calls that are not timed.
+
+    Parameters
+    ----------
+    function : callable
+        What to call.
+    warm_up : float
+        For how many seconds to call it beforehand.
+
+    Returns
+    -------
+    float
+        Seconds of one call: the mean over a fifth as many calls as the warm-up took, at least one.
+    """
     n_calls = 0
     start = time.perf_counter()
     while time.perf_counter() < start + warm_up:
