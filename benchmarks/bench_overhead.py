@@ -51,7 +51,7 @@ class Blocks:
         X, y, w = rows(30_000_000 // n_features, n_features)
         training_set = arrays.ArrayRows(X, y, None, 1)
         kernel = dense(n_features, False)
-        sums = np.empty(kernel.size(n_features))
+        sums = np.empty(2 + n_features)
         free = kernel["d", "d", False]
         ratios = []
         for _ in range(9):

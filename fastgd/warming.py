@@ -5,21 +5,21 @@ from collections.abc import Iterable
 from fastgd import validation
 from fastgd.kernels import few
 from fastgd.kernels.blocks import compiled_sum_parts
-from fastgd.kernels.compact import MAX_FEATURES as MAX_COMPACT
 from fastgd.kernels.dense import dense
 from fastgd.kernels.jit import Kind
 from fastgd.kernels.signals import compiled_meet
 from fastgd.kernels.weights import compiled_sum_nonnegative
+from fastgd.kernels.whole_rows import MAX_FEATURES as MAX_WHOLE
 
 # A number of features for each kernel there is: beyond these, one serves all.
-_EVERY_KERNEL = range(1, 1 + max(few.MAX_COLUMNS, MAX_COMPACT) + 1)
+_EVERY_KERNEL = range(1, 1 + max(few.MAX_COLUMNS, MAX_WHOLE) + 1)
 
 
 def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[str] = ("float64", "float32")) -> int:
     """Compile what a process would else compile at its first calls, and keep it in numba's cache on disk.
 
     A first fit takes one to three seconds where nothing is compiled, and some 0.2 s where all is. A production image calls
-    this once, when it is built; without arguments it takes about a minute.
+    this once, when it is built; without arguments it takes about two minutes.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ def test_after_a_warmup_nothing_is_compiled(k, dtypes, tmp_path):
 def test_kernels_are_counted_once():
     # 2 and 3 features have two kernels each, 1 feature one; 4 kinds of float64 rows; parts of a pass; weights, and waiting.
     assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 1) + 2
-    assert fastgd.warmup(np.int64(40), dtypes=["float64"]) == fastgd.warmup([41, 50], dtypes=["float64"])
+    assert fastgd.warmup(np.int64(130), dtypes=["float64"]) == fastgd.warmup([131, 500], dtypes=["float64"])
 
 
 @pytest.mark.parametrize(

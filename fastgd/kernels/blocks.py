@@ -4,14 +4,15 @@ from collections.abc import Callable
 from functools import cache
 
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastgd.kernels.jit import Kind, compile_cached, kernel_arguments
 from fastgd.kernels.signals import COUNTER, add
 
 
-def sum_parts(kernel, X, parts, next_part, bell, n_rows, n_samples, y, s, theta, stack, taken, sums):
-    """Sum a kernel over parts of a training set, as many as there is room for and other threads have not taken.
+def sum_parts(kernel, X, parts, next_part, bell, n_rows, n_samples, y, s, theta, stack, n_blocks, taken, sums):
+    """Sum a kernel over parts of a training set that other threads have not taken, until these are enough blocks.
 
     A part is a complete subtree of the binary tree in which blocks are added.
 
@@ -27,8 +28,10 @@ def sum_parts(kernel, X, parts, next_part, bell, n_rows, n_samples, y, s, theta,
         How many parts have been taken, by all threads; and what is counted up to call other threads.
     n_rows, n_samples : int
         How many rows a block has, and how many there are; so the last block may have fewer.
-    stack : array of shape (levels + 1, size), float64
+    stack : array of shape (levels + 1, n_sums), float64
         Room for as many blocks' sums as can be waiting for their sibling.
+    n_blocks : int
+        How many blocks are enough; less than that are taken only if no part is left, or no room.
     taken : array of shape (n,), int64
         Receives the numbers of the parts.
     sums : array of shape (n, n_sums), float64
@@ -37,13 +40,16 @@ def sum_parts(kernel, X, parts, next_part, bell, n_rows, n_samples, y, s, theta,
     Returns
     -------
     int
-        How many parts were taken; fewer than n if none are left.
+        How many parts were taken.
     """
     add(bell, 1)
+    n_taken = 0
     for place in range(taken.shape[0]):
+        if n_blocks <= 0:
+            break
         part = add(next_part, 1)
         if part >= parts.shape[0]:
-            return place
+            break
         taken[place] = part
         level = parts[part, 0]
         first = parts[part, 1] << level
@@ -64,7 +70,9 @@ def sum_parts(kernel, X, parts, next_part, bell, n_rows, n_samples, y, s, theta,
             n_waiting += 1
         for i in range(sums.shape[1]):
             sums[place, i] = stack[0, i]
-    return taken.shape[0]
+        n_blocks -= 1 << level
+        n_taken += 1
+    return n_taken
 
 
 @cache
@@ -73,7 +81,9 @@ def compiled_sum_parts(kind: Kind) -> Callable[..., int]:
     X, _start, _stop, y, s, theta, _scale, _sums = kernel_arguments(kind)
     integer, matrix = types.intp, types.Array(types.float64, 2, "C")
     parts = types.Array(types.int64, 2, "C")
-    signature = types.int64(integer, X, parts, COUNTER, COUNTER, integer, integer, y, s, theta, matrix, COUNTER, matrix)
+    signature = types.int64(
+        integer, X, parts, COUNTER, COUNTER, integer, integer, y, s, theta, matrix, integer, COUNTER, matrix
+    )
     compiled: Callable[..., int] = compile_cached(sum_parts, signature)
     return compiled
 
@@ -86,7 +96,9 @@ def _call(_context, address, X, start, stop, y, s, theta, scale, sums):
     def generate(context, builder, signature, args):
         function_type = context.call_conv.get_function_type(types.none, types_of_arguments)
         kernel = builder.inttoptr(args[0], function_type.as_pointer())
-        context.call_conv.call_function(builder, kernel, types.none, types_of_arguments, args[1:])
+        status, _ = context.call_conv.call_function(builder, kernel, types.none, types_of_arguments, args[1:])
+        with cgutils.if_unlikely(builder, status.is_error):  # no memory for what it works in
+            context.call_conv.return_status_propagate(builder, status)
         return context.get_dummy_value()
 
     return types.void(address, *types_of_arguments), generate

@@ -4,10 +4,11 @@ from functools import cache
 
 from fastgd.kernels import few
 from fastgd.kernels.column_major import column_major
-from fastgd.kernels.compact import MAX_FEATURES as MAX_COMPACT
-from fastgd.kernels.compact import compact
 from fastgd.kernels.jit import Kernel
 from fastgd.kernels.row_major import row_major
+from fastgd.kernels.simd import LANES
+from fastgd.kernels.whole_rows import MAX_FEATURES as MAX_WHOLE
+from fastgd.kernels.whole_rows import whole_rows
 
 
 @cache
@@ -30,4 +31,4 @@ def dense(n_features: int, by_columns: bool) -> Kernel:
         return few.few_features(n_features, by_columns)
     if by_columns:
         return column_major
-    return compact if n_features <= MAX_COMPACT else row_major
+    return whole_rows(-(-n_features // LANES)) if n_features <= MAX_WHOLE else row_major

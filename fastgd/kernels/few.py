@@ -7,7 +7,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastgd.kernels.jit import Kernel
-from fastgd.kernels.simd import LANES, ZERO, Code, int64, line_values
+from fastgd.kernels.simd import LANES, Code, int64, line_values
 
 MAX_FEATURES = 8
 
@@ -90,7 +90,9 @@ class _Rows:
         self._y, self._s = y, s
         self._w = [code.splat(code.number(w, j)) for j in range(n_features)]
         self._bias = code.splat(bias)
-        self._sums = [[code.variable(ZERO) for _ in range(2 + n_features)] for _ in range(_UNROLLED.get(n_features, 1))]
+        self._sums = [
+            [code.variable(code.zeros()) for _ in range(2 + n_features)] for _ in range(_UNROLLED.get(n_features, 1))
+        ]
 
     def add(self, n_rows: Any) -> None:
         """Sum over all rows."""
@@ -123,7 +125,7 @@ class _Rows:
         for x, w in zip(xs, self._w, strict=True):
             r = code.multiply_add(x, w, r)
         if mask is not None:
-            r = code.select(mask, r, ZERO)
+            r = code.select(mask, r, code.zeros())
         sr = r if self._s is None else code.fmul(r, code.vector(self._s, i, mask))
         sums[0].value = code.multiply_add(sr, r, sums[0].value)
         sums[1].value = code.fadd(sums[1].value, sr)

@@ -86,15 +86,12 @@ class Kernel(dict[Kind, Callable[..., None]]):
     - ``X`` is C-contiguous, of shape (n_samples, n_features), and its rows ``start`` to ``stop`` are read. ``y`` and the
       sample weights ``s`` (float64) hold these rows only.
     - ``theta`` (float64) is one longer than a row where the hypothesis has an intercept, which comes first.
-    - ``sums`` (float64) receives ``scale`` times sum s r^2, sum s r, and sum s r x_j for each feature j; it has room for
-      `size` numbers, as some kernels scribble on what is behind the sums.
+    - ``sums`` (float64) receives ``scale`` times sum s r^2, sum s r, and sum s r x_j for each feature j.
 
     Parameters
     ----------
     function : callable
         The kernel in plain Python; it stays available as `function`.
-    size : callable
-        How many numbers ``sums`` must have room for, by the number of features.
     block_rows : callable
         How many rows a block should have, by the number of features.
     """
@@ -102,12 +99,10 @@ class Kernel(dict[Kind, Callable[..., None]]):
     def __init__(
         self,
         function: Callable[..., None],
-        size: Callable[[int], int] | None = None,
         block_rows: Callable[[int], int] | None = None,
     ) -> None:
         super().__init__()
         self.function = function
-        self.size = size or _only_sums
         self.block_rows = block_rows or _rows_of_values
         self._addresses: dict[Kind, int] = {}
         self._dispatchers: list[Any] = []  # they own the machine code
@@ -130,20 +125,16 @@ class Kernel(dict[Kind, Callable[..., None]]):
         return variant
 
 
-def _only_sums(n_features: int) -> int:
-    return 2 + n_features
-
-
 def _rows_of_values(n_features: int) -> int:
     return BLOCK_VALUES // n_features
 
 
-def kernel(size: Callable[[int], int], block_rows: Callable[[int], int]) -> Callable[[Callable[..., None]], Kernel]:
-    """Declare a function to be a `Kernel`; the parameters are those of the class.
+def kernel(block_rows: Callable[[int], int]) -> Callable[[Callable[..., None]], Kernel]:
+    """Declare a function to be a `Kernel`; the parameter is that of the class.
 
     Parameters
     ----------
-    size, block_rows : callable
+    block_rows : callable
         As of `Kernel`.
 
     Returns
@@ -151,7 +142,7 @@ def kernel(size: Callable[[int], int], block_rows: Callable[[int], int]) -> Call
     callable
         The decorator.
     """
-    return lambda function: Kernel(function, size, block_rows)
+    return lambda function: Kernel(function, block_rows)
 
 
 def compile_cached(function: Callable[..., None], signature: Any) -> Any:

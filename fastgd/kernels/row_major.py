@@ -1,48 +1,50 @@
-"""Rows of many features: eight rows at a time, the next eight multiplied while the last eight are added to the gradient."""
+"""Rows of more than 128 features: the next eight are multiplied while the last eight are added to the gradient."""
+
+import numpy as np
 
 from fastgd.kernels.jit import BLOCK_VALUES, kernel
 from fastgd.kernels.simd import LANES
-from fastgd.kernels.streams import N_STREAMS, products, products_and_sums, residuals, sums
+from fastgd.kernels.streams import (
+    CACHED,
+    N_STREAMS,
+    products,
+    products_and_sums,
+    residuals,
+    sums_of_multiples,
+    write_sums,
+)
 
-# How far ahead of its reading the kernel asks for memory, in bytes. Eight rows of a hundred features are eight short streams,
-# which the hardware does not follow: against a plain sum, 0.5 (float32) to 0.9 without and 0.9 to 1.1 with it. Up to _SHORT
-# bytes a row, lines are asked for in the order in which they lie; beyond, in the order in which they are read.
+# How far ahead of its reading the kernel asks for memory, in bytes. Eight rows of some hundred features are eight short
+# streams, which the hardware does not follow: against a plain sum, 0.5 (float32) to 0.9 without and 0.9 to 1.1 with it. Up to
+# _SHORT bytes a row, lines are asked for in the order in which they lie; beyond, in the order in which they are read.
 _LINES_AHEAD, _ROW_AHEAD = 8192, 2048
-_SHORT = 1024
+_SHORT = 896
 
-# What is no larger than this is taken to be in the second-level cache, where asking takes as long again as reading.
-_CACHED = 1 << 20
-
-_MIN_GROUPS = 32
-
-
-def _size(n_features: int) -> int:
-    return 2 + 3 * (-(-n_features // LANES) * LANES) + 4 * LANES
+# In a block. The first and the last group of rows are read by halves, which costs 6 of 100 with half as many.
+_MIN_GROUPS = 64
 
 
 def _block_rows(n_features: int) -> int:
-    # Whole groups of rows, and enough of them: the first and the last are read by halves.
-    return max(_MIN_GROUPS, BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS
+    return max(_MIN_GROUPS, 2 * BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS
 
 
-@kernel(_size, _block_rows)
-def row_major(X, start, stop, y, s, theta, scale, sums_and_work):
+@kernel(_block_rows)
+def row_major(X, start, stop, y, s, theta, scale, sums):
     """Sum over rows of any number of features; the arguments are those of `Kernel`."""
     n_features = X.shape[1]
     n_rows = stop - start
     padded = (n_features + LANES - 1) // LANES * LANES
     bias = theta[0] if theta.shape[0] > n_features else 0.0
-    for i in range(sums_and_work.shape[0]):
-        sums_and_work[i] = 0.0
-    g = sums_and_work[2 : 2 + padded]
-    w = sums_and_work[2 + padded : 2 + 2 * padded]
+    work = np.empty(4 * LANES + 3 * padded)
+    for i in range(work.shape[0]):
+        work[i] = 0.0
+    totals, d, c = work[: 2 * LANES], work[2 * LANES : 3 * LANES], work[3 * LANES : 4 * LANES]
+    vectors = work[4 * LANES :]
+    w, g, zeros = vectors[:padded], vectors[padded : 2 * padded], vectors[2 * padded :]
     for j in range(n_features):
         w[j] = theta[theta.shape[0] - n_features + j]
-    zeros = sums_and_work[2 + 2 * padded : 2 + 3 * padded]
-    work = sums_and_work[2 + 3 * padded :]
-    totals, d, c = work[: 2 * LANES], work[2 * LANES : 3 * LANES], work[3 * LANES :]
 
-    if X.size * X.itemsize <= _CACHED:
+    if X.size * X.itemsize <= CACHED:
         turn = near = far = step = spread = 0
     elif n_features * X.itemsize <= _SHORT:
         near = far = _LINES_AHEAD // X.itemsize
@@ -63,13 +65,9 @@ def row_major(X, start, stop, y, s, theta, scale, sums_and_work):
         else:
             if i > 0:
                 n_before = min(N_STREAMS, n_rows - i + N_STREAMS)
-                sums(X, before, n_features, n_features, n_before, zeros, c, g, ahead)
+                sums_of_multiples(X, before, n_features, n_features, n_before, zeros, c, g, ahead)
             if i < n_rows:
                 products(X, at, n_features, n_features, min(N_STREAMS, n_rows - i), zeros, w, d, ahead)
         if i < n_rows:
             residuals(d, c, i, y, s, bias, n_rows, totals)
-    for lane in range(LANES):
-        sums_and_work[0] += scale * totals[lane]
-        sums_and_work[1] += scale * totals[LANES + lane]
-    for j in range(n_features):
-        g[j] *= scale
+    write_sums(totals, g, scale, sums)

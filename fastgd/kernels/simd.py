@@ -1,7 +1,8 @@
 """Vectors, stated by hand where LLVM's own vectoriser loses the form: what the kernels' intrinsics are written in.
 
-A vector is always eight float64, whatever the processor has: LLVM makes one, two or four registers of it. So the order of
-every sum, and with it the bits of the result, do not depend on the width of the registers.
+A vector is eight float64 (or two or four, one for each of that many rows), whatever the processor has: LLVM makes one, two or
+four registers of it. So the order of every sum, and with it the bits of the result, do not depend on the width of the
+registers.
 """
 
 from collections.abc import Iterator
@@ -14,14 +15,10 @@ from numba.core import cgutils
 
 LANES = 8
 
-_INT64, _INT32, _BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
+_INT64, _INT32 = ir.IntType(64), ir.IntType(32)
 _FLOAT64 = ir.DoubleType()
-_VECTOR = ir.VectorType(_FLOAT64, LANES)
-_MASK = ir.VectorType(_BIT, LANES)
 _POINTER = ir.IntType(8).as_pointer()
 _CACHE_LINE = 64  # bytes
-
-ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
 
 
 def int64(value: int) -> Any:
@@ -64,19 +61,23 @@ class Code:
         """Read a number."""
         return self.load(self.gep(pointer, [int64(index)]))
 
-    def vector(self, pointer: Any, index: Any, mask: Any = None) -> Any:
-        """Read eight float64 or float32 in a row, as float64; lanes outside of the mask are not touched, and 0."""
-        number, address = self._vector_at(pointer, index)
+    def zeros(self, n: int = LANES) -> Any:
+        """Return a vector of zeros."""
+        return ir.Constant(ir.VectorType(_FLOAT64, n), [0.0] * n)
+
+    def vector(self, pointer: Any, index: Any, mask: Any = None, n: int = LANES) -> Any:
+        """Read n float64 or float32 in a row, as float64; lanes outside of the mask are not touched, and 0."""
+        number, address = self._vector_at(pointer, index, n)
         vector_type = address.type.pointee
         if mask is None:
             values = self.load(address)
             values.align = _align(number)
         else:
-            name = f"llvm.masked.load.v{LANES}f{64 if number == _FLOAT64 else 32}.p0"
+            name = f"llvm.masked.load.v{n}f{64 if number == _FLOAT64 else 32}.p0"
             values = self._call(
                 name, vector_type, address, _INT32(_align(number)), mask, ir.Constant(vector_type, None)
             )
-        return values if number == _FLOAT64 else self.fpext(values, _VECTOR)
+        return values if number == _FLOAT64 else self.fpext(values, ir.VectorType(_FLOAT64, n))
 
     def put(self, values: Any, pointer: Any, index: Any, mask: Any = None) -> None:
         """Write eight float64 in a row; memory outside of the mask is not touched."""
@@ -94,51 +95,55 @@ class Code:
         to_read, locality, data = _INT32(0), _INT32(4 - level), _INT32(1)
         self._call("llvm.prefetch.p0", ir.VoidType(), address, to_read, locality, data)
 
-    def _vector_at(self, pointer: Any, index: Any) -> tuple[Any, Any]:
+    def _vector_at(self, pointer: Any, index: Any, n: int = LANES) -> tuple[Any, Any]:
         number = pointer.type.pointee
-        return number, self.bitcast(self.gep(pointer, [index]), ir.VectorType(number, LANES).as_pointer())
+        return number, self.bitcast(self.gep(pointer, [index]), ir.VectorType(number, n).as_pointer())
 
     # Arithmetic
 
     def multiply_add(self, x: Any, y: Any, z: Any) -> Any:
         """Return x y + z, in one rounding where the processor has that."""
-        return self._call(f"llvm.fmuladd.v{LANES}f64", _VECTOR, x, y, z)
+        return self._call(f"llvm.fmuladd.v{x.type.count}f64", x.type, x, y, z)
 
-    def splat(self, value: Any) -> Any:
-        """Return a vector of one value."""
-        vector_type = ir.VectorType(value.type, LANES)
-        nothing = ir.Constant(vector_type, ir.Undefined)
-        return self.shuffle(self.insert_element(nothing, value, _INT32(0)), nothing, [0] * LANES)
+    def splat(self, value: Any, n: int = LANES) -> Any:
+        """Return a vector of one value, n times."""
+        nothing = ir.Constant(ir.VectorType(value.type, n), ir.Undefined)
+        return self.shuffle(self.insert_element(nothing, value, _INT32(0)), nothing, [0] * n)
 
     def lane(self, values: Any, i: int) -> Any:
-        """Return a vector of the value in one lane."""
+        """Return a vector of the value in one lane, eight times."""
         return self.shuffle(values, values, [i] * LANES)
 
-    def first(self, n: Any) -> Any:
-        """Return the mask of the first n lanes: none for n <= 0, all for n >= 8."""
-        lanes = ir.Constant(ir.VectorType(_INT64, LANES), list(range(LANES)))
-        return self.icmp_signed("<", lanes, self.splat(n))
+    def first(self, n_first: Any, n: int = LANES) -> Any:
+        """Return the mask of the first n_first of n lanes: none for n_first <= 0, all for n_first >= n."""
+        return self.icmp_signed("<", ir.Constant(ir.VectorType(_INT64, n), list(range(n))), self.splat(n_first, n))
 
     def total(self, values: Any) -> Any:
-        """Return the sum of the eight lanes, as a number."""
-        n = LANES
-        while n > 1:
-            n //= 2
-            values = self.fadd(self.shuffle(values, values, range(n)), self.shuffle(values, values, range(n, 2 * n)))
-        return self.extract_element(values, _INT32(0))
+        """Return the sum of all lanes, as a number."""
+        return self.extract_element(self._fold(values, 1), _INT32(0))
 
     def totals(self, vectors: list[Any]) -> Any:
-        """Return the sums of eight vectors' lanes, as a vector: a transposition that adds on its way."""
-        for pairs in (
-            ([0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]),
-            ([0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]),
-            ([0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]),
-        ):
+        """Return the sums of the lanes of two, four or eight vectors, as a vector: a transposition that adds on its way."""
+        n_vectors, step = len(vectors), 1
+        while len(vectors) > 1:
+            # Of each pair's lanes, the one half stays apart from the other: x0 y0 x2 y2 ... and x1 y1 x3 y3 ... at first.
+            one = [lane if not lane & step else lane - step + LANES for lane in range(LANES)]
+            other = [lane + step for lane in one]
             vectors = [
-                self.fadd(*(self.shuffle(x, y, lanes) for lanes in pairs))
+                self.fadd(self.shuffle(x, y, one), self.shuffle(x, y, other))
                 for x, y in zip(vectors[::2], vectors[1::2], strict=True)
             ]
-        return vectors[0]
+            step *= 2
+        return self._fold(vectors[0], n_vectors)
+
+    def _fold(self, values: Any, n: int) -> Any:
+        """Add up lanes that are n apart."""
+        n_lanes = values.type.count
+        while n_lanes > n:
+            n_lanes //= 2
+            halves = (range(n_lanes), range(n_lanes, 2 * n_lanes))
+            values = self.fadd(*(self.shuffle(values, values, half) for half in halves))
+        return values
 
     def shuffle(self, x: Any, y: Any, lanes: Any) -> Any:
         """Return the lanes with these numbers, those of y counting on from those of x."""

@@ -11,12 +11,16 @@ multiple of eight numbers. `ahead` says which memory to ask for in the meantime.
 
 from typing import Any
 
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 
-from fastgd.kernels.simd import LANES, ZERO, Code, int64, line_values
+from fastgd.kernels.jit import FLAGS
+from fastgd.kernels.simd import LANES, Code, int64, line_values
 
 N_STREAMS = LANES
+
+# What is no larger than this is taken to be in the second-level cache, where asking takes as long again as reading.
+CACHED = 1 << 20  # bytes
 
 
 @intrinsic
@@ -67,7 +71,7 @@ def products(_context, X, at, stride, length, n_streams, zeros, v, d, ahead):
 
 
 @intrinsic
-def sums(_context, X, at, stride, length, n_streams, zeros, c, g, ahead):
+def sums_of_multiples(_context, X, at, stride, length, n_streams, zeros, c, g, ahead):
     """Do the half of `products_and_sums` that its name says, and read nothing behind the end of a stream."""
 
     def generate(context, builder, signature, args):
@@ -107,15 +111,40 @@ def residuals(_context, d, c, i, y, s, bias, n_rows, totals):
         r = code.fadd(code.vector(d, start), code.splat(bias))
         if y is not None:
             r = code.fsub(r, code.vector(y, i, mask))
-        r = code.select(mask, r, ZERO)
+        r = code.select(mask, r, code.zeros())
         sr = r if s is None else code.fmul(r, code.vector(s, i, mask))
         code.put(code.multiply_add(sr, r, code.vector(totals, start)), totals, start)
         code.put(code.fadd(sr, code.vector(totals, int64(LANES))), totals, int64(LANES))
         code.put(sr, c, start)
-        code.put(ZERO, d, start)
+        code.put(code.zeros(), d, start)
         return code.nothing()
 
     return types.void(d, c, i, y, s, bias, n_rows, totals), generate
+
+
+@njit(**FLAGS)  # type: ignore[call-overload]
+def write_sums(totals, g, scale, sums):
+    """Write the sums of a kernel.
+
+    Parameters
+    ----------
+    totals : array of shape (16,), float64
+        Lanes of sum s r^2 and of sum s r.
+    g : array of shape (n_features,) or longer, float64
+        sum s r x.
+    scale : float
+        What they are multiplied with.
+    sums : array of shape (2 + n_features,), float64
+        Receives them.
+    """
+    cost, bias = 0.0, 0.0
+    for lane in range(LANES):
+        cost += totals[lane]
+        bias += totals[LANES + lane]
+    sums[0] = scale * cost
+    sums[1] = scale * bias
+    for j in range(sums.shape[0] - 2):
+        sums[2 + j] = scale * g[j]
 
 
 class _Streams:
@@ -139,7 +168,7 @@ class _Streams:
         if mask is None or self._bounded:
             return [code.vector(pointer, i, mask) for pointer in self._pointers]
         # Masked after it was read: so the conversion of float32 and the mask are a single instruction.
-        return [code.select(mask, code.vector(pointer, i), ZERO) for pointer in self._pointers]
+        return [code.select(mask, code.vector(pointer, i), code.zeros()) for pointer in self._pointers]
 
 
 class _Products:
@@ -147,7 +176,7 @@ class _Products:
 
     def __init__(self, code: Code, streams: _Streams, v: Any, d: Any) -> None:
         self._code, self._streams, self._v, self._d = code, streams, v, d
-        self._sums = [code.variable(ZERO) for _ in range(N_STREAMS)]
+        self._sums = [code.variable(code.zeros()) for _ in range(N_STREAMS)]
 
     def step(self, i: Any, mask: Any) -> None:
         """Take eight numbers of each stream."""

@@ -11,7 +11,7 @@ from fastgd.kernels.dense import dense
 from fastgd.kernels.jit import BLOCK_VALUES, Kind
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows import parallel
-from fastgd.rows.blocks import Blocks, Fold, subtrees
+from fastgd.rows.blocks import MAX_SUBTREE, Blocks, Fold, subtrees
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -22,8 +22,10 @@ _FLOAT32 = np.dtype(np.float32)
 # Sample weights of a smaller sum lose their digits to underflow when they are multiplied with residuals.
 SMALLEST_TOTAL = 1e-290
 
-# What is summed between two looks at whether the pass was interrupted: a few milliseconds.
-_BLOCKS_AT_ONCE = 64
+# What a thread sums in one compiled call, in blocks and in parts: some 20 ms. A call takes 80 us of Python, whose code the data
+# have driven out of the caches; but between two calls only there is a chance to interrupt the pass.
+_BLOCKS_AT_ONCE = MAX_SUBTREE
+_PARTS_AT_ONCE = 16
 
 # From here on a pass is shared among threads: sharing costs some 70 us, in which one thread reads 2^18 values.
 _MIN_SHARED_VALUES = 1 << 19
@@ -182,10 +184,12 @@ class ArrayRows:
     def _sum(self, theta: _Vector, scale: float, y: _Array | None) -> _Vector:
         kind = self._x_dtype.char, None if y is None else self._y_dtype.char, self._s is not None
         n_sums = 2 + self.n_features
-        if self._in_place and _is_one_block(self.n_samples, self.n_features, self._n_block_rows):
-            sums = np.empty(self._kernel.size(self.n_features))
+        if self._in_place and (
+            self.n_samples * self.n_features < _MIN_SHARED_VALUES or self.n_samples <= self._n_block_rows
+        ):
+            sums = np.empty(n_sums)
             self._kernel[kind](self._X, 0, self.n_samples, y, self._s, theta, scale, sums)
-            return _only(sums, n_sums)
+            return sums
         fold = Fold(-(-self.n_samples // self._n_block_rows))
         if self._in_place:
             self._sum_in_place(kind, theta, y, fold)
@@ -195,34 +199,34 @@ class ArrayRows:
             return fold.total() * scale
 
     def _sum_in_place(self, kind: Kind, theta: _Vector, y: _Array | None, fold: Fold) -> None:
-        n_sums, size = 2 + self.n_features, self._kernel.size(self.n_features)
+        n_sums = 2 + self.n_features
         sum_parts, address = compiled_sum_parts(kind), self._kernel.address(kind)
         n_blocks = -(-self.n_samples // self._n_block_rows)
         n_threads = self._threads()
         parts = subtrees(n_blocks, n_threads)
         n_levels = 1 + int(parts[0, 0])
-        n_at_once = min(len(parts), max(1, _BLOCKS_AT_ONCE >> (n_levels - 1)))
+        n_at_once = min(len(parts), _PARTS_AT_ONCE)
         next_part = np.zeros(1, np.int64)
 
         def take(bell: parallel.Counter) -> bool:
             stack, taken, sums = (
-                np.empty((n_levels, size)),
+                np.empty((n_levels, n_sums)),
                 np.empty(n_at_once, np.int64),
                 np.empty((n_at_once, n_sums)),
             )
             n_taken = sum_parts(
                 address, self._X, parts, next_part, bell, self._n_block_rows, self.n_samples, y, self._s, theta,
-                stack, taken, sums,
+                stack, _BLOCKS_AT_ONCE, taken, sums,
             )  # fmt: skip
             for part, vector in zip(taken[:n_taken].tolist(), sums, strict=False):
                 level, place = parts[part].tolist()
                 fold.add(place, vector, level)
-            return n_taken == n_at_once
+            return bool(next_part[0] < len(parts))
 
         parallel.share(take, min(n_threads, len(parts)))
 
     def _sum_converted(self, kind: Kind, theta: _Vector, y: _Array | None, fold: Fold) -> None:
-        n_sums, size = 2 + self.n_features, self._kernel.size(self.n_features)
+        n_sums = 2 + self.n_features
         run = self._kernel[kind]
         X_in_place = _readable(self._X, self._x_dtype)
         blocks = Blocks(self.n_samples, self._n_block_rows)
@@ -236,9 +240,9 @@ class ArrayRows:
             X, first = (self._X, start) if X_in_place else (_converted(self._X_block(start, stop), self._x_dtype), 0)
             y_block = None if y is None else _converted(y[start:stop], self._y_dtype)
             s_block = None if self._s is None else _converted(self._s[start:stop], _FLOAT64)
-            sums = np.empty(size)
+            sums = np.empty(n_sums)
             run(X, first, first + stop - start, y_block, s_block, theta, 1.0, sums)
-            fold.add(i, _only(sums, n_sums))
+            fold.add(i, sums)
             return True
 
         parallel.share(take, min(self._threads(), len(blocks)))
@@ -330,11 +334,11 @@ def short_pass(
             return None
         X = X.T
     kernel = dense(n_features, by_columns)
-    if not _is_one_block(n_samples, n_features, kernel.block_rows(n_features)):
+    if n_samples * n_features >= _MIN_SHARED_VALUES and n_samples > kernel.block_rows(n_features):
         return None
-    sums = np.empty(kernel.size(n_features))
+    sums = np.empty(2 + n_features)
     kernel[kind](X, 0, n_samples, y, s, theta, scale, sums)
-    return _only(sums, 2 + n_features)
+    return sums
 
 
 def total_weight(sample_weight: _Array) -> float:
@@ -355,16 +359,6 @@ def total_weight(sample_weight: _Array) -> float:
         add(_converted(sample_weight[start:stop], _FLOAT64)) for start, stop in Blocks(len(sample_weight), BLOCK_VALUES)
     )
     return float(sum(sums))
-
-
-def _is_one_block(n_samples: int, n_features: int, n_block_rows: int) -> bool:
-    """Tell whether one thread sums all rows in a single call of the kernel."""
-    return n_samples <= n_block_rows or n_samples * n_features < _MIN_SHARED_VALUES
-
-
-def _only(sums: _Vector, n_sums: int) -> _Vector:
-    """Return sums without what a kernel has scribbled behind them."""
-    return sums if len(sums) == n_sums else sums[:n_sums].copy()
 
 
 def _read_as(array: _Array) -> np.dtype[Any]:

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-# A thread takes this part of its share of what is left, and no more than is read in a few milliseconds: only then is there a
-# chance to interrupt it.
+# A thread takes this part of its share of what is left, and no more than this many blocks.
 _SHARES_PER_THREAD = 3
-_MAX_SUBTREE = 64
+MAX_SUBTREE = 256
 
 
 class Blocks:
@@ -63,7 +62,7 @@ def subtrees(n_blocks: int, n_threads: int) -> NDArray[np.int64]:
     shares = 1 if n_threads == 1 else _SHARES_PER_THREAD * n_threads
     cut, first = [], 0  # as levels only fall, each subtree begins where one of its level may begin
     while first < n_blocks:
-        level = max(1, min(_MAX_SUBTREE, (n_blocks - first) // shares)).bit_length() - 1
+        level = max(1, min(MAX_SUBTREE, (n_blocks - first) // shares)).bit_length() - 1
         cut.append((level, first >> level))
         first += 1 << level
     return np.array(cut, np.int64)
