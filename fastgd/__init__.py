@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastgd.descent import History, descend
     from fastgd.exceptions import ConvergenceWarning
     from fastgd.fitting import FitState, fit
+    from fastgd.moments import Moments
     from fastgd.objective import cost, cost_and_gradient, gradient
     from fastgd.result import FitResult
     from fastgd.threads import get_num_threads, set_num_threads
@@ -23,6 +24,7 @@ __all__ = [
     "FitResult",
     "FitState",
     "History",
+    "Moments",
     "__version__",
     "cost",
     "cost_and_gradient",
@@ -40,6 +42,7 @@ _HOMES = {
     "FitResult": "fastgd.result",
     "FitState": "fastgd.fitting",
     "History": "fastgd.descent",
+    "Moments": "fastgd.moments",
     "cost": "fastgd.objective",
     "cost_and_gradient": "fastgd.objective",
     "descend": "fastgd.descent",

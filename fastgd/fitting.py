@@ -162,7 +162,7 @@ def fit(
         objective.n_passes += scales is not None
         at = objective.evaluate(objective.from_original(start) if standardize else start)
         if not math.isfinite(at.cost):
-            _refuse_non_finite(rows)
+            validation.refuse_non_finite(rows.first_non_finite(), rows.n_features, "a fit needs finite numbers")
         found = None
         if learning_rate == "auto":
             found = _spectrum(objective)
@@ -273,16 +273,6 @@ def _spectrum(objective: Objective) -> Spectrum:
             "or give a learning_rate."
         )
     return found
-
-
-def _refuse_non_finite(rows: ArrayRows) -> None:
-    place = rows.first_non_finite()
-    if place is not None:
-        row, column = place
-        where = f"y in row {row}" if column == rows.n_features else f"X in row {row}, column {column}"
-        raise ValueError(
-            f"{where} (counted from 0) is not finite, but a fit needs finite numbers. Drop the row, or fill in a value."
-        )
 
 
 def _message(

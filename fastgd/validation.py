@@ -267,6 +267,30 @@ def output(out: object, shape: tuple[int, ...], inputs: tuple[_Array | None, ...
         raise ValueError("out shares memory with an input, which would be overwritten. Give an array of its own.")
 
 
+def refuse_non_finite(place: tuple[int, int] | None, n_features: int, need: str) -> None:
+    """Refuse a value that is not finite, if there is one.
+
+    Parameters
+    ----------
+    place : tuple of (int, int), or None
+        Its row and column, from 0; column n_features is y.
+    n_features : int
+        The number of features.
+    need : str
+        What needs finite numbers, as a clause.
+
+    Raises
+    ------
+    ValueError
+        If there is a place.
+    """
+    if place is None:
+        return
+    row, column = place
+    where = f"y in row {row}" if column == n_features else f"X in row {row}, column {column}"
+    raise ValueError(f"{where} (counted from 0) is not finite, but {need}. Drop the row, or fill in a value.")
+
+
 def loss_scale(loss: str, total_weight: float) -> float:
     """Return the factor c of a loss ``J = c/2 sum s r^2`` and its gradient ``c sum s r x``.
 

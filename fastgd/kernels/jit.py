@@ -94,16 +94,20 @@ class Kernel(dict[Kind, Callable[..., None]]):
         The kernel in plain Python; it stays available as `function`.
     block_rows : callable
         How many rows a block should have, by the number of features.
+    n_sums : callable
+        How many numbers ``sums`` receives, by the number of features.
     """
 
     def __init__(
         self,
         function: Callable[..., None],
         block_rows: Callable[[int], int] | None = None,
+        n_sums: Callable[[int], int] | None = None,
     ) -> None:
         super().__init__()
         self.function = function
         self.block_rows = block_rows or _rows_of_values
+        self.n_sums = n_sums or _gradient_sums
         self._addresses: dict[Kind, int] = {}
         self._dispatchers: list[Any] = []  # they own the machine code
 
@@ -123,6 +127,10 @@ class Kernel(dict[Kind, Callable[..., None]]):
         self._addresses[kind] = overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
         self[kind] = variant
         return variant
+
+
+def _gradient_sums(n_features: int) -> int:
+    return 2 + n_features
 
 
 def _rows_of_values(n_features: int) -> int:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from fastgd.kernels.blocks import compiled_sum_parts
 from fastgd.kernels.dense import dense
-from fastgd.kernels.jit import BLOCK_VALUES, Kind
+from fastgd.kernels.gram import entries, gram
+from fastgd.kernels.jit import BLOCK_VALUES, Kernel, Kind
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows import parallel
 from fastgd.rows.blocks import MAX_SUBTREE, Blocks, Fold, subtrees
@@ -61,7 +62,6 @@ class ArrayRows:
         "_by_columns",
         "_in_place",
         "_kernel",
-        "_n_block_rows",
         "_n_threads",
         "_s",
         "_x_dtype",
@@ -77,7 +77,6 @@ class ArrayRows:
         self.n_samples, self.n_features = X.shape
         self._by_columns = self.n_features > 1 and abs(X.strides[0]) < abs(X.strides[1])
         self._kernel = dense(self.n_features, self._by_columns)
-        self._n_block_rows = self._kernel.block_rows(self.n_features)
         self._X = X.T if self._by_columns else X
         self._y = y
         self._s = sample_weight
@@ -105,7 +104,7 @@ class ArrayRows:
         ndarray of shape (2 + n_features,), float64
             ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``.
         """
-        return self._sum(theta, scale, self._y)
+        return self._sum(self._kernel, theta, scale, self._y)
 
     def product(self, p: _Vector) -> _Vector:
         """Sum what each row adds to the product of the Hessian with a vector, in one pass; y is not read.
@@ -120,7 +119,40 @@ class ArrayRows:
         ndarray of shape (2 + n_features,), float64
             ``(sum s (x.p)^2, sum s (x.p), sum s (x.p) x_1, ..., sum s (x.p) x_k)``.
         """
-        return self._sum(p, 1.0, None)
+        return self._sum(self._kernel, p, 1.0, None)
+
+    def moments(self, centre: _Vector) -> _Array:
+        """Sum the products of every column with every other, in one pass.
+
+        Parameters
+        ----------
+        centre : ndarray of shape (n_features + 1,), float64, contiguous
+            What is taken off each feature and, last, off y before: the nearer to their means, the more digits are kept.
+
+        Returns
+        -------
+        ndarray of shape (n_features + 2, n_features + 2), float64
+            The sum of ``s z z^T`` with ``z = (x - centre of x, y - centre of y, 1)``, symmetric.
+        """
+        sums = self._sum(gram(self._by_columns), centre, 1.0, self._y)
+        return entries(sums, self.n_features)
+
+    def sample(self, n: int) -> _Vector:
+        """Take rows at regular distances.
+
+        Parameters
+        ----------
+        n : int
+            How many at most, >= 1.
+
+        Returns
+        -------
+        ndarray of shape (n or n_samples, n_features + 1), float64
+            Their features and, last, their y.
+        """
+        step = -(-self.n_samples // n)
+        X = self._X[:, ::step].T if self._by_columns else self._X[::step]
+        return np.column_stack((X, self._y[::step])).astype(np.float64)
 
     def columns(self) -> tuple[_Vector, _Vector]:
         """Take the mean and the spread of each feature and of y, in one pass.
@@ -174,38 +206,38 @@ class ArrayRows:
         tuple of (int, int), or None
             Row and column, both from 0, y being column n_features; None where every value is finite.
         """
-        for start, stop in Blocks(self.n_samples, self._n_block_rows):
+        for start, stop in Blocks(self.n_samples, self._kernel.block_rows(self.n_features)):
             places = np.argwhere(~np.isfinite(self._values(start, stop)))
             if len(places):
                 row, column = places[0].tolist()
                 return start + row, column
         return None
 
-    def _sum(self, theta: _Vector, scale: float, y: _Array | None) -> _Vector:
+    def _sum(self, kernel: Kernel, theta: _Vector, scale: float, y: _Array | None) -> _Vector:
         kind = self._x_dtype.char, None if y is None else self._y_dtype.char, self._s is not None
-        n_sums = 2 + self.n_features
-        if self._in_place and (
-            self.n_samples * self.n_features < _MIN_SHARED_VALUES or self.n_samples <= self._n_block_rows
-        ):
-            sums = np.empty(n_sums)
-            self._kernel[kind](self._X, 0, self.n_samples, y, self._s, theta, scale, sums)
+        n_block_rows = kernel.block_rows(self.n_features)
+        if self._in_place and (self.n_samples * self.n_features < _MIN_SHARED_VALUES or self.n_samples <= n_block_rows):
+            sums = np.empty(kernel.n_sums(self.n_features))
+            kernel[kind](self._X, 0, self.n_samples, y, self._s, theta, scale, sums)
             return sums
-        fold = Fold(-(-self.n_samples // self._n_block_rows))
+        blocks = Blocks(self.n_samples, n_block_rows)
+        fold = Fold(len(blocks))
         if self._in_place:
-            self._sum_in_place(kind, theta, y, fold)
+            self._sum_in_place(kernel, kind, theta, y, blocks, fold)
         else:
-            self._sum_converted(kind, theta, y, fold)
+            self._sum_converted(kernel, kind, theta, y, blocks, fold)
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
             return fold.total() * scale
 
-    def _sum_in_place(self, kind: Kind, theta: _Vector, y: _Array | None, fold: Fold) -> None:
-        n_sums = 2 + self.n_features
-        sum_parts, address = compiled_sum_parts(kind), self._kernel.address(kind)
-        n_blocks = -(-self.n_samples // self._n_block_rows)
+    def _sum_in_place(
+        self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks, fold: Fold
+    ) -> None:
+        n_sums = kernel.n_sums(self.n_features)
+        sum_parts, address = compiled_sum_parts(kind), kernel.address(kind)
         n_threads = self._threads()
-        parts = subtrees(n_blocks, n_threads)
+        parts = subtrees(len(blocks), n_threads)
         n_levels = 1 + int(parts[0, 0])
-        n_at_once = min(len(parts), _PARTS_AT_ONCE)
+        n_at_once = min(len(parts), max(1, min(_PARTS_AT_ONCE, BLOCK_VALUES // n_sums)))
         next_part = np.zeros(1, np.int64)
 
         def take(bell: parallel.Counter) -> bool:
@@ -215,7 +247,7 @@ class ArrayRows:
                 np.empty((n_at_once, n_sums)),
             )
             n_taken = sum_parts(
-                address, self._X, parts, next_part, bell, self._n_block_rows, self.n_samples, y, self._s, theta,
+                address, self._X, parts, next_part, bell, blocks.n_rows, self.n_samples, y, self._s, theta,
                 stack, _BLOCKS_AT_ONCE, taken, sums,
             )  # fmt: skip
             for part, vector in zip(taken[:n_taken].tolist(), sums, strict=False):
@@ -225,11 +257,11 @@ class ArrayRows:
 
         parallel.share(take, min(n_threads, len(parts)))
 
-    def _sum_converted(self, kind: Kind, theta: _Vector, y: _Array | None, fold: Fold) -> None:
-        n_sums = 2 + self.n_features
-        run = self._kernel[kind]
+    def _sum_converted(
+        self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks, fold: Fold
+    ) -> None:
+        run = kernel[kind]
         X_in_place = _readable(self._X, self._x_dtype)
-        blocks = Blocks(self.n_samples, self._n_block_rows)
         numbers = iter(range(len(blocks)))  # next() of it is one step: no two threads get the same block
 
         def take(_bell: parallel.Counter) -> bool:
@@ -240,7 +272,7 @@ class ArrayRows:
             X, first = (self._X, start) if X_in_place else (_converted(self._X_block(start, stop), self._x_dtype), 0)
             y_block = None if y is None else _converted(y[start:stop], self._y_dtype)
             s_block = None if self._s is None else _converted(self._s[start:stop], _FLOAT64)
-            sums = np.empty(n_sums)
+            sums = np.empty(kernel.n_sums(self.n_features))
             run(X, first, first + stop - start, y_block, s_block, theta, 1.0, sums)
             fold.add(i, sums)
             return True

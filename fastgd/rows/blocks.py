@@ -26,16 +26,16 @@ class Blocks:
 
     def __init__(self, n_samples: int, n_rows: int) -> None:
         self._n_samples = n_samples
-        self._n_rows = n_rows
+        self.n_rows = n_rows
 
     def __len__(self) -> int:
         """Return the number of blocks."""
-        return -(-self._n_samples // self._n_rows)
+        return -(-self._n_samples // self.n_rows)
 
     def __getitem__(self, i: int) -> tuple[int, int]:
         """Return the first row of block i and the one after its last."""
-        start = i * self._n_rows
-        return start, min(start + self._n_rows, self._n_samples)
+        start = i * self.n_rows
+        return start, min(start + self.n_rows, self._n_samples)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Go through the blocks in their order."""

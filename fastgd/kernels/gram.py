@@ -1,0 +1,166 @@
+"""Products of every column with every other: the second moments of a block of rows, at the speed of multiply-adds."""
+
+from functools import cache
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from fastgd.kernels.jit import BLOCK_VALUES, FLAGS, Kernel
+from fastgd.kernels.simd import LANES, Code, int64
+
+# Rows are copied, centred, so many at a time that the copy stays close, but at least as many as are worth
+# the reading and writing of each tile.
+_COPY_BYTES, _MIN_COPY_ROWS = 1 << 16, 64
+
+
+def order(n_features: int) -> int:
+    """Return the order of the matrix that `gram` sums up: features, target and ones, padded to a multiple of eight."""
+    return -(-(n_features + 2) // LANES) * LANES
+
+
+def _block_rows(n_features: int) -> int:
+    # A block's matrix is added to that of others, which should cost little beside it.
+    return max(BLOCK_VALUES // n_features, 16 * n_features, 256)
+
+
+def _n_sums(n_features: int) -> int:
+    return order(n_features) ** 2
+
+
+@cache
+def gram(by_columns: bool) -> Kernel:
+    """Return the kernel that sums s z z^T over rows, with z = (x - centre, y - centre of y, 1).
+
+    Its arguments are those of any `Kernel`, but for theta and sums: theta is the centre, of shape (n_features + 1,), and sums
+    receives a matrix of order `order(n_features)`, row by row, of which only the entries on and right of the diagonal count.
+
+    Parameters
+    ----------
+    by_columns : bool
+        Whether X is column-major, and comes transposed.
+
+    Returns
+    -------
+    Kernel
+        The kernel.
+    """
+
+    def gram(X, start, stop, y, s, theta, scale, sums):
+        n_features = theta.shape[0] - 1
+        width = (n_features + 2 + LANES - 1) // LANES * LANES
+        for i in range(width * width):
+            sums[i] = 0.0
+        n_copied = max(1, min(stop - start, max(_COPY_BYTES // (8 * width), _MIN_COPY_ROWS)))
+        Z = np.zeros(n_copied * width)
+        W = Z if s is None else np.zeros(n_copied * width)
+        for first in range(start, stop, n_copied):
+            n_rows = min(n_copied, stop - first)
+            if by_columns:
+                _copy_columns(X, first, n_rows, theta, Z, width)
+            else:
+                _copy_rows(X, first, n_features, n_rows, theta, Z, width)
+            for i in range(n_rows):
+                Z[i * width + n_features] = y[first - start + i] - theta[n_features]
+                Z[i * width + n_features + 1] = 1.0
+            if s is not None:
+                for i in range(n_rows):
+                    for j in range(i * width, (i + 1) * width):
+                        W[j] = s[first - start + i] * Z[j]
+            for j in range(0, width, LANES):
+                i = j
+                while i + 3 * LANES <= width:
+                    _add_tile(Z, W, n_rows, width, i, j, sums, 3)
+                    i += 3 * LANES
+                if i + 2 * LANES == width:
+                    _add_tile(Z, W, n_rows, width, i, j, sums, 2)
+                elif i + LANES == width:
+                    _add_tile(Z, W, n_rows, width, i, j, sums, 1)
+        for i in range(width * width):
+            sums[i] *= scale
+
+    return Kernel(gram, _block_rows, _n_sums)
+
+
+@njit(**FLAGS)  # type: ignore[call-overload]
+def _copy_columns(columns, start, n_rows, centre, Z, width):
+    """Write rows of transposed X, less the centre, into lines of Z of this width."""
+    for j in range(columns.shape[0]):
+        column, c = columns[j, start : start + n_rows], centre[j]
+        for i in range(n_rows):
+            Z[i * width + j] = column[i] - c
+
+
+@intrinsic
+def _copy_rows(_context, X, start, n_features, n_rows, centre, Z, width):
+    """Write rows of X, less the centre, into lines of Z of this width."""
+
+    def generate(context, builder, signature, args):
+        code = Code(context, builder)
+        X, centre, Z = (code.data(signature.args[place], args[place]) for place in (0, 4, 5))
+        start, n_features, n_rows, width = args[1], args[2], args[3], args[6]
+        last = code.and_(n_features, int64(-LANES))
+        mask = code.first(code.sub(n_features, last))
+        last_centre = code.vector(centre, last, mask)
+        with code.steps(int64(0), n_rows, 1) as i:
+            x = code.gep(X, [code.mul(code.add(start, i), n_features)])
+            z = code.gep(Z, [code.mul(i, width)])
+            with code.steps(int64(0), last, LANES) as j:
+                code.put(code.fsub(code.vector(x, j), code.vector(centre, j)), z, j)
+            code.put(code.fsub(code.vector(x, last, mask), last_centre), z, last, mask)
+        return code.nothing()
+
+    return types.void(X, start, n_features, n_rows, centre, Z, width), generate
+
+
+@intrinsic(prefer_literal=True)
+def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors):
+    """Add to C[j + m, i + l] the products of column j + m of Z with column i + l of W, for m < 8 and l < 8 n_vectors.
+
+    With three vectors the sums take 24 registers, and each row adds to them eight numbers times three vectors (which BLIS
+    calls a micro-kernel of rank-one updates): eleven loads for 24 multiply-adds.
+    """
+
+    def generate(context, builder, signature, args):
+        code = Code(context, builder)
+        Z, W, C = (code.data(signature.args[place], args[place]) for place in (0, 1, 6))
+        n_rows, width, i, j = args[2:6]
+        places = [int64(v * LANES) for v in range(n_vectors.literal_value)]
+        totals = [[code.variable(code.zeros()) for _ in places] for _ in range(LANES)]
+        with code.steps(int64(0), n_rows, 1) as row:
+            at = code.mul(row, width)
+            numbers, vectors = code.gep(Z, [code.add(at, j)]), code.gep(W, [code.add(at, i)])
+            xs = [code.vector(vectors, place) for place in places]
+            for m in range(LANES):
+                c = code.splat(code.number(numbers, m))
+                for x, total in zip(xs, totals[m], strict=True):
+                    total.value = code.multiply_add(c, x, total.value)
+        for m in range(LANES):
+            line = code.gep(C, [code.add(code.mul(code.add(j, int64(m)), width), i)])
+            for place, total in zip(places, totals[m], strict=True):
+                code.put(code.fadd(code.vector(line, place), total.value), line, place)
+        return code.nothing()
+
+    return types.void(Z, W, n_rows, width, i, j, C, n_vectors), generate
+
+
+def entries(sums: NDArray[np.float64], n_features: int) -> NDArray[np.float64]:
+    """Return the symmetric matrix, of order n_features + 2, that `gram` has written.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (order(n_features)**2,), float64
+        What it has written.
+    n_features : int
+        The number of features.
+
+    Returns
+    -------
+    ndarray of shape (n_features + 2, n_features + 2), float64
+        The sums of s z z^T.
+    """
+    n = n_features + 2
+    upper: NDArray[np.float64] = np.triu(sums.reshape(order(n_features), order(n_features))[:n, :n])
+    upper += np.triu(upper, 1).T
+    return upper

@@ -1,0 +1,225 @@
+"""Moments: what is left of a training set when its rows are gone, and all that least squares need of it."""
+
+import os
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd import validation
+from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.moments import CentredMoments, moments_of
+from fastgd.solvers.objective import Evaluation, Objective
+
+_FORMAT = "fastgd moments 1"
+_ADVICE = "Files of moments are written by Moments.save."
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Moments:
+    """Number, weight, means and centred second moments of a training set, in float64.
+
+    They are taken in one pass (`from_rows`), added where training sets are joined (``a + b``), and answer for cost and
+    gradient in O(k^2), whatever the number of rows. Their digits are those of the squares: a gradient from moments is exact
+    to the unit roundoff times the sizes of these, where one from rows is exact to that of the residuals.
+
+    Attributes
+    ----------
+    n_samples : int
+        The number of rows.
+    total_weight : float
+        The sum of the sample weights; the number of rows without.
+    mean : ndarray of shape (n_features + 1,), float64
+        The mean of each feature and, last, of y; weighted.
+    scatter : ndarray of shape (n_features + 1, n_features + 1), float64
+        The sums of ``s (z - mean)(z - mean)^T`` over rows z = (x, y).
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> moments = fastgd.Moments.from_rows([[1.0], [2.0]], [2.0, 4.0]) + fastgd.Moments.from_rows([[3.0]], [7.0])
+    >>> moments.n_samples, moments.gradient([2.0], loss="sse")
+    (3, array([-6.]))
+    """
+
+    n_samples: int
+    total_weight: float
+    mean: NDArray[np.float64]
+    scatter: NDArray[np.float64]
+
+    @classmethod
+    def from_rows(
+        cls, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, n_threads: int | None = None
+    ) -> "Moments":
+        """Take the moments of a training set, in one pass.
+
+        Columns are centred before they are squared, near enough to their means that a column far from zero keeps the digits
+        of its spread.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features) or (n_samples,), real
+            The features, finite; a 1-D X is one feature. Never modified.
+        y : array_like of shape (n_samples,), real
+            The target, finite.
+        sample_weight : array_like of shape (n_samples,), real, optional
+            How much each row counts; finite, >= 0, not all zero. 1 each by default.
+        n_threads : int, optional
+            How many threads to take, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
+
+        Returns
+        -------
+        Moments
+            Its moments.
+
+        Raises
+        ------
+        TypeError
+            If X, y or sample_weight does not hold real numbers that fit into float64.
+        ValueError
+            If shapes do not fit together, a value is not finite, or the squares exceed float64.
+        """
+        data = validation.training_set(X, y, sample_weight)
+        rows = ArrayRows(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
+        moments = moments_of(rows)
+        if not np.isfinite(moments.scatter).all():
+            validation.refuse_non_finite(
+                rows.first_non_finite(), rows.n_features, "moments are taken of finite numbers"
+            )
+            raise ValueError("The squares of X or y exceed float64. Divide the columns by a power of ten.")
+        return cls(rows.n_samples, moments.total_weight, moments.mean, moments.scatter)
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        return len(self.mean) - 1
+
+    def cost(self, theta: ArrayLike, *, intercept: bool = False, loss: str = "mse", l2: float = 0.0) -> float:
+        """Compute the cost of a linear hypothesis on the rows that these are the moments of.
+
+        Parameters
+        ----------
+        theta, intercept, loss, l2
+            As of `fastgd.cost`.
+
+        Returns
+        -------
+        float
+            The cost.
+        """
+        return self._evaluate(theta, intercept, loss, l2).cost
+
+    def gradient(
+        self, theta: ArrayLike, *, intercept: bool = False, loss: str = "mse", l2: float = 0.0
+    ) -> NDArray[np.float64]:
+        """Compute the gradient of the cost with respect to theta.
+
+        Parameters
+        ----------
+        theta, intercept, loss, l2
+            As of `fastgd.gradient`.
+
+        Returns
+        -------
+        ndarray of the shape of theta, float64
+            The gradient.
+        """
+        return self._evaluate(theta, intercept, loss, l2).gradient.reshape(np.shape(theta))
+
+    def __add__(self, other: object) -> "Moments":
+        """Return the moments of the rows of both."""
+        if not isinstance(other, Moments):
+            return NotImplemented
+        if other.n_features != self.n_features:
+            raise ValueError(
+                f"Moments of {self.n_features} and of {other.n_features} features cannot be added. "
+                "Take both of rows with the same columns."
+            )
+        merged = self._centred().merged(other._centred())
+        return Moments(self.n_samples + other.n_samples, merged.total_weight, merged.mean, merged.scatter)
+
+    def __repr__(self) -> str:
+        """Return sizes, not numbers."""
+        return f"Moments(n_samples={self.n_samples}, n_features={self.n_features}, total_weight={self.total_weight:g})"
+
+    def save(self, file: str | os.PathLike[str] | BinaryIO) -> None:
+        """Write the moments to a file in numpy's ``.npz`` format, without pickle.
+
+        Parameters
+        ----------
+        file : path or binary file
+            Where to; numpy adds ``.npz`` to a path that does not end so.
+        """
+        np.savez(
+            file,
+            format=np.array(_FORMAT),
+            n_samples=np.array(self.n_samples),
+            total_weight=np.array(self.total_weight),
+            mean=self.mean,
+            scatter=self.scatter,
+        )
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str] | BinaryIO) -> "Moments":
+        """Read moments from a file that `save` has written.
+
+        Parameters
+        ----------
+        file : path or binary file
+            Where from.
+
+        Returns
+        -------
+        Moments
+            The same, to the bit.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it holds something else.
+        """
+        try:
+            with np.load(file, allow_pickle=False) as content:
+                entries = {name: content[name] for name in content.files}
+        except OSError:
+            raise
+        except Exception as reason:  # zipfile and numpy raise several kinds
+            raise ValueError(f"{file} is no .npz file: {reason}. {_ADVICE}") from None
+        return cls._checked(entries, file)
+
+    @classmethod
+    def _checked(cls, entries: dict[str, NDArray[np.float64]], file: object) -> "Moments":
+        def refuse(what: str) -> ValueError:
+            return ValueError(f"{file} holds no moments: {what}. {_ADVICE}")
+
+        shapes = {name: entries[name].shape for name in entries}
+        if str(entries.get("format")) != _FORMAT:
+            raise refuse(f"its format is {entries.get('format')}, not {_FORMAT!r}")
+        if set(entries) != {"format", "n_samples", "total_weight", "mean", "scatter"}:
+            raise refuse(f"its entries are {sorted(entries)}")
+        n = entries["mean"].size
+        if n < 2 or shapes != {"format": (), "n_samples": (), "total_weight": (), "mean": (n,), "scatter": (n, n)}:
+            raise refuse(f"their shapes are {shapes}")
+        numbers = [entries[name] for name in ("total_weight", "mean", "scatter")]
+        if any(values.dtype != np.float64 for values in numbers) or entries["n_samples"].dtype.kind != "i":
+            raise refuse("not all of it is float64")
+        if not all(np.isfinite(values).all() for values in numbers):
+            raise refuse("not all of it is finite")
+        return cls(int(entries["n_samples"]), entries["total_weight"].item(), entries["mean"], entries["scatter"])
+
+    def _centred(self) -> CentredMoments:
+        return CentredMoments(self.total_weight, self.mean, self.scatter)
+
+    def _evaluate(self, theta: ArrayLike, intercept: bool, loss: str, l2: float) -> Evaluation:
+        intercept = validation.switch(intercept, "intercept")
+        objective = Objective(
+            self._centred(),
+            n_features=self.n_features,
+            intercept=intercept,
+            scale=validation.loss_scale(loss, self.total_weight),
+            l2=validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty."),
+        )
+        return objective.evaluate(validation.parameters(theta, self.n_features, intercept))

@@ -1,0 +1,132 @@
+"""Second moments that stand for rows: they answer what rows answer, without a pass over them."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.rows.arrays import ArrayRows
+
+_Vector = NDArray[np.float64]
+
+# Rows from all over the training set, whose mean is near enough to everybody's: what is summed are squares of distances from
+# it. Where a column never changes among them, it is taken as it is, and a constant has a spread of exactly 0.
+_SAMPLED_ROWS, _SAMPLED_VALUES = 1000, 1 << 20
+
+
+class CentredMoments(NamedTuple):
+    """The total weight, the means and the scatter of a training set's columns, y being the last of them.
+
+    It answers as rows do, as residuals are ``r_i = e + v . (z_i - mean)`` with z_i = (x_i, y_i), v = (coef, -1) and e the
+    residual at the mean: so ``sum s r^2 = S e^2 + v . scatter v`` and ``sum s r x = S e mean + scatter v``.
+    """
+
+    total_weight: float
+    """S = sum s."""
+    mean: _Vector
+    """sum s z / S, shape (n_features + 1,)."""
+    scatter: _Vector
+    """sum s (z - mean)(z - mean)^T, shape (n_features + 1, n_features + 1)."""
+
+    def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
+        """Compute what `ArrayRows.gradient` sums up.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_features,) or (1 + n_features,), float64
+            The parameters.
+        scale : float
+            What the sums are multiplied with.
+
+        Returns
+        -------
+        ndarray of shape (2 + n_features,), float64
+            ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``.
+        """
+        return self._sums(theta, -1.0) * scale
+
+    def product(self, p: _Vector) -> _Vector:
+        """Compute what `ArrayRows.product` sums up.
+
+        Parameters
+        ----------
+        p : ndarray of shape (n_features,) or (1 + n_features,), float64
+            The vector.
+
+        Returns
+        -------
+        ndarray of shape (2 + n_features,), float64
+            ``(sum s (x.p)^2, sum s (x.p), sum s (x.p) x_1, ..., sum s (x.p) x_k)``.
+        """
+        return self._sums(p, 0.0)
+
+    def columns(self) -> tuple[_Vector, _Vector]:
+        """Return what `ArrayRows.columns` finds.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n_features + 1,), float64
+            The mean of each feature and, last, of y, and their standard deviations with ddof 0.
+        """
+        return self.mean, np.sqrt(np.diagonal(self.scatter) / self.total_weight)
+
+    def merged(self, other: "CentredMoments") -> "CentredMoments":
+        """Return the moments of the rows of both, as Chan, Golub and LeVeque merge them [1]_.
+
+        Parameters
+        ----------
+        other : CentredMoments
+            Those of other rows with the same columns.
+
+        Returns
+        -------
+        CentredMoments
+            Those of all rows.
+
+        References
+        ----------
+        .. [1] T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", The American
+           Statistician 37 (1983), 242-247.
+        """
+        total = self.total_weight + other.total_weight
+        share = other.total_weight / total
+        shift = other.mean - self.mean
+        scatter = self.scatter + other.scatter + np.outer(shift, shift * (self.total_weight * share))
+        return CentredMoments(total, self.mean + shift * share, scatter)
+
+    def _sums(self, theta: _Vector, of_y: float) -> _Vector:
+        n_features = len(self.mean) - 1
+        v = np.append(theta[-n_features:], of_y)
+        e = float(v @ self.mean) + (theta.item(0) if len(theta) > n_features else 0.0)
+        spread = self.scatter @ v
+        sums = np.empty(2 + n_features)
+        sums[0] = self.total_weight * e * e + max(0.0, float(v @ spread))
+        sums[1] = self.total_weight * e
+        sums[2:] = self.total_weight * e * self.mean[:-1] + spread[:-1]
+        return sums
+
+
+def moments_of(rows: ArrayRows) -> CentredMoments:
+    """Sum up the moments of a training set, in one pass.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+        The training set.
+
+    Returns
+    -------
+    CentredMoments
+        Its moments; NaN or inf where the data hold NaN or inf, or where squares exceed float64.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        sampled = rows.sample(max(1, min(_SAMPLED_ROWS, _SAMPLED_VALUES // rows.n_features)))
+        centre = np.where((sampled == sampled[0]).all(axis=0), sampled[0], sampled.mean(axis=0))
+        sums: Any = rows.moments(centre)
+        total = sums.item(-1, -1)
+        shift = sums[-1, :-1] / total
+        scatter = sums[:-1, :-1] - np.outer(shift, total * shift)
+    # What is left of a square may be less than nothing by the rounding of its parts.
+    diagonal = np.einsum("ii->i", scatter)
+    np.maximum(diagonal, 0.0, out=diagonal)
+    return CentredMoments(total, centre + shift, scatter)

@@ -1,0 +1,246 @@
+"""Moments, against exact sums and against the rows that they stand for."""
+
+import io
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from block_sizes import set_block_values
+
+import fastgd
+from fastgd.kernels.gram import entries, gram, order
+from fastgd.rows.arrays import ArrayRows
+
+U = 2.0**-53
+
+
+def exact_moments(X, y, s=None):
+    """Return total weight, means and scatter as fractions."""
+    rows = [[Fraction(float(value)) for value in (*x, target)] for x, target in zip(X, y, strict=True)]
+    weights = [Fraction(1)] * len(rows) if s is None else [Fraction(float(weight)) for weight in s]
+    total = sum(weights)
+    mean = [sum(w * row[j] for w, row in zip(weights, rows, strict=True)) / total for j in range(len(rows[0]))]
+    centred = [[value - m for value, m in zip(row, mean, strict=True)] for row in rows]
+    scatter = [
+        [sum(w * row[i] * row[j] for w, row in zip(weights, centred, strict=True)) for j in range(len(mean))]
+        for i in range(len(mean))
+    ]
+    return total, mean, scatter
+
+
+def data(n_samples, n_features, seed=0, weighted=False, offset=0.0):
+    rng = np.random.default_rng([n_samples, n_features, seed])
+    X = rng.normal(size=(n_samples, n_features)) + offset
+    return X, X.sum(axis=1) + rng.normal(size=n_samples), rng.uniform(0, 3, n_samples) if weighted else None
+
+
+def assert_near(moments, expected, tolerance):
+    """Compare each entry with the exact one, in units of what its column spreads."""
+    total, mean, scatter = expected
+    spread = np.sqrt([float(scatter[j][j]) for j in range(len(mean))])
+    assert abs(moments.total_weight - total) <= tolerance * total
+    for j in range(len(mean)):
+        assert abs(Fraction(moments.mean[j]) - mean[j]) <= tolerance * spread[j] + 2 * U * abs(mean[j])
+        for i in range(len(mean)):
+            assert abs(Fraction(moments.scatter[i, j]) - scatter[i][j]) <= tolerance * spread[i] * spread[j]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_features", [1, 2, 5, 6, 7, 13, 14, 15, 22, 30, 38])
+def test_the_kernel_sums_whole_numbers_without_rounding(n_features, weighted):
+    rng = np.random.default_rng(n_features)
+    centre = rng.integers(-9, 9, n_features + 1).astype(float)
+    for n_samples in (1, 2, 63, 64, 65, 200):
+        z = rng.integers(-99, 99, (n_samples + 2, n_features + 1))
+        s = rng.integers(0, 5, n_samples).astype(float) if weighted else None
+        rows = np.column_stack([z[1:-1] - centre, np.ones(n_samples)])
+        expected = (rows * (1.0 if s is None else s[:, np.newaxis])).T @ rows
+        for dtype in "df":
+            # Rows of NaN before and behind, and no room to spare for the sums.
+            X = z[:, :-1].astype(dtype)
+            X[[0, -1]] = np.nan
+            y = z[1:-1, -1].astype(dtype)
+            for by_columns in (False, True):
+                given = np.ascontiguousarray(X.T) if by_columns else X
+                memory = np.full(order(n_features) ** 2 + 2, np.nan)
+                gram(by_columns)[dtype, dtype, weighted](given, 1, n_samples + 1, y, s, centre, 0.5, memory[1:-1])
+                assert entries(memory[1:-1], n_features).tolist() == (0.5 * expected).tolist()
+                assert np.isnan(memory[[0, -1]]).all()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_moments_are_exact_to_rounding_however_far_from_zero(offset, weighted):
+    X, y, s = data(150, 3, weighted=weighted, offset=offset)
+    assert_near(fastgd.Moments.from_rows(X, y, s), exact_moments(X, y, s), 1e-13)
+
+
+def test_columns_that_drift_keep_their_digits():
+    X = (1e9 + np.arange(300.0))[:, np.newaxis]
+    y = np.linspace(-1.0, 1.0, 300) ** 3
+    assert_near(fastgd.Moments.from_rows(X, y), exact_moments(X, y), 1e-13)
+
+
+@pytest.mark.parametrize("value", [0.1, -1e8 / 3, 7.0])
+def test_a_constant_has_a_spread_of_exactly_zero(value):
+    X, y, s = data(5000, 2, weighted=True)
+    X[:, 1] = value
+    moments = fastgd.Moments.from_rows(X, y, s)
+    assert moments.scatter[1].tolist() == [0.0, 0.0, 0.0]
+    assert moments.mean[1] == value
+
+
+@pytest.mark.parametrize("order_", "CF")
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8", ">f8"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_layout_and_dtype_has_the_moments_of_its_values(order_, dtype, weighted):
+    X, y, s = data(120, 4, weighted=weighted)
+    X = np.asarray(10 * X, dtype=dtype, order=order_)
+    assert_near(fastgd.Moments.from_rows(X, y, s), exact_moments(X, y, s), 1e-13)
+    strided = np.repeat(X, 2, axis=0)[::2]
+    assert_near(fastgd.Moments.from_rows(strided, y, s), exact_moments(X, y, s), 1e-13)
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_moments_are_the_same_bits_for_any_number_of_threads(by_columns, monkeypatch):
+    set_block_values(monkeypatch, 100)
+    monkeypatch.setattr(gram(by_columns), "block_rows", lambda n_features: 9)
+    X, y, s = data(700, 7, weighted=True)
+    X = np.asarray(X, order="F" if by_columns else "C")
+    first = fastgd.Moments.from_rows(X, y, s, n_threads=1)
+    assert_near(first, exact_moments(X, y, s), 1e-13)
+    for n_threads in (2, 3, 7, 16):
+        again = fastgd.Moments.from_rows(X, y, s, n_threads=n_threads)
+        assert again.scatter.tobytes() == first.scatter.tobytes()
+        assert again.mean.tobytes() == first.mean.tobytes()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("cuts", [[1], [60], [10, 11, 90]])
+def test_added_moments_are_those_of_all_rows(cuts, weighted):
+    X, y, s = data(100, 3, weighted=weighted, offset=1e6)
+    X[50:] += 5.0
+    starts = [0, *cuts]
+    parts = [
+        fastgd.Moments.from_rows(X[a:b], y[a:b], None if s is None else s[a:b])
+        for a, b in zip(starts, [*cuts, len(X)], strict=True)
+    ]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    assert total.n_samples == len(X)
+    assert_near(total, exact_moments(X, y, s), 1e-9)
+
+
+@pytest.mark.parametrize("loss", ["mse", "half_mse", "sse"])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("l2", [0.0, 0.7])
+def test_cost_and_gradient_are_those_of_the_rows(loss, intercept, weighted, l2):
+    X, y, s = data(90, 4, weighted=weighted, offset=3.0)
+    theta = np.random.default_rng(1).normal(size=4 + intercept)
+    moments = fastgd.Moments.from_rows(X, y, s)
+    options = {"intercept": intercept, "loss": loss, "l2": l2}
+    cost, gradient = fastgd.cost_and_gradient(X, y, theta, sample_weight=s, **options)
+    assert moments.cost(theta, **options) == pytest.approx(cost, rel=1e-12)
+    np.testing.assert_allclose(
+        moments.gradient(theta, **options), gradient, rtol=1e-11, atol=1e-11 * abs(gradient).max()
+    )
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+def test_the_product_with_the_hessian_is_that_of_the_rows(intercept):
+    X, y, s = data(90, 4, weighted=True, offset=3.0)
+    p = np.random.default_rng(1).normal(size=4 + intercept)
+    moments = fastgd.Moments.from_rows(X, y, s)._centred()
+    np.testing.assert_allclose(moments.product(p), ArrayRows(X, y, s).product(p), rtol=1e-11, atol=1e-9)
+
+
+def test_a_number_is_a_theta_of_one_parameter():
+    assert fastgd.Moments.from_rows([1.0, 2.0, 3.0], [2.0, 4.0, 7.0]).gradient(2.0, loss="sse").shape == ()
+
+
+def test_saved_moments_come_back_to_the_bit(tmp_path):
+    moments = fastgd.Moments.from_rows(*data(50, 3))
+    moments.save(tmp_path / "moments.npz")
+    again = fastgd.Moments.load(tmp_path / "moments.npz")
+    assert (again.n_samples, again.total_weight) == (50, 50.0)
+    assert again.mean.tobytes() == moments.mean.tobytes()
+    assert again.scatter.tobytes() == moments.scatter.tobytes()
+    with np.load(tmp_path / "moments.npz", allow_pickle=False) as content:
+        assert str(content["format"]) == "fastgd moments 1"
+
+
+def saved(**changes):
+    file = io.BytesIO()
+    moments = fastgd.Moments.from_rows(*data(50, 3))
+    entries = {
+        "format": "fastgd moments 1",
+        "n_samples": 50,
+        "total_weight": 50.0,
+        "mean": moments.mean,
+        "scatter": moments.scatter,
+    }
+    entries |= changes
+    np.savez(file, **{name: value for name, value in entries.items() if value is not None})
+    file.seek(0)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": None}, "format"),
+        ({"format": "something else"}, "format"),
+        ({"mean": None}, "entries"),
+        ({"extra": 1.0}, "entries"),
+        ({"mean": np.ones(3)}, "shapes"),
+        ({"mean": np.ones(1), "scatter": np.ones((1, 1))}, "shapes"),
+        ({"scatter": np.full((4, 4), np.nan)}, "finite"),
+        ({"scatter": np.ones((4, 4), np.float32)}, "float64"),
+        ({"n_samples": 50.0}, "float64"),
+        ({"mean": np.array([None] * 4, dtype=object)}, "pickle"),
+    ],
+)
+def test_other_files_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        fastgd.Moments.load(saved(**changes))
+
+
+def test_what_is_no_npz_file_is_refused(tmp_path):
+    path = tmp_path / "text.npz"
+    path.write_text("no moments")
+    with pytest.raises(ValueError, match=r"text\.npz.*Moments\.save"):
+        fastgd.Moments.load(path)
+    with pytest.raises(FileNotFoundError):
+        fastgd.Moments.load(tmp_path / "missing.npz")
+
+
+def test_what_is_not_finite_is_named():
+    X, y, _ = data(50, 3)
+    X[20, 1] = np.nan
+    with pytest.raises(ValueError, match="X in row 20, column 1"):
+        fastgd.Moments.from_rows(X, y)
+    X[20, 1], y[7] = 0.0, np.inf
+    with pytest.raises(ValueError, match="y in row 7"):
+        fastgd.Moments.from_rows(X, y)
+    y[7] = 1e200
+    with pytest.raises(ValueError, match="exceed float64"):
+        fastgd.Moments.from_rows(X, y)
+
+
+def test_moments_of_other_columns_are_not_added():
+    with pytest.raises(ValueError, match="3 and of 2 features"):
+        fastgd.Moments.from_rows(*data(50, 3)) + fastgd.Moments.from_rows(*data(50, 2))
+    with pytest.raises(TypeError):
+        fastgd.Moments.from_rows(*data(50, 3)) + 1
+
+
+def test_moments_say_how_much_they_stand_for():
+    assert repr(fastgd.Moments.from_rows(*data(50, 3))) == "Moments(n_samples=50, n_features=3, total_weight=50)"
+
+
+def test_the_tests_own_truth_is_right():
+    total, mean, scatter = exact_moments([[1.0], [2.0], [4.0]], [0.0, 1.0, 0.0], [1.0, 1.0, 2.0])
+    assert (total, mean) == (4, [Fraction(11, 4), Fraction(1, 4)])
+    assert scatter[0][0] == Fraction(27, 4)
