@@ -50,6 +50,26 @@ class GradientThreads:
         fastgd.gradient(*self.args, n_threads=n_threads)
 
 
+class Moments:
+    """All second moments of ten million values, centred; plain numpy's are not."""
+
+    param_names = ["implementation", "order", "n_features"]
+    params = [["fastgd", "numpy"], ["C", "F"], [10, 100, 500]]
+
+    def setup(self, implementation, order, n_features):
+        X, y, _ = rows(10**7 // n_features, n_features, "float64", order)
+        self.args = (X, y) if implementation == "fastgd" else (X,)
+        self.moments = fastgd.Moments.from_rows if implementation == "fastgd" else _products
+        self.moments(*self.args)
+
+    def time_moments(self, implementation, order, n_features):
+        self.moments(*self.args)
+
+
+def _products(X):
+    return X.T @ X
+
+
 class Roof:
     """The share of the read roof, which does not follow the speed of the machine."""
 

@@ -6,6 +6,7 @@ from fastgd import validation
 from fastgd.kernels import few
 from fastgd.kernels.blocks import compiled_sum_parts
 from fastgd.kernels.dense import dense
+from fastgd.kernels.gram import gram
 from fastgd.kernels.jit import Kind
 from fastgd.kernels.signals import compiled_meet
 from fastgd.kernels.weights import compiled_sum_nonnegative
@@ -44,19 +45,24 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
     --------
     >>> import fastgd
     >>> fastgd.warmup(2, dtypes=["float64"])
-    14
+    18
     """
     counts = _EVERY_KERNEL if n_features is None else validation.feature_counts(n_features)
     kinds = [kind for dtype in validation.float_dtypes(dtypes) for kind in _kinds(dtype)]
     layouts = [(k, by_columns) for k in counts for by_columns in (False, True) if k > 1 or not by_columns]
-    kernels = {id(kernel): kernel for kernel in (dense(*layout) for layout in layouts)}
+    gradients = {id(kernel): kernel for kernel in (dense(*layout) for layout in layouts)}.values()
+    moments = [gram(by_columns) for by_columns in sorted({by_columns for _, by_columns in layouts})]
+    n_ready = 2
     for kind in kinds:
-        for kernel in kernels.values():
+        _, y, _ = kind
+        kernels = [*gradients, *moments] if y else gradients  # moments are of y, too
+        for kernel in kernels:
             kernel[kind]
         compiled_sum_parts(kind)
+        n_ready += len(kernels) + 1
     compiled_sum_nonnegative()
     compiled_meet()
-    return len(kinds) * (len(kernels) + 1) + 2
+    return n_ready
 
 
 def _kinds(dtype: str) -> list[Kind]:

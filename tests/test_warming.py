@@ -22,6 +22,8 @@ for dtype in {dtypes}:
             for s in (None, rng.uniform(size=len(X))):
                 fastgd.gradient(X[:99], y[:99], np.ones({k}), sample_weight=None if s is None else s[:99])
                 fastgd.gradient(X, y, np.ones({k}), sample_weight=s, n_threads=2)
+                fastgd.Moments.from_rows(X[:99], y[:99], None if s is None else s[:99])
+                fastgd.Moments.from_rows(X, y, s, n_threads=2)
                 fastgd.fit(X[:99], y[:99], max_iter=2, tol=0, sample_weight=None if s is None else s[:99])
 """
 
@@ -41,8 +43,10 @@ def test_after_a_warmup_nothing_is_compiled(k, dtypes, tmp_path):
 
 
 def test_kernels_are_counted_once():
-    # 2 and 3 features have two kernels each, 1 feature one; 4 kinds of float64 rows; parts of a pass; weights, and waiting.
-    assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 1) + 2
+    # 2 and 3 features have two kernels each, 1 feature one; 4 kinds of float64 rows; parts of a pass; moments of either
+    # layout, for the 2 kinds with y; weights, and waiting.
+    assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 1) + 2 * 2 + 2
+    assert fastgd.warmup(1, dtypes=["float64"]) == 4 * (1 + 1) + 2 + 2
     assert fastgd.warmup(np.int64(130), dtypes=["float64"]) == fastgd.warmup([131, 500], dtypes=["float64"])
 
 
@@ -71,7 +75,7 @@ def test_dtypes_are_names(dtypes, error):
 
 def test_the_command_line_warms_up(capsys):
     assert cli.main(["warmup", "--features", "1, 3", "--dtype", "float64"]) == 0
-    assert capsys.readouterr().out.startswith(f"{4 * (3 + 1) + 2} compiled functions are ready")
+    assert capsys.readouterr().out.startswith(f"{4 * (3 + 1) + 2 * 2 + 2} compiled functions are ready")
 
 
 @pytest.mark.parametrize("features", ["0", "1,,2", "x", "-1", "1.5"])

@@ -8,10 +8,10 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from fastgd.kernels.jit import BLOCK_VALUES, FLAGS, Kernel
-from fastgd.kernels.simd import LANES, Code, int64
+from fastgd.kernels.simd import LANES, Code, int64, line_values
 
-# Rows are copied, centred, so many at a time that the copy stays close, but at least as many as are worth
-# the reading and writing of each tile.
+# Rows are copied, centred, so many at a time that the copy stays in the nearest caches, but at least as many as are worth the
+# reading and writing of each tile.
 _COPY_BYTES, _MIN_COPY_ROWS = 1 << 16, 64
 
 
@@ -52,6 +52,7 @@ def gram(by_columns: bool) -> Kernel:
         width = (n_features + 2 + LANES - 1) // LANES * LANES
         for i in range(width * width):
             sums[i] = 0.0
+        line = 64 // X.itemsize
         n_copied = max(1, min(stop - start, max(_COPY_BYTES // (8 * width), _MIN_COPY_ROWS)))
         Z = np.zeros(n_copied * width)
         W = Z if s is None else np.zeros(n_copied * width)
@@ -68,15 +69,22 @@ def gram(by_columns: bool) -> Kernel:
                 for i in range(n_rows):
                     for j in range(i * width, (i + 1) * width):
                         W[j] = s[first - start + i] * Z[j]
+            # While tiles are computed, the rows to be copied next are asked for, a line for each row of a tile. (Columns are
+            # read in pieces long enough for the hardware to foresee them.)
+            ask = (first + n_copied) * n_features
+            last = 0 if by_columns else min(ask + n_copied * n_features, X.size) - n_rows * line
             for j in range(0, width, LANES):
                 i = j
-                while i + 3 * LANES <= width:
-                    _add_tile(Z, W, n_rows, width, i, j, sums, 3)
+                while i < width:
+                    ask = max(0, min(ask, last))
+                    if i + 3 * LANES <= width:
+                        _add_tile(Z, W, n_rows, width, i, j, sums, 3, X, ask)
+                    elif i + 2 * LANES == width:
+                        _add_tile(Z, W, n_rows, width, i, j, sums, 2, X, ask)
+                    else:
+                        _add_tile(Z, W, n_rows, width, i, j, sums, 1, X, ask)
                     i += 3 * LANES
-                if i + 2 * LANES == width:
-                    _add_tile(Z, W, n_rows, width, i, j, sums, 2)
-                elif i + LANES == width:
-                    _add_tile(Z, W, n_rows, width, i, j, sums, 1)
+                    ask += n_rows * line
         for i in range(width * width):
             sums[i] *= scale
 
@@ -86,10 +94,34 @@ def gram(by_columns: bool) -> Kernel:
 @njit(**FLAGS)  # type: ignore[call-overload]
 def _copy_columns(columns, start, n_rows, centre, Z, width):
     """Write rows of transposed X, less the centre, into lines of Z of this width."""
-    for j in range(columns.shape[0]):
+    n_features, n_samples = columns.shape
+    n_squares = n_rows // LANES * LANES
+    for j in range(0, n_features - LANES + 1, LANES):
+        for i in range(0, n_squares, LANES):
+            _copy_square(columns, j * n_samples + start + i, n_samples, centre, j, Z, i * width + j, width)
+    for j in range(n_features):
         column, c = columns[j, start : start + n_rows], centre[j]
-        for i in range(n_rows):
+        for i in range(0 if j >= n_features // LANES * LANES else n_squares, n_rows):
             Z[i * width + j] = column[i] - c
+
+
+@intrinsic
+def _copy_square(_context, columns, source, stride, centre, j, Z, target, width):
+    """Transpose eight by eight numbers from columns.flat[source] on, less centre[j] and its followers, to Z[target] on."""
+
+    def generate(context, builder, signature, args):
+        code = Code(context, builder)
+        columns, centre, Z = (code.data(signature.args[place], args[place]) for place in (0, 3, 5))
+        source, stride, j, target, width = args[1], args[2], args[4], args[6], args[7]
+        pieces = []
+        for m in range(LANES):
+            piece = code.vector(columns, code.add(source, code.mul(stride, int64(m))))
+            pieces.append(code.fsub(piece, code.splat(code.number(code.gep(centre, [j]), m))))
+        for m, line in enumerate(code.deinterleave(pieces)):
+            code.put(line, Z, code.add(target, code.mul(width, int64(m))))
+        return code.nothing()
+
+    return types.void(columns, source, stride, centre, j, Z, target, width), generate
 
 
 @intrinsic
@@ -115,7 +147,7 @@ def _copy_rows(_context, X, start, n_features, n_rows, centre, Z, width):
 
 
 @intrinsic(prefer_literal=True)
-def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors):
+def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors, X, ask):
     """Add to C[j + m, i + l] the products of column j + m of Z with column i + l of W, for m < 8 and l < 8 n_vectors.
 
     With three vectors the sums take 24 registers, and each row adds to them eight numbers times three vectors (which BLIS
@@ -124,7 +156,7 @@ def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors):
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        Z, W, C = (code.data(signature.args[place], args[place]) for place in (0, 1, 6))
+        Z, W, C, X = (code.data(signature.args[place], args[place]) for place in (0, 1, 6, 8))
         n_rows, width, i, j = args[2:6]
         places = [int64(v * LANES) for v in range(n_vectors.literal_value)]
         totals = [[code.variable(code.zeros()) for _ in places] for _ in range(LANES)]
@@ -132,6 +164,7 @@ def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors):
             at = code.mul(row, width)
             numbers, vectors = code.gep(Z, [code.add(at, j)]), code.gep(W, [code.add(at, i)])
             xs = [code.vector(vectors, place) for place in places]
+            code.prefetch(X, code.add(args[9], code.mul(row, int64(line_values(X)))), level=2)
             for m in range(LANES):
                 c = code.splat(code.number(numbers, m))
                 for x, total in zip(xs, totals[m], strict=True):
@@ -142,7 +175,7 @@ def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors):
                 code.put(code.fadd(code.vector(line, place), total.value), line, place)
         return code.nothing()
 
-    return types.void(Z, W, n_rows, width, i, j, C, n_vectors), generate
+    return types.void(Z, W, n_rows, width, i, j, C, n_vectors, X, ask), generate
 
 
 def entries(sums: NDArray[np.float64], n_features: int) -> NDArray[np.float64]:
