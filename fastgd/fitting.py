@@ -14,14 +14,20 @@ from fastgd.exceptions import ConvergenceWarning
 from fastgd.progress import Progress
 from fastgd.result import FitResult
 from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.moments import CentredMoments, moments_of
+from fastgd.solvers.choose import precomputing_pays
 from fastgd.solvers.gradient_descent import gradient_descent
-from fastgd.solvers.objective import Evaluation, Objective, Scales
-from fastgd.solvers.step_size import Spectrum, spectrum
+from fastgd.solvers.objective import Evaluation, Objective, Scales, Sums
+from fastgd.solvers.step_size import MAX_PRODUCTS, Spectrum, spectrum
 from fastgd.solvers.stopping import Stopping
 
 _METHODS = ("auto", "gd")
 _MAX_ITER = 1000
 _TOL = 1e-8
+
+# How many iterations are expected where `tol` may end the descent before `max_iter` does.
+_EXPECTED_ITER = 100
+
 _CONVERGED = ("tolerance", "residual", "rounding")
 
 
@@ -52,6 +58,7 @@ def fit(
     standardize: bool = False,
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
+    precompute: bool | str = "auto",
     history: bool = False,
     progress: bool = False,
     callback: Callable[[FitState], object] | None = None,
@@ -59,8 +66,8 @@ def fit(
 ) -> FitResult:
     """Fit a linear hypothesis to a training set by gradient descent.
 
-    Minimises the `cost` over theta. An iteration is one pass over the training set, and hands back to Python, so that
-    Ctrl-C, `callback` and a progress bar work.
+    Minimises the `cost` over theta. An iteration is one pass over the training set, or one look at its `Moments`, and hands
+    back to Python, so that Ctrl-C, `callback` and a progress bar work.
 
     Parameters
     ----------
@@ -94,6 +101,10 @@ def fit(
         How much each row counts; finite, >= 0, not all zero. 1 each by default.
     l2 : float, default 0.0
         The penalty on the squared coefficients, >= 0; the intercept is not penalised.
+    precompute : bool or "auto", default "auto"
+        Whether to take the moments of the training set first, in one pass of k^2 n multiply-adds, and let them answer for the
+        gradient: the same iterates to rounding, each in O(k^2). Where the result is not the minimum by a true pass over the
+        rows, which always ends the fit, the descent goes on there. ``"auto"`` does so where it is expected to be sooner.
     history : bool, default False
         Whether to keep theta, gradient, update and cost of each iteration, in ``result.history``.
     progress : bool, default False
@@ -136,6 +147,8 @@ def fit(
     l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
     intercept = validation.switch(intercept, "intercept")
     standardize = validation.switch(standardize, "standardize")
+    if not (isinstance(precompute, str) and precompute == "auto") and not isinstance(precompute, bool | np.bool):
+        raise TypeError(f'precompute={precompute!r} was given, but True, False or "auto" is expected.')
     if learning_rate != "auto":
         hint = 'Give "auto" for a safe one.'
         learning_rate = validation.number(learning_rate, "learning_rate", zero=False, hint=hint)
@@ -150,19 +163,30 @@ def fit(
     # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise (but not in a callback).
     errors = np.geterr()
     with np.errstate(all="ignore"), Progress(progress, max_iter) as bar:
-        scales = _scales(rows, data.total_weight) if tol or standardize else None
-        objective = Objective(
-            rows,
-            n_features=rows.n_features,
-            intercept=intercept,
-            scale=scale,
-            l2=l2,
-            standardize=scales if standardize else None,
-        )
-        objective.n_passes += scales is not None
+        n_answers = max_iter if tol == 0 else min(max_iter, _EXPECTED_ITER)
+        if learning_rate == "auto":
+            n_answers += min(n_parameters, MAX_PRODUCTS)
+        asked_for = precompute != "auto"
+        if not asked_for:
+            precompute = precomputing_pays(rows.n_samples, rows.n_features, n_answers)
+        moments = _moments(rows, asked_for) if precompute else None
+        sums = rows if moments is None else moments
+        scales = _scales(sums, data.total_weight) if tol or standardize else None
+
+        def objective_of(sums: Sums) -> Objective:
+            return Objective(
+                sums,
+                n_features=rows.n_features,
+                intercept=intercept,
+                scale=scale,
+                l2=l2,
+                standardize=scales if standardize else None,
+            )
+
+        objective = objective_of(sums)
         at = objective.evaluate(objective.from_original(start) if standardize else start)
         if not math.isfinite(at.cost):
-            validation.refuse_non_finite(rows.first_non_finite(), rows.n_features, "a fit needs finite numbers")
+            _refuse_non_finite(rows)
         found = None
         if learning_rate == "auto":
             found = _spectrum(objective)
@@ -170,6 +194,15 @@ def fit(
         run = _Run(objective, at, history, callback, errors, bar)
         stopping = Stopping(objective, scales, tol) if tol and scales is not None else None
         ending = run.descend(gradient_descent(objective, at, float(learning_rate)), max_iter, stopping)
+        n_passes = objective.n_passes + (scales is not None)
+        if moments is not None:
+            on_rows = objective_of(rows)
+            run.last = at = on_rows.evaluate(run.last.theta)
+            if ending in _CONVERGED and scales is not None:
+                # The last digits may be those of the residuals, which moments do not have.
+                solver = gradient_descent(on_rows, at, float(learning_rate))
+                ending = run.descend(solver, max_iter, Stopping(on_rows, scales, tol))
+            n_passes = 1 + on_rows.n_passes
         if ending == "max_iter" and run.walked_away():
             ending = "diverged"
         failed = ending == "diverged" or (ending == "max_iter" and tol > 0)
@@ -188,9 +221,9 @@ def fit(
         condition=None if found is None else found.condition,
         feature_names=None,
         n_iter=run.n_iter,
-        n_passes=objective.n_passes,
+        n_passes=n_passes,
         converged=ending in _CONVERGED,
-        verified=True,  # each iteration's gradient is a true pass over the rows, the last one's too
+        verified=True,  # the last gradient is of a true pass over the rows in any case
         message=message,
         history=run.history() if history else None,
     )
@@ -257,8 +290,25 @@ class _Run:
             return self._callback(FitState(self.n_iter, theta, at.cost, gradient)) if self._callback else None
 
 
-def _scales(rows: ArrayRows, total_weight: float) -> Scales:
-    mean, std = rows.columns()
+def _moments(rows: ArrayRows, asked_for: bool) -> CentredMoments | None:
+    moments = moments_of(rows)
+    if np.isfinite(moments.scatter).all():
+        return moments
+    _refuse_non_finite(rows)
+    if asked_for:
+        raise ValueError(
+            "The squares of X or y exceed float64, so that there are no moments. Divide them by a power of ten, "
+            "or give precompute=False."
+        )
+    return None
+
+
+def _refuse_non_finite(rows: ArrayRows) -> None:
+    validation.refuse_non_finite(rows.first_non_finite(), rows.n_features, "a fit needs finite numbers")
+
+
+def _scales(sums: ArrayRows | CentredMoments, total_weight: float) -> Scales:
+    mean, std = sums.columns()
     return Scales(mean[:-1], std[:-1], mean.item(-1), std.item(-1), total_weight)
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import reference, result
+from fastgd import fitting, reference, result
 from fastgd.rows.blocks import Blocks
+from fastgd.solvers.choose import precomputing_pays
 
 
 def training_set(n=200, k=3, seed=5):
@@ -422,3 +423,110 @@ def test_predictions_are_made_in_few_blocks(n_samples, n_features, n_blocks, mon
     X = np.ones((n_samples, n_features))
     np.testing.assert_allclose(fitted.predict(X), X @ fitted.coef + fitted.intercept)
     assert [len(blocks) for blocks in made] == [n_blocks]
+
+
+def correlated(n_samples, n_features, seed=0):
+    rng = np.random.default_rng([n_samples, n_features, seed])
+    X = rng.normal(size=(n_samples, n_features)) @ rng.normal(size=(n_features, n_features)) + 3.0
+    return X, X @ rng.normal(size=n_features) + rng.normal(size=n_samples), rng.uniform(0, 2, n_samples)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+@pytest.mark.parametrize("learning_rate", [0.003, "auto"])
+def test_moments_give_the_iterates_of_the_rows(intercept, standardize, l2, learning_rate):
+    X, y, s = correlated(200, 4)
+    options = {
+        "intercept": intercept,
+        "standardize": standardize,
+        "l2": l2,
+        "learning_rate": learning_rate,
+        "sample_weight": s,
+        "max_iter": 30,
+        "tol": 0,
+        "history": True,
+    }
+    by_rows, by_moments = (fastgd.fit(X, y, precompute=choice, **options) for choice in (False, True))
+    assert (by_moments.n_iter, by_moments.n_passes, by_moments.verified) == (30, 2, True)
+    for column in ("theta", "gradient", "update", "cost"):
+        expected = by_rows.history[column]
+        np.testing.assert_allclose(by_moments.history[column], expected, rtol=1e-9, atol=1e-9 * abs(expected).max())
+
+
+def test_what_moments_find_is_verified_on_the_rows():
+    X, y, s = correlated(300, 3)
+    result = fastgd.fit(X, y, sample_weight=s, standardize=True, precompute=True, max_iter=100_000)
+    assert result.converged
+    assert result.cost == pytest.approx(fastgd.cost(X, y, result.theta, intercept=True, sample_weight=s), rel=1e-15)
+    r = X @ result.coef + result.intercept - y
+    assert (abs((s * r) @ X) <= 1e-7 * np.sqrt((s * r) @ r) * np.sqrt(s @ X**2)).all()
+
+
+def test_where_moments_lack_the_digits_the_descent_goes_on_over_the_rows(monkeypatch):
+    X, y, _ = correlated(300, 3)
+    moments_of = fitting.moments_of
+
+    def rough(rows):
+        moments = moments_of(rows)
+        return moments._replace(scatter=moments.scatter * (1 + 1e-4 * np.eye(4)))
+
+    monkeypatch.setattr(fitting, "moments_of", rough)
+    options = {"standardize": True, "max_iter": 100_000}
+    result = fastgd.fit(X, y, precompute=True, **options)
+    exact = fastgd.fit(X, y, precompute=False, **options)
+    assert result.converged
+    assert result.n_passes > 2
+    np.testing.assert_allclose(result.theta, exact.theta, rtol=1e-4)
+
+
+def test_data_on_a_line_converge_by_moments_too():
+    x = np.linspace(0, 1, 50)
+    result = fastgd.fit(x, 3 * x + 1, precompute=True, standardize=True)
+    assert result.converged
+    np.testing.assert_allclose(result.theta, [1, 3], rtol=1e-7)
+
+
+def test_many_rows_are_summed_up_first_and_few_are_not():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100_000, 5)), rng.normal(size=100_000)
+    assert fastgd.fit(X, y).n_passes == 2
+    assert fastgd.fit(X[:100], y[:100]).n_passes > 2
+    assert fastgd.fit(X, y, max_iter=2, tol=0, learning_rate=0.1).n_passes == 3
+
+
+def test_precomputing_pays_the_more_rows_and_answers_there_are():
+    assert not precomputing_pays(10**9, 100, 0)
+    assert not precomputing_pays(100, 3, 10**6)
+    assert precomputing_pays(10**6, 100, 10)
+    for n_features in (1, 30, 1000):
+        by_answers = [precomputing_pays(10**7, n_features, n) for n in range(100)]
+        by_rows = [precomputing_pays(10**n, n_features, 100) for n in range(10)]
+        assert by_answers == sorted(by_answers)
+        assert by_rows == sorted(by_rows)
+        assert by_answers[-1]
+        assert by_rows[-1]
+
+
+@pytest.mark.parametrize("precompute", [True, "auto"])
+def test_a_fit_by_moments_names_what_is_not_finite(precompute, monkeypatch):
+    monkeypatch.setattr(fitting, "precomputing_pays", lambda *_: True)
+    X, y, _ = correlated(50, 3)
+    X[20, 1] = np.nan
+    with pytest.raises(ValueError, match=r"X in row 20, column 1.*a fit needs finite numbers"):
+        fastgd.fit(X, y, precompute=precompute)
+
+
+def test_squares_beyond_float64_are_left_to_the_rows(monkeypatch):
+    monkeypatch.setattr(fitting, "precomputing_pays", lambda *_: True)
+    X, y, _ = correlated(50, 1)
+    y = y * 1e155
+    with pytest.raises(ValueError, match="precompute=False"):
+        fastgd.fit(X, y, precompute=True)
+    assert fastgd.fit(X, y, learning_rate=1e-3, max_iter=2, tol=0).n_passes > 2
+
+
+@pytest.mark.parametrize("precompute", ["yes", 1, None, np.array("auto")])
+def test_precompute_is_a_truth_value_or_auto(precompute):
+    with pytest.raises(TypeError, match=r'precompute=.*"auto"'):
+        fastgd.fit([1.0, 2.0], [1.0, 2.0], precompute=precompute)

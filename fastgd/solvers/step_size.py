@@ -10,7 +10,7 @@ _Vector = NDArray[np.float64]
 
 # Up to here the Hessian's whole spectrum is found, one product per parameter. Beyond, the largest eigenvalue is within
 # 1e-3 of the Krylov space's after far fewer, and the smallest is bounded only.
-_MAX_PRODUCTS = 32
+MAX_PRODUCTS = 32
 _ENOUGH = 1e-3
 
 
@@ -52,7 +52,7 @@ def spectrum(product: Callable[[_Vector], _Vector], n_parameters: int) -> Spectr
     ----------
     .. [1] B. N. Parlett, "The Symmetric Eigenvalue Problem", SIAM 1998, chapter 13.
     """
-    n_products = min(n_parameters, _MAX_PRODUCTS)
+    n_products = min(n_parameters, MAX_PRODUCTS)
     directions = np.zeros((n_products + 1, n_parameters))
     tridiagonal = np.zeros((n_products + 1, n_products + 1))
     direction = np.random.default_rng(0).standard_normal(n_parameters)  # the same every time; no matrix singles it out

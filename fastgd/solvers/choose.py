@@ -1,0 +1,28 @@
+"""Which way to the minimum costs least, by a model of what each takes."""
+
+# Measured on two cores of a Xeon (Emerald Rapids): the moments of k features take as long as 3 + k/40 passes over the rows. A
+# pass takes 3 us and 0.35 ns for each value; an answer from the moments 10 us and 0.25 ns for each of theirs.
+_MOMENTS_IN_PASSES, _FEATURES_PER_PASS = 3.0, 40.0
+_PASS, _PASS_PER_VALUE = 3e-6, 0.35e-9
+_ANSWER, _ANSWER_PER_VALUE = 10e-6, 0.25e-9
+
+
+def precomputing_pays(n_samples: int, n_features: int, n_answers: int) -> bool:
+    """Tell whether to take the moments first, and let them answer instead of the rows.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        The shape of X.
+    n_answers : int
+        How many gradients and products with the Hessian are expected.
+
+    Returns
+    -------
+    bool
+        Whether that is sooner, with the pass at the end that verifies the result.
+    """
+    one_pass = _PASS + _PASS_PER_VALUE * n_samples * n_features
+    answer = _ANSWER + _ANSWER_PER_VALUE * n_features**2
+    moments = (_MOMENTS_IN_PASSES + n_features / _FEATURES_PER_PASS) * one_pass
+    return moments + n_answers * answer + one_pass < n_answers * one_pass
