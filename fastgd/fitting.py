@@ -194,15 +194,13 @@ def fit(
         run = _Run(objective, at, history, callback, errors, bar)
         stopping = Stopping(objective, scales, tol) if tol and scales is not None else None
         ending = run.descend(gradient_descent(objective, at, float(learning_rate)), max_iter, stopping)
-        n_passes = objective.n_passes + (scales is not None)
+        on_rows = objective if moments is None else objective_of(rows)
         if moments is not None:
-            on_rows = objective_of(rows)
             run.last = at = on_rows.evaluate(run.last.theta)
             if ending in _CONVERGED and scales is not None:
                 # The last digits may be those of the residuals, which moments do not have.
                 solver = gradient_descent(on_rows, at, float(learning_rate))
                 ending = run.descend(solver, max_iter, Stopping(on_rows, scales, tol))
-            n_passes = 1 + on_rows.n_passes
         if ending == "max_iter" and run.walked_away():
             ending = "diverged"
         failed = ending == "diverged" or (ending == "max_iter" and tol > 0)
@@ -221,7 +219,7 @@ def fit(
         condition=None if found is None else found.condition,
         feature_names=None,
         n_iter=run.n_iter,
-        n_passes=n_passes,
+        n_passes=on_rows.n_passes + (moments is not None or scales is not None),
         converged=ending in _CONVERGED,
         verified=True,  # the last gradient is of a true pass over the rows in any case
         message=message,

@@ -530,3 +530,11 @@ def test_squares_beyond_float64_are_left_to_the_rows(monkeypatch):
 def test_precompute_is_a_truth_value_or_auto(precompute):
     with pytest.raises(TypeError, match=r'precompute=.*"auto"'):
         fastgd.fit([1.0, 2.0], [1.0, 2.0], precompute=precompute)
+
+
+@pytest.mark.parametrize(("precompute", "n_passes"), [(False, 1 + 1 + 3 + 4), (True, 1 + 1)])
+def test_every_pass_over_the_rows_is_counted(precompute, n_passes):
+    X, y, _ = correlated(100, 3)
+    with pytest.warns(fastgd.ConvergenceWarning):  # which takes the spectrum, for what it has to say
+        result = fastgd.fit(X, y, learning_rate=1e-6, max_iter=3, precompute=precompute)
+    assert result.n_passes == n_passes
