@@ -6,9 +6,13 @@ import time
 import numpy as np
 
 from fastgd.kernels.dense import dense
+from fastgd.kernels.signals import compiled_meet
 from fastgd.rows import arrays, parallel
 
 from .common import GRADIENTS, rows
+
+# Looks at a counter before a waiting thread goes back to Python for a moment.
+_LOOKS = 10_000
 
 
 class Overhead:
@@ -27,17 +31,31 @@ class Overhead:
 
 
 class Threads:
-    """Handing a pass without work to the workers, and collecting it."""
+    """Handing a pass without work to the workers, and collecting it: each takes a part, and the first waits for the others."""
 
     param_names = ["n_threads"]
     params = [[2, 3, 4, 8]]
 
     def setup(self, n_threads):
-        self.time_empty_pass(n_threads)
+        self.meet = compiled_meet()
+        self.time_meeting(n_threads)
 
-    def time_empty_pass(self, n_threads):
-        parts = iter(range(n_threads))
-        parallel.share(lambda _bell: next(parts, None) is not None, n_threads)
+    def time_meeting(self, n_threads):
+        numbers, here = iter(range(n_threads)), np.zeros(1, np.int64)
+
+        def take(bell):
+            number = next(numbers, None)
+            if number is None:
+                return False
+            if number:
+                self.meet(here, 1, bell, -1, 1)
+                return True
+            n_here = self.meet(bell, 1, here, 0, _LOOKS)
+            while n_here < n_threads - 1:
+                n_here = self.meet(bell, 0, here, n_here, _LOOKS)
+            return True
+
+        parallel.share(take, n_threads)
 
 
 class Blocks:
