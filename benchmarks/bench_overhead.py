@@ -4,14 +4,16 @@ import statistics
 import time
 
 import numpy as np
+from numba import carray, types
 
+from fastgd.kernels import mailbox
 from fastgd.kernels.dense import dense
-from fastgd.kernels.signals import compiled_meet
+from fastgd.kernels.signals import add, look
 from fastgd.rows import arrays, parallel
 
 from .common import GRADIENTS, rows
 
-# Looks at a counter before a waiting thread goes back to Python for a moment.
+# Looks at a number before a waiting thread goes back to Python for a moment.
 _LOOKS = 10_000
 
 
@@ -30,32 +32,30 @@ class Overhead:
         self.gradient(*self.args)
 
 
+def roll_call(environment, number):
+    """Say that one is there; or, on the calling thread, wait until the others have."""
+    cells = carray(environment, 1)
+    if number:
+        add(cells, 0, -1)
+        return mailbox.DONE
+    for _ in range(_LOOKS):
+        if look(cells, 0) == 0:
+            return mailbox.DONE
+    return mailbox.MORE
+
+
 class Threads:
-    """Handing a pass without work to the workers, and collecting it: each takes a part, and the first waits for the others."""
+    """Handing a job without work to the workers, and collecting it: the calling thread waits until each has come."""
 
     param_names = ["n_threads"]
     params = [[2, 3, 4, 8]]
 
     def setup(self, n_threads):
-        self.meet = compiled_meet()
-        self.time_meeting(n_threads)
+        self.job = mailbox.compiled_job(roll_call, types.int64)
+        self.time_roll_call(n_threads)
 
-    def time_meeting(self, n_threads):
-        numbers, here = iter(range(n_threads)), np.zeros(1, np.int64)
-
-        def take(bell):
-            number = next(numbers, None)
-            if number is None:
-                return False
-            if number:
-                self.meet(here, 1, bell, -1, 1)
-                return True
-            n_here = self.meet(bell, 1, here, 0, _LOOKS)
-            while n_here < n_threads - 1:
-                n_here = self.meet(bell, 0, here, n_here, _LOOKS)
-            return True
-
-        parallel.share(take, n_threads)
+    def time_roll_call(self, n_threads):
+        parallel.run(self.job.address, np.array([n_threads - 1]), lambda: None, n_threads)
 
 
 class Blocks:

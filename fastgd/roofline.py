@@ -271,7 +271,7 @@ def _read(values: NDArray[Any], n_threads: int) -> None:
     """Sum an array on several threads, each of which takes the next eight blocks."""
     add, starts = compiled_plain_sum(values.dtype.name), iter(range(0, len(values), 8 * BLOCK_VALUES))
 
-    def take(_bell: parallel.Counter) -> bool:
+    def take() -> bool:
         start = next(starts, None)
         if start is not None:
             add(values[start : start + 8 * BLOCK_VALUES])

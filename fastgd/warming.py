@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 
 from fastgd import validation
-from fastgd.kernels import few
-from fastgd.kernels.blocks import compiled_sum_parts
+from fastgd.kernels import few, mailbox
+from fastgd.kernels.blocks import compiled_pass
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import gram
 from fastgd.kernels.jit import Kind
-from fastgd.kernels.signals import compiled_meet
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.kernels.whole_rows import MAX_FEATURES as MAX_WHOLE
 
@@ -45,23 +44,24 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
     --------
     >>> import fastgd
     >>> fastgd.warmup(2, dtypes=["float64"])
-    18
+    25
     """
     counts = _EVERY_KERNEL if n_features is None else validation.feature_counts(n_features)
     kinds = [kind for dtype in validation.float_dtypes(dtypes) for kind in _kinds(dtype)]
     layouts = [(k, by_columns) for k in counts for by_columns in (False, True) if k > 1 or not by_columns]
     gradients = {id(kernel): kernel for kernel in (dense(*layout) for layout in layouts)}.values()
     moments = [gram(by_columns) for by_columns in sorted({by_columns for _, by_columns in layouts})]
-    n_ready = 2
+    n_ready = 1 + len(mailbox.FUNCTIONS)
     for kind in kinds:
         _, y, _ = kind
         kernels = [*gradients, *moments] if y else gradients  # moments are of y, too
         for kernel in kernels:
             kernel[kind]
-        compiled_sum_parts(kind)
-        n_ready += len(kernels) + 1
+        compiled_pass(kind)
+        n_ready += len(kernels) + 2
     compiled_sum_nonnegative()
-    compiled_meet()
+    for function in mailbox.FUNCTIONS:
+        mailbox.compiled(function)
     return n_ready
 
 

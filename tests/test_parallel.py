@@ -13,11 +13,10 @@ import pytest
 from block_sizes import set_block_values
 
 import fastgd
-from fastgd.kernels import signals
-from fastgd.kernels.signals import compiled_meet
+from fastgd.kernels import mailbox, signals
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
-from fastgd.rows.parallel import share
+from fastgd.rows.parallel import run, share
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def each(task, n_parts):
     """Return what takes one of the parts 0 to n_parts, for `share`."""
     numbers = iter(range(n_parts))
 
-    def take(_bell):
+    def take():
         i = next(numbers, None)
         if i is not None:
             task(i)
@@ -73,7 +72,7 @@ def test_each_part_is_done_once(n_threads, n_parts):
 def test_each_thread_takes_parts_until_there_are_no_more(n_threads):
     answers = []
 
-    def take(_bell):
+    def take():
         answers.append(len(answers) < 100)
         return answers[-1]
 
@@ -91,20 +90,6 @@ def test_several_threads_take_part():
     share(each(task, 12), 3)
     assert len(names) == 3
     assert threading.current_thread().name in names
-
-
-def test_all_threads_of_a_pass_have_the_same_bell():
-    bells = []
-
-    def take(bell):
-        time.sleep(0.002)
-        bells.append(bell)
-        return len(bells) < 12
-
-    share(take, 3)
-    assert len({id(bell) for bell in bells}) == 1
-    assert bells[0].dtype == np.int64
-    assert bells[0].shape == (1,)
 
 
 def strided(X):
@@ -159,8 +144,8 @@ def test_a_pass_of_real_size_has_the_same_bits_for_any_number_of_threads():
 
 def test_small_passes_stay_on_one_thread(monkeypatch):
     n_threads = []
-    monkeypatch.setattr(parallel, "share", lambda take, n: n_threads.append(n) or share(take, n))
-    for n_samples in (1 << 18, (1 << 18) - 1):  # two blocks and more
+    monkeypatch.setattr(parallel, "run", lambda *args: n_threads.append(args[-1]) or run(*args))
+    for n_samples in (3 << 16, (3 << 16) - 1):  # three blocks
         fastgd.gradient(np.ones((n_samples, 2)), np.ones(n_samples), np.ones(2), n_threads=2)
     assert n_threads == [2]
 
@@ -207,30 +192,25 @@ def test_no_worker_runs_on_after_the_pass():
     assert len(late) == count < 10
 
 
-@pytest.mark.parametrize("awake", [False, True])
+@pytest.mark.parametrize("n_threads", [2, 64])  # which wait awake, or not
 @pytest.mark.parametrize("seconds", [0.0, 0.0001, 0.05])
-def test_a_part_that_a_worker_has_taken_is_done_though_the_caller_finds_no_more(seconds, awake):
+def test_a_part_that_a_worker_has_taken_is_done_though_the_caller_finds_no_more(seconds, n_threads):
     taken, done = threading.Event(), []
 
-    def take(_bell):
+    def take():
+        if threading.current_thread() is threading.main_thread():
+            assert taken.wait(5)
+            return False
         taken.set()
         time.sleep(seconds)  # the caller closes the pass between the taking and the doing
         done.append(0)
         return False
 
-    work = parallel._Work(take, awake=awake)
-    parallel._Pool().help(work, 1)
-    assert taken.wait(5)
-    work.close()
-    assert done == [0]
-
-
-def test_nobody_begins_to_help_when_the_pass_is_closed():
-    done = []
-    work = parallel._Work(each(done.append, 5), awake=False)
-    work.close()
-    assert not work.help(parallel._counter())
-    assert done == []
+    share(take, n_threads)
+    n_done = len(done)
+    assert n_done >= 1
+    time.sleep(0.01)
+    assert len(done) == n_done
 
 
 def test_a_pass_ends_however_its_threads_come_and_go():
@@ -243,75 +223,145 @@ def test_a_pass_ends_however_its_threads_come_and_go():
         n_passes = 0
         while time.monotonic() < end:
             numbers = iter(range(12))
-            parallel.share(lambda bell: next(numbers, None) is not None, 16 if n_passes % 2 else 2)
+            parallel.share(lambda: next(numbers, None) is not None, 16 if n_passes % 2 else 2)
             n_passes += 1
     """
     subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
 
 
 @numba.njit(nogil=True)
-def add_often(counter, amount, seen):
-    for i in range(len(seen)):
-        seen[i] = signals.add(counter, amount)
+def add_often(cells, i, amount, seen):
+    for place in range(len(seen)):
+        seen[place] = signals.add(cells, i, amount)
 
 
 def test_adding_from_several_threads_loses_nothing_and_gives_each_its_own_number():
-    counter, seen = np.zeros(1, np.int64), np.empty((4, 200_000), np.int64)
-    add_often(counter, 1, seen[0, :0])
-    in_threads(*(lambda own=own: add_often(counter, 1, own) for own in seen))
-    assert counter[0] == seen.size
+    cells, seen = np.zeros(3, np.int64), np.empty((4, 200_000), np.int64)
+    add_often(cells, 1, 1, seen[0, :0])
+    in_threads(*(lambda own=own: add_often(cells, 1, 1, own) for own in seen))
+    assert cells.tolist() == [0, seen.size, 0]
     assert (np.sort(seen, axis=None) == np.arange(seen.size)).all()
     assert (np.diff(seen) > 0).all()
 
 
-def test_meeting_from_several_threads_loses_nothing():
-    meet, counter, other = compiled_meet(), np.zeros(1, np.int64), np.zeros(1, np.int64)
-
-    def call(amount):
-        for _ in range(20_000):
-            meet(counter, amount, other, 0, 2)
-
-    in_threads(*(lambda amount=amount: call(amount) for amount in (1, 2, 3, -1)))
-    assert counter[0] == 5 * 20_000
-    assert other[0] == 0
+@numba.njit(nogil=True)
+def pass_tokens(cells, n, seen):
+    for place in range(n):
+        seen[place] = signals.exchange(cells, 0, seen[place])
 
 
-def test_who_waits_goes_on_when_the_counter_changes():
-    meet, mine, theirs = compiled_meet(), np.zeros(1, np.int64), np.zeros(1, np.int64)
-    minutes = 10**10
-    threading.Timer(0.05, lambda: theirs.fill(3)).start()
-    assert meet(mine, 2, theirs, 0, minutes) == 3
-    assert meet(mine, 2, theirs, 0, minutes) == 3
-    assert mine[0] == 4
+def test_exchanging_from_several_threads_keeps_each_value_once():
+    cells, seen = np.zeros(1, np.int64), np.arange(1, 400_001).reshape(4, -1)
+    pass_tokens(cells, 0, seen[0])
+    in_threads(*(lambda own=own: pass_tokens(cells, len(own), own) for own in seen))
+    assert sorted([*seen.ravel().tolist(), cells[0]]) == list(range(400_001))
 
 
-def test_two_threads_meet():
-    meet, left, right = compiled_meet(), np.zeros(1, np.int64), np.zeros(1, np.int64)
-
-    def play(mine, theirs):
-        for turn in range(50):
-            assert meet(mine, 1, theirs, turn, 10**10) > turn
-
-    in_threads(lambda: play(left, right), lambda: play(right, left))
-    assert (left[0], right[0]) == (50, 50)
+@numba.njit(nogil=True)
+def lock_and_count(lock, counts, n):
+    for _ in range(n):
+        while not signals.replace(lock, 1, 5, 6):
+            pass
+        counts[0] = counts[0] + 1  # not in one step: only the lock keeps the threads apart
+        signals.replace(lock, 1, 6, 5)
 
 
-@pytest.mark.parametrize("n_looks", [0, 1, 1000])
-def test_who_waits_in_vain_goes_on_after_that_many_looks(n_looks):
-    mine, theirs = np.zeros(1, np.int64), np.full(1, 7)
-    assert compiled_meet()(mine, 1, theirs, 7, n_looks) == 7
-    assert (mine[0], theirs[0]) == (1, 7)
+def test_replacing_succeeds_for_one_of_several_threads_only():
+    lock, counts = np.array([0, 5]), np.zeros(1)
+    lock_and_count(lock, counts, 0)
+    in_threads(*[lambda: lock_and_count(lock, counts, 50_000)] * 2)
+    assert (lock.tolist(), counts[0]) == ([0, 5], 100_000)
 
 
-def test_who_does_not_look_sees_no_change():
-    mine, theirs = np.zeros(1, np.int64), np.full(1, 7)
-    assert compiled_meet()(mine, 1, theirs, 6, 0) == 6
-    assert compiled_meet()(mine, 1, theirs, 6, 1) == 7
+@numba.njit(nogil=True)
+def look(cells, i):
+    return signals.look(cells, i)
 
 
-def test_one_can_wait_for_the_counter_that_one_adds_to():
-    counter = np.full(1, 3)
-    assert compiled_meet()(counter, -1, counter, 3, 1) == 2
+def test_looking_changes_nothing():
+    cells = np.arange(3)
+    assert [look(cells, i) for i in range(3)] == cells.tolist() == [0, 1, 2]
+
+
+def counting_job(environment, number):
+    """Add 1 to the first cell, and to that of the thread; there is more to do for the calling thread until that is 3."""
+    cells = numba.carray(environment, 20)
+    signals.add(cells, 0, 1)
+    mine = signals.add(cells, 1 + number, 1)
+    return mailbox.MORE if mine < 2 else mailbox.DONE
+
+
+def failing_job(environment, number):
+    """Have no memory on the threads of which cell 0 says so."""
+    cells = numba.carray(environment, 20)
+    signals.add(cells, 1, 1)
+    if (cells[0] == 0) == (number == 0):
+        raise MemoryError
+    while number == 0 and signals.look(cells, 1) < 2:
+        pass
+    return mailbox.DONE
+
+
+def address_of(function):
+    jobs.append(mailbox.compiled_job(function, numba.types.int64))
+    return jobs[-1].address
+
+
+jobs = []
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 16])
+def test_a_job_is_called_by_each_thread_until_there_is_no_more(n_threads):
+    job = address_of(counting_job)
+    n_helpers = []
+    for _ in range(200):
+        cells = np.zeros(20, np.int64)
+        run(job, cells, lambda: None, n_threads)
+        assert cells[1] == 3
+        assert set(cells[2 : 1 + n_threads].tolist()) <= {0, 3}  # a worker that comes too late is not waited for
+        assert not cells[1 + n_threads :].any()
+        assert cells[0] == cells[1:].sum()
+        n_helpers.append(np.count_nonzero(cells[2:]))
+    assert (max(n_helpers) > 0) == (n_threads > 1)
+
+
+@pytest.mark.parametrize("culprit", [0, 1], ids=["the caller", "a worker"])
+def test_a_thread_without_memory_is_told(culprit):
+    job = address_of(failing_job)
+    for _ in range(20):
+        with pytest.raises(MemoryError, match=r"n_threads=2 .* take fewer threads"):
+            run(job, np.array([culprit, *[0] * 19]), lambda: None, 2)
+    run(address_of(counting_job), np.zeros(20, np.int64), lambda: None, 2)
+
+
+def test_a_mailbox_fills_a_line_of_the_cache():
+    for _ in range(20):
+        box = mailbox.new()
+        assert box.ctypes.data % 64 == 0
+        assert (box.nbytes, box.any()) == (64, False)
+
+
+def test_a_worker_that_has_not_begun_is_let_off():
+    box = mailbox.new()
+    ring, collect, serve = map(mailbox.compiled, (mailbox.ring, mailbox.collect, mailbox.serve))
+    assert not ring(box, 0, 0, 1, 0)
+    assert collect(box, 0)
+    assert not serve(box)  # it goes to sleep
+    assert box[mailbox.STATE] == mailbox.ASLEEP
+    assert ring(box, 0, 0, 1, 0)
+    assert collect(box, 0)
+    assert not serve(box)
+
+
+def test_a_worker_is_busy_until_it_comes_back_from_python():
+    box = mailbox.new()
+    ring, collect, serve = map(mailbox.compiled, (mailbox.ring, mailbox.collect, mailbox.serve))
+    ring(box, 0, 0, 1, 3)
+    assert serve(box)
+    assert not collect(box, 0)
+    assert not collect(box, 100)
+    assert not serve(box)
+    assert collect(box, 0)
 
 
 def test_threads_of_the_caller_can_meet_in_the_pool(small_blocks):

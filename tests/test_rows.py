@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from block_sizes import set_block_values
 
-from fastgd.kernels.blocks import compiled_sum_parts
+from fastgd.kernels import blocks as compiled_blocks
+from fastgd.kernels import mailbox
 from fastgd.kernels.dense import dense
 from fastgd.kernels.jit import BLOCK_VALUES
 from fastgd.rows import arrays
 from fastgd.rows.arrays import ArrayRows, short_pass, total_weight
-from fastgd.rows.blocks import Blocks, Fold, subtrees
+from fastgd.rows.blocks import Blocks, Fold, plan
 
 
 @pytest.fixture(params=[1 << 20, 7, 1], ids=["one block", "many blocks", "a block for each row"])
@@ -53,7 +54,7 @@ def subtree_sizes(parts, n_blocks):
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7, 16, 64, 1000])
 def test_subtrees_cover_each_block_once_in_order_and_never_grow(n_threads):
     for n_blocks in (*range(1, 300), 1000, 2**12 - 1, 2**12, 2**12 + 1, 12_345, 99_999):
-        sizes = subtree_sizes(subtrees(n_blocks, n_threads), n_blocks)
+        sizes = subtree_sizes(plan(n_blocks, n_threads).parts, n_blocks)
         assert (np.diff(sizes) <= 0).all()
         assert sizes[0] <= 256  # or Ctrl-C waits for long
 
@@ -61,7 +62,7 @@ def test_subtrees_cover_each_block_once_in_order_and_never_grow(n_threads):
 @pytest.mark.parametrize("n_threads", [2, 3, 7, 16])
 def test_a_subtree_is_a_small_share_of_what_is_left(n_threads):
     for n_blocks in (*range(1, 300), 12_345):
-        sizes = subtree_sizes(subtrees(n_blocks, n_threads), n_blocks)
+        sizes = subtree_sizes(plan(n_blocks, n_threads).parts, n_blocks)
         left = n_blocks - np.cumsum(sizes) + sizes
         assert ((sizes == 1) | (2 * n_threads * sizes <= left)).all()
         assert sizes[-1] == 1
@@ -69,7 +70,7 @@ def test_a_subtree_is_a_small_share_of_what_is_left(n_threads):
 
 def test_one_thread_takes_as_few_subtrees_as_there_can_be():
     for n_blocks in range(1, 600):
-        assert len(subtrees(n_blocks, 1)) == n_blocks // 256 + (n_blocks % 256).bit_count()
+        assert len(plan(n_blocks, 1).parts) == n_blocks // 256 + (n_blocks % 256).bit_count()
 
 
 def tree(vectors):
@@ -101,52 +102,66 @@ def test_fold_adds_whole_numbers_exactly(n_blocks):
     assert fold(vectors.astype(np.float64), range(n_blocks)).tolist() == vectors.sum(axis=0).tolist()
 
 
-def random_cut(n_blocks, rng):
-    """Cut blocks into complete subtrees of any size, in any order."""
-    parts, first = [], 0
-    while first < n_blocks:
-        fitting = [level for level in range(8) if first % (1 << level) == 0 and first + (1 << level) <= n_blocks]
-        level = rng.choice(fitting)
-        parts.append((level, first >> level))
-        first += 1 << level
-    subtree_sizes(np.array(parts), n_blocks)
-    return rng.permutation(np.array(parts, np.int64))
+def paths(a_plan):
+    """Return for each part the nodes above it, the last one's own parent included."""
+    n_parts = len(a_plan.parts)
+    result = []
+    for part in range(n_parts):
+        node, path = part, []
+        while node < 2 * n_parts - 1:
+            node = int(a_plan.parents[node])
+            path.append(node)
+        result.append(path)
+    return result
 
 
-@pytest.mark.parametrize("n_blocks", [1, 2, 3, 5, 8, 13, 31, 32, 33, 100, 255])
-def test_fold_takes_in_subtrees_whatever_the_cut_and_the_order(n_blocks):
-    rng = np.random.default_rng(n_blocks)
-    vectors = list(rng.normal(size=(n_blocks, 5)))
-    cuts = [random_cut(n_blocks, rng) for _ in range(20)] + [subtrees(n_blocks, n) for n in (1, 2, 3, 16)]
-    for parts in cuts:
-        fold = Fold(n_blocks)
-        for level, place in parts.tolist():
-            fold.add(place, tree(vectors[place << level : (place + 1) << level]).copy(), level)
-        assert fold.total().tobytes() == tree(vectors).tobytes()
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 7, 16])
+def test_a_plan_adds_the_parts_as_the_tree_is(n_threads):
+    for n_blocks in (*range(1, 70), 255, 256, 257, 1000, 12_345):
+        a_plan = plan(n_blocks, n_threads)
+        values = list(np.random.default_rng(n_blocks).normal(size=n_blocks))
+        n_parts = len(a_plan.parts)
+        nodes = {i: tree(values[p << level : (p + 1) << level]) for i, (level, p) in enumerate(a_plan.parts.tolist())}
+        children = {}
+        for node, parent in enumerate(a_plan.parents.tolist()):
+            children.setdefault(parent, []).append(node)
+        assert children.pop(2 * n_parts - 1) == [2 * n_parts - 2]
+        for node in range(n_parts, 2 * n_parts - 1):  # children come before their parent
+            left, right = children[node]
+            nodes[node] = nodes[left] + nodes[right]
+        assert nodes[2 * n_parts - 2] == tree(values)
 
 
-def sum_parts(kernel, kind, given, n_samples, n_rows, parts, n_at_once, n_enough):
-    """Call the compiled function until no parts are left; return their sums, by part."""
-    X, y, s, theta = given
-    n_features = len(theta) - 1
-    next_part, bell = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    stack = np.full((1 + parts[:, 0].max(), 2 + n_features), np.nan)
-    address, results, n_calls = kernel.address(kind), {}, 0
-    while True:
-        taken, sums = np.full(n_at_once, -1), np.full((n_at_once, 2 + n_features), np.nan)
-        n_taken = compiled_sum_parts(kind)(
-            address, X, parts, next_part, bell, n_rows, n_samples, y, s, theta, stack, n_enough, taken, sums
-        )
-        n_calls += 1
-        assert bell[0] == n_calls
-        n_blocks = (1 << parts[taken[:n_taken], 0]).sum()
-        # It stops as soon as it has enough, or no room.
-        assert n_blocks - (1 << parts[taken[n_taken - 1], 0]) < n_enough
-        assert n_blocks >= n_enough or n_taken == n_at_once or next_part[0] >= len(parts)
-        results |= dict(zip(taken[:n_taken].tolist(), sums, strict=False))
-        if next_part[0] >= len(parts):
-            assert sorted(results) == list(range(len(parts)))
-            return results
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
+def test_a_plan_has_slots_for_all_that_can_wait_at_a_time(n_threads):
+    rng = np.random.default_rng(n_threads)
+    for n_blocks in (1, 2, 3, 10, 64, 100, 1000, 12_345):
+        a_plan = plan(n_blocks, n_threads)
+        way, most = paths(a_plan), 0
+        for _ in range(20):
+            waiting, at_work, next_part = set(), [], 0
+            while next_part < len(way) or at_work:
+                if next_part < len(way) and len(at_work) < n_threads:
+                    at_work.append(next_part)
+                    next_part += 1
+                    continue
+                # All but the oldest are quick in one run of two, so that as much waits for it as there can be.
+                part = at_work.pop(rng.integers(len(at_work)) if _ % 2 else -1)
+                most = max(most, len(waiting) + 1)
+                for node in way[part]:
+                    if node not in waiting:
+                        waiting.add(node)
+                        break
+                    waiting.remove(node)
+            assert len(waiting) == 1
+        assert most + n_threads - 1 <= a_plan.n_slots or a_plan.n_slots == len(way)
+
+
+def test_a_plan_is_kept_and_cannot_be_changed():
+    assert plan(1000, 2) is plan(1000, 2)
+    for array in plan(1000, 2)[:2]:
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
 
 
 @pytest.mark.parametrize(
@@ -173,15 +188,62 @@ def test_compiled_blocks_are_added_as_the_tree_is_whatever_the_cut(n_features, b
             vectors.append(sums[: 2 + n_features])
         expected = tree(vectors)
         assert exact.error(expected, exact.sums(rows, y, theta, s), exact.sums_bound(rows, y, theta, s)) <= 1
-        for n_at_once, n_enough in ((1, 9), (2, 1), (3, 2), (64, 5), (64, 1000)):
-            parts = random_cut(len(vectors), rng)
-            fold = Fold(len(vectors))
-            results = sum_parts(kernel, kind, (X, y, s, theta), n_samples, n_rows, parts, n_at_once, n_enough)
-            for part, sums in results.items():
-                level, place = parts[part].tolist()
-                assert sums.tobytes() == tree(vectors[place << level : (place + 1) << level]).tobytes()
-                fold.add(place, sums, level)
-            assert fold.total().tobytes() == expected.tobytes()
+        for n_threads in (1, 2, 5):
+            parts, parents, n_slots = plan(len(vectors), n_threads)
+            cells = np.zeros(compiled_blocks.REST + 2 * len(parts) + n_slots, np.int64)
+            stacks = np.full((n_threads, 1 + parts[0, 0], 2 + n_features), np.nan)
+            slots = np.full((n_slots, 2 + n_features), np.nan)
+            status, n_calls = mailbox.MORE, 0
+            while status == mailbox.MORE:
+                number = int(rng.integers(n_threads))
+                status = compiled_blocks.sum_parts(
+                    kernel.address(kind),
+                    X,
+                    n_rows,
+                    n_samples,
+                    y,
+                    s,
+                    theta,
+                    parts,
+                    parents,
+                    cells,
+                    stacks,
+                    slots,
+                    number,
+                )
+                n_calls += 1
+            assert cells[compiled_blocks.TAKEN] == len(parts) + 1
+            result = cells[compiled_blocks.REST + 2 * len(parts) - 1] - 1
+            assert slots[result].tobytes() == expected.tobytes()
+            in_use = cells[compiled_blocks.REST + 2 * len(parts) :]
+            assert np.flatnonzero(in_use).tolist() == [result]
+
+
+def test_the_calling_thread_sums_some_blocks_at_a_time_and_the_others_all():
+    kernel, kind = dense(1, False), ("d", "d", False)
+    n_blocks = 3 * compiled_blocks.BLOCKS_AT_ONCE
+    X, y, theta = np.ones((n_blocks, 1)), np.zeros(n_blocks), np.ones(1)
+    parts, parents, n_slots = plan(n_blocks, 1)
+    for number, n_calls in ((0, 4), (1, 1)):
+        cells = np.zeros(compiled_blocks.REST + 2 * len(parts) + n_slots, np.int64)
+        slots = np.empty((n_slots, 3))
+        arguments = (
+            kernel.address(kind),
+            X,
+            1,
+            n_blocks,
+            y,
+            None,
+            theta,
+            parts,
+            parents,
+            cells,
+            np.empty((2, 9, 3)),
+            slots,
+        )
+        answers = [compiled_blocks.sum_parts(*arguments, number) for _ in range(n_calls)]
+        assert answers == [mailbox.MORE] * (n_calls - 1) + [mailbox.DONE]
+        assert slots[cells[compiled_blocks.REST + 2 * len(parts) - 1] - 1].tolist() == [n_blocks] * 3
 
 
 def test_fold_holds_one_vector_for_each_level_of_the_tree():

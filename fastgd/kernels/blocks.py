@@ -1,20 +1,38 @@
-"""A kernel over many blocks in a single call: what Python would do for each block takes as long as a good part of the block."""
+"""A pass of a kernel over many blocks, as a job for several threads; the blocks' sums are added in a fixed binary tree.
+
+In compiled code, as what Python would do for each block takes as long as a good part of the block.
+"""
 
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastgd.kernels.jit import Kind, compile_cached, kernel_arguments
-from fastgd.kernels.signals import COUNTER, add
+from fastgd.kernels.jit import FLAGS, Kind, compile_cached, kernel_arguments, readonly
+from fastgd.kernels.mailbox import DONE, MORE, Job, compiled_job
+from fastgd.kernels.signals import CELLS, add, exchange
+
+# What the caller sums at once, in blocks, some 20 ms: between two calls only there is a chance to interrupt the pass.
+BLOCKS_AT_ONCE = 256
+
+# How many integers hold the arguments of a pass.
+ENVIRONMENT_LENGTH = 128
+
+# Where in the cells of a pass the number of parts taken is; and where the rest begins, in another line of the cache.
+TAKEN, REST = 0, 8
 
 
-def sum_parts(kernel, X, parts, next_part, bell, n_rows, n_samples, y, s, theta, stack, n_blocks, taken, sums):
-    """Sum a kernel over parts of a training set that other threads have not taken, until these are enough blocks.
+@njit(**FLAGS)  # type: ignore[call-overload]
+def sum_parts(
+    kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots, number
+):  # numpydoc ignore=RT01
+    """Sum the parts of a pass that other threads have not taken.
 
-    A part is a complete subtree of the binary tree in which blocks are added.
+    A part is a complete subtree of the binary tree in which blocks are added. Parts and the nodes at which they are added are
+    numbered, the parts first.
 
     Parameters
     ----------
@@ -22,37 +40,37 @@ def sum_parts(kernel, X, parts, next_part, bell, n_rows, n_samples, y, s, theta,
         The address of the kernel's machine code.
     X, y, s, theta : array
         As the kernel takes them, but y and s of all rows.
-    parts : array of shape (n_parts, 2), int64
-        Level and place of each: of level l and place p are the 2^l blocks from p 2^l on.
-    next_part, bell : array of shape (1,), int64
-        How many parts have been taken, by all threads; and what is counted up to call other threads.
     n_rows, n_samples : int
         How many rows a block has, and how many there are; so the last block may have fewer.
-    stack : array of shape (levels + 1, n_sums), float64
-        Room for as many blocks' sums as can be waiting for their sibling.
-    n_blocks : int
-        How many blocks are enough; less than that are taken only if no part is left, or no room.
-    taken : array of shape (n,), int64
-        Receives the numbers of the parts.
-    sums : array of shape (n, n_sums), float64
-        Receives their sums.
+    parts : array of shape (n_parts, 2), int64
+        Level and place of each: of level l and place p are the 2^l blocks from p 2^l on.
+    parents : array of shape (2 n_parts - 1,), int64
+        The node at which a part or node is added to another.
+    cells : array of shape (REST + 2 n_parts + n_slots,), int64
+        Zeros at first. What the threads tell each other: how many parts have been taken, from `REST` on which slot waits at
+        which node (its number + 1), and which slots are in use.
+    stacks : array of shape (n_threads, levels + 1, n_sums), float64
+        Room for as many blocks' sums as can be waiting for their sibling within a part.
+    slots : array of shape (n_slots, n_sums), float64
+        Room for as many parts' sums as can be waiting. When all is done, those of the whole wait at node 2 n_parts - 1.
+    number : int
+        Which of the threads this is; number 0 returns after `BLOCKS_AT_ONCE` blocks.
 
     Returns
     -------
     int
-        How many parts were taken.
+        `DONE` if all parts have been taken, else `MORE`.
     """
-    add(bell, 1)
-    n_taken = 0
-    for place in range(taken.shape[0]):
-        if n_blocks <= 0:
-            break
-        part = add(next_part, 1)
-        if part >= parts.shape[0]:
-            break
-        taken[place] = part
+    n_parts = parts.shape[0]
+    stack = stacks[number]
+    n_blocks = 0
+    while number or n_blocks < BLOCKS_AT_ONCE:
+        part: int = add(cells, TAKEN, 1)
+        if part >= n_parts:
+            return DONE
         level = parts[part, 0]
         first = parts[part, 1] << level
+        n_blocks += 1 << level
         n_waiting = 0
         for block in range(1 << level):
             start = (first + block) * n_rows
@@ -64,28 +82,120 @@ def sum_parts(kernel, X, parts, next_part, bell, n_rows, n_samples, y, s, theta,
             carry = block
             while carry & 1:
                 n_waiting -= 1
-                for i in range(sums.shape[1]):
+                for i in range(slots.shape[1]):
                     stack[n_waiting, i] += stack[n_waiting + 1, i]
                 carry >>= 1
             n_waiting += 1
-        for i in range(sums.shape[1]):
-            sums[place, i] = stack[0, i]
-        n_blocks -= 1 << level
-        n_taken += 1
-    return n_taken
+        _hand_in(stack[0], part, n_parts, parents, cells, slots)
+    return MORE
+
+
+@njit(**FLAGS)  # type: ignore[call-overload]
+def _hand_in(sums, node, n_parts, parents, cells, slots):
+    """Add a part's sums to its sibling's where these wait, and so on up; the first of two leaves its own for the second."""
+    used = REST + 2 * n_parts
+    mine = 0
+    while exchange(cells, used + mine, 1):  # there are as many as can be in use
+        mine = (mine + 1) % slots.shape[0]
+    for i in range(sums.size):
+        slots[mine, i] = sums[i]
+    while True:
+        node = parents[node]
+        other = exchange(cells, REST + node, mine + 1) - 1
+        if other < 0:
+            return
+        for i in range(sums.size):
+            slots[mine, i] += slots[other, i]
+        exchange(cells, used + other, 0)
+
+
+def prepare(environment, kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots):
+    """Write down the arguments of `sum_parts`, except for the number; all must live until the work is done.
+
+    Parameters
+    ----------
+    environment : array of shape (ENVIRONMENT_LENGTH,), int64
+        What they are written to.
+    kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots : int or array
+        The arguments.
+    """
+    _write(environment, (kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots))
+
+
+def work(environment, number):
+    """Call `sum_parts` with what `prepare` has written down; a job.
+
+    Parameters
+    ----------
+    environment : pointer
+        Where that is.
+    number : int
+        Which of the threads this is.
+
+    Returns
+    -------
+    int
+        `DONE` if all parts have been taken, else `MORE`.
+    """
+    return sum_parts(*_read(environment), number)
+
+
+class Pass(NamedTuple):
+    """A pass over a kind of rows.
+
+    Attributes
+    ----------
+    prepare : callable
+        `prepare`, compiled.
+    job : Job
+        `work`.
+    """
+
+    prepare: Callable[..., None]
+    job: Job
 
 
 @cache
-def compiled_sum_parts(kind: Kind) -> Callable[..., int]:
-    """Return `sum_parts` for a kind of rows, compiled on first use."""
-    X, _start, _stop, y, s, theta, _scale, _sums = kernel_arguments(kind)
-    integer, matrix = types.intp, types.Array(types.float64, 2, "C")
-    parts = types.Array(types.int64, 2, "C")
-    signature = types.int64(
-        integer, X, parts, COUNTER, COUNTER, integer, integer, y, s, theta, matrix, integer, COUNTER, matrix
-    )
-    compiled: Callable[..., int] = compile_cached(sum_parts, signature)
-    return compiled
+def compiled_pass(kind: Kind) -> Pass:
+    """Return the pass over a kind of rows, compiled on first use."""
+    X, start, stop, y, s, theta, _scale, _sums = kernel_arguments(kind)
+    vectors, stacks = types.Array(types.float64, 2, "C"), types.Array(types.float64, 3, "C")
+    parts, parents = readonly(types.int64, 2), readonly(types.int64, 1)
+    arguments = types.intp, X, start, stop, y, s, theta, parts, parents, CELLS, stacks, vectors
+    (preparing,) = compile_cached(prepare, types.void(CELLS, *arguments)).overloads.values()
+    return Pass(preparing.entry_point, compiled_job(work, types.Tuple(arguments)))
+
+
+@intrinsic
+def _write(_context, environment, arguments):
+    """Write arguments into the memory of an array."""
+
+    def generate(context, builder, signature, args):
+        size = context.get_abi_sizeof(context.get_value_type(arguments))
+        if size > 8 * ENVIRONMENT_LENGTH:
+            raise AssertionError(f"ENVIRONMENT_LENGTH is {ENVIRONMENT_LENGTH}, but {size} bytes are needed")
+        values = args[1]
+        for i, kind in enumerate(arguments):
+            if isinstance(kind, types.Array):  # without its reference counter, which does not outlive this call
+                array = context.make_array(kind)(context, builder, builder.extract_value(values, i))
+                array.meminfo = array.parent = cgutils.get_null_value(array.meminfo.type)
+                values = builder.insert_value(values, array._getvalue(), i)
+        data = context.make_array(environment)(context, builder, args[0]).data
+        builder.store(values, builder.bitcast(data, values.type.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(environment, arguments), generate
+
+
+@intrinsic
+def _read(_context, environment):
+    """Return arguments that were written down."""
+
+    def generate(context, builder, signature, args):
+        arguments = context.get_value_type(signature.return_type)
+        return builder.load(builder.bitcast(args[0], arguments.as_pointer()), align=8)
+
+    return environment.dtype(environment), generate
 
 
 @intrinsic

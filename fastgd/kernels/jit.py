@@ -153,7 +153,7 @@ def kernel(block_rows: Callable[[int], int]) -> Callable[[Callable[..., None]], 
     return lambda function: Kernel(function, block_rows)
 
 
-def compile_cached(function: Callable[..., None], signature: Any) -> Any:
+def compile_cached(function: Callable[..., Any], signature: Any) -> Any:
     """Compile a function for one signature, through numba's cache on disk where that works.
 
     A cache that cannot be written, or that is damaged, costs the compile time and one warning, never the call.
@@ -191,5 +191,5 @@ def _warn_once(message: str) -> None:
         warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
-def _compile(function: Callable[..., None], signature: Any, *, cache: bool) -> Any:
+def _compile(function: Callable[..., Any], signature: Any, *, cache: bool) -> Any:
     return numba.njit(signature, cache=cache, **FLAGS)(function)  # type: ignore[call-overload]

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels.blocks import compiled_sum_parts
+from fastgd.kernels.blocks import ENVIRONMENT_LENGTH, REST, TAKEN, compiled_pass
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram
 from fastgd.kernels.jit import BLOCK_VALUES, Kernel, Kind
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows import parallel
-from fastgd.rows.blocks import MAX_SUBTREE, Blocks, Fold, subtrees
+from fastgd.rows.blocks import Blocks, Fold, plan
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -23,13 +23,9 @@ _FLOAT32 = np.dtype(np.float32)
 # Sample weights of a smaller sum lose their digits to underflow when they are multiplied with residuals.
 SMALLEST_TOTAL = 1e-290
 
-# What a thread sums in one compiled call, in blocks and in parts: some 20 ms. A call takes 80 us of Python, whose code the data
-# have driven out of the caches; but between two calls only there is a chance to interrupt the pass.
-_BLOCKS_AT_ONCE = MAX_SUBTREE
-_PARTS_AT_ONCE = 16
-
-# From here on a pass is shared among threads: sharing costs some 70 us, in which one thread reads 2^18 values.
-_MIN_SHARED_VALUES = 1 << 19
+# From here on a pass is shared among threads: sharing costs 15 us, or some 50 where the workers are asleep, in which one thread
+# reads 2^17 values.
+_MIN_SHARED_VALUES = 3 << 17
 
 # What numpy goes over several times stays in the second-level cache.
 _CACHED_VALUES = 1 << 16
@@ -220,51 +216,36 @@ class ArrayRows:
             sums = np.empty(kernel.n_sums(self.n_features))
             kernel[kind](self._X, 0, self.n_samples, y, self._s, theta, scale, sums)
             return sums
-        blocks = Blocks(self.n_samples, n_block_rows)
-        fold = Fold(len(blocks))
-        if self._in_place:
-            self._sum_in_place(kernel, kind, theta, y, blocks, fold)
-        else:
-            self._sum_converted(kernel, kind, theta, y, blocks, fold)
+        sum_blocks = self._sum_in_place if self._in_place else self._sum_converted
+        total = sum_blocks(kernel, kind, theta, y, Blocks(self.n_samples, n_block_rows))
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
-            return fold.total() * scale
+            return total * scale
 
-    def _sum_in_place(
-        self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks, fold: Fold
-    ) -> None:
-        n_sums = kernel.n_sums(self.n_features)
-        sum_parts, address = compiled_sum_parts(kind), kernel.address(kind)
-        n_threads = self._threads()
-        parts = subtrees(len(blocks), n_threads)
-        n_levels = 1 + int(parts[0, 0])
-        n_at_once = min(len(parts), max(1, min(_PARTS_AT_ONCE, BLOCK_VALUES // n_sums)))
-        next_part = np.zeros(1, np.int64)
+    def _sum_in_place(self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks) -> _Vector:
+        n_sums, n_threads = kernel.n_sums(self.n_features), self._threads()
+        (prepare, job), (parts, parents, n_slots) = compiled_pass(kind), plan(len(blocks), n_threads)
+        n_threads = min(n_threads, len(parts))
+        environment = np.empty(ENVIRONMENT_LENGTH, np.int64)
+        cells = np.zeros(REST + 2 * len(parts) + n_slots, np.int64)
+        stacks, slots = np.empty((n_threads, 1 + parts[0, 0], n_sums)), np.empty((n_slots, n_sums))
+        prepare(
+            environment, kernel.address(kind), self._X, blocks.n_rows, self.n_samples, y, self._s, theta,
+            parts, parents, cells, stacks, slots,
+        )  # fmt: skip
 
-        def take(bell: parallel.Counter) -> bool:
-            stack, taken, sums = (
-                np.empty((n_levels, n_sums)),
-                np.empty(n_at_once, np.int64),
-                np.empty((n_at_once, n_sums)),
-            )
-            n_taken = sum_parts(
-                address, self._X, parts, next_part, bell, blocks.n_rows, self.n_samples, y, self._s, theta,
-                stack, _BLOCKS_AT_ONCE, taken, sums,
-            )  # fmt: skip
-            for part, vector in zip(taken[:n_taken].tolist(), sums, strict=False):
-                level, place = parts[part].tolist()
-                fold.add(place, vector, level)
-            return bool(next_part[0] < len(parts))
+        def stop() -> None:
+            cells[TAKEN] = len(parts)
 
-        parallel.share(take, min(n_threads, len(parts)))
+        parallel.run(job.address, environment, stop, n_threads)
+        total: _Vector = slots[cells[REST + 2 * len(parts) - 1] - 1]
+        return total
 
-    def _sum_converted(
-        self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks, fold: Fold
-    ) -> None:
-        run = kernel[kind]
+    def _sum_converted(self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks) -> _Vector:
+        run, fold = kernel[kind], Fold(len(blocks))
         X_in_place = _readable(self._X, self._x_dtype)
         numbers = iter(range(len(blocks)))  # next() of it is one step: no two threads get the same block
 
-        def take(_bell: parallel.Counter) -> bool:
+        def take() -> bool:
             i = next(numbers, None)
             if i is None:
                 return False
@@ -278,6 +259,7 @@ class ArrayRows:
             return True
 
         parallel.share(take, min(self._threads(), len(blocks)))
+        return fold.total()
 
     def _threads(self) -> int:
         return parallel.default() if self._n_threads is None else self._n_threads

@@ -4,13 +4,16 @@ Both depend on the shape of the training set only, so the same data give the sam
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-# A thread takes this part of its share of what is left, and no more than this many blocks.
+from fastgd.kernels.blocks import BLOCKS_AT_ONCE
+
+# A thread takes this part of its share of what is left.
 _SHARES_PER_THREAD = 3
-MAX_SUBTREE = 256
 
 
 class Blocks:
@@ -42,30 +45,75 @@ class Blocks:
         return map(self.__getitem__, range(len(self)))
 
 
-def subtrees(n_blocks: int, n_threads: int) -> NDArray[np.int64]:
-    """Cut blocks into complete subtrees of the tree in which their sums are added.
+class Plan(NamedTuple):
+    """How a pass over blocks is cut into parts, and the order in which these are added: as `Fold` adds them.
 
-    Large ones come first, so that little is spent on each block, and small ones last, so that no thread waits long for another.
+    A part is a complete subtree of the tree in which blocks are added. Large ones come first, so that little is spent on each
+    block, and small ones last, so that no thread waits long for another. Parts and the nodes at which they are added are
+    numbered, the parts first.
+
+    Attributes
+    ----------
+    parts : ndarray of shape (n_parts, 2), int64
+        Level and place of each: of level l and place p are the 2^l blocks from p 2^l on.
+    parents : ndarray of shape (2 n_parts - 1,), int64
+        The node at which a part or node is added to another; the last node of all has a parent of its own.
+    n_slots : int
+        How many parts' and nodes' sums there can be at a time.
+    """
+
+    parts: NDArray[np.int64]
+    parents: NDArray[np.int64]
+    n_slots: int
+
+
+@lru_cache(maxsize=64)
+def plan(n_blocks: int, n_threads: int) -> Plan:
+    """Cut blocks into parts.
 
     Parameters
     ----------
     n_blocks : int
-        The number of blocks.
+        The number of blocks, at least 1.
     n_threads : int
         How many threads will share them.
 
     Returns
     -------
-    ndarray of shape (n, 2), int64
-        Level and place of each: of level l and place p are the 2^l blocks from p 2^l on.
+    Plan
+        The parts, and how they are added.
     """
     shares = 1 if n_threads == 1 else _SHARES_PER_THREAD * n_threads
-    cut, first = [], 0  # as levels only fall, each subtree begins where one of its level may begin
+    parts, first = [], 0  # as levels only fall, each subtree begins where one of its level may begin
     while first < n_blocks:
-        level = max(1, min(MAX_SUBTREE, (n_blocks - first) // shares)).bit_length() - 1
-        cut.append((level, first >> level))
+        level = max(1, min(BLOCKS_AT_ONCE, (n_blocks - first) // shares)).bit_length() - 1
+        parts.append((level, first >> level))
         first += 1 << level
-    return np.array(cut, np.int64)
+    parents = np.full(2 * len(parts) - 1, 2 * len(parts) - 1)
+    heights = np.zeros(2 * len(parts), np.int64)
+    node = len(parts)
+    waiting: list[tuple[int, int]] = []  # complete subtrees that still wait for their sibling: level and node
+
+    def join(level: int) -> None:
+        nonlocal node
+        (_, left), (_, right) = waiting[-2:]
+        parents[left] = parents[right] = node
+        heights[node] = 1 + max(heights[left], heights[right])
+        waiting[-2:] = [(level, node)]
+        node += 1
+
+    for part, (level, _place) in enumerate(parts):
+        waiting.append((level, part))
+        while len(waiting) > 1 and waiting[-2][0] == waiting[-1][0]:
+            join(waiting[-1][0] + 1)
+    while len(waiting) > 1:  # the rest, from its end
+        join(0)
+    # Sums wait at a node only where one child is complete and the other is not: so the latter holds a part that one of the
+    # threads is at, or the first that nobody has taken, and each of these has as many nodes above it as the tree is high.
+    n_waiting = (n_threads + 1) * int(heights.max())
+    for array in (table := np.array(parts, np.int64)), parents:
+        array.flags.writeable = False  # they are kept for the next pass
+    return Plan(table, parents, min(len(parts), n_waiting + n_threads))
 
 
 class Fold:
@@ -83,33 +131,29 @@ class Fold:
 
     def __init__(self, n_blocks: int) -> None:
         self._n_blocks = n_blocks
-        self._waiting: dict[
-            tuple[int, int], NDArray[np.float64]
-        ] = {}  # for their sibling, by level and place of the parent
+        # For their sibling, by level and place of the parent.
+        self._waiting: dict[tuple[int, int], NDArray[np.float64]] = {}
         self._roots: dict[int, NDArray[np.float64]] = {}  # complete subtrees without a complete sibling, by level
 
-    def add(self, i: int, sums: NDArray[np.float64], level: int = 0) -> None:
-        """Take in the sums of a block, or of a complete subtree of blocks.
+    def add(self, i: int, sums: NDArray[np.float64]) -> None:
+        """Take in the sums of a block.
 
         Parameters
         ----------
         i : int
-            Which block; or which of the subtrees of that level.
+            Which block.
         sums : ndarray of shape (n,), float64
             Its sums; they are overwritten.
-        level : int
-            0 for a block, l for a subtree of 2^l blocks.
         """
+        level = 0
         while i ^ 1 < self._n_blocks >> level:  # the sibling is a complete subtree, too
             parent = level + 1, i >> 1
             sibling = self._waiting.setdefault(parent, sums)  # in one step, so that of two threads one sees the other
             if sibling is sums:
                 return
             del self._waiting[parent]
-            left, right = (sibling, sums) if i & 1 else (sums, sibling)
             with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
-                left += right
-            sums = left
+                sums += sibling
             level, i = parent
         self._roots[level] = sums
 
@@ -121,9 +165,8 @@ class Fold:
         ndarray of shape (n,), float64
             The total.
         """
-        first, *others = (self._roots[level] for level in sorted(self._roots))
-        for left in others:
+        sums, *others = (self._roots[level] for level in sorted(self._roots))
+        for root in others:
             with np.errstate(over="ignore", invalid="ignore"):
-                left += first
-            first = left
-        return first
+                sums += root
+        return sums

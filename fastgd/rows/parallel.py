@@ -7,8 +7,8 @@ meet in them, or kill the children that it forks, and their reductions' bits dep
 import itertools
 import math
 import os
-import queue
 import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -20,17 +20,15 @@ from numpy.typing import NDArray
 # on a virtual machine; the passes of a descent follow each other in less.
 _LOOKS = 10_000
 
+# With more threads than processors, each look is time that another thread could use; so few that a hand-over is cheapest.
+_LOOKS_OF_MANY = 300
+
+# How long the calling thread sleeps at a time, in seconds, where a worker needs longer than that for its last part.
+_NAP = 5e-5
+
 _ENVIRONMENT = "FASTGD_NUM_THREADS"
 
-Counter = NDArray[np.int64]
-
-
-def _counter() -> Counter:
-    """Return a number that compiled code of several threads changes."""
-    return np.zeros(1, np.int64)
-
-
-_nobody = _counter()
+Cells = NDArray[np.int64]
 
 _chosen: int | None = None
 
@@ -83,7 +81,7 @@ def processors() -> int:
     return max(1, min(n_processors, _whole_quota()))
 
 
-def share(take: Callable[[Counter], bool], n_threads: int) -> None:
+def share(take: Callable[[], bool], n_threads: int) -> None:
     """Share a pass among threads, of which the calling one is one.
 
     Whoever is free takes the next part, so that a slow processor holds up no more than one of them.
@@ -91,126 +89,184 @@ def share(take: Callable[[Counter], bool], n_threads: int) -> None:
     Parameters
     ----------
     take : callable
-        Takes a part of the pass, does it, and returns whether there may be more. Several threads call it. Compiled code in it
-        may count up the array of shape (1,) that it is given, which calls the other threads.
+        Takes a part of the pass, does it, and returns whether there may be more. Several threads call it.
     n_threads : int
         How many threads to take.
     """
-    if n_threads <= 1:
-        while take(_nobody):
+    stopped = False
+    errors: list[BaseException] = []
+
+    def take_all() -> None:
+        while not stopped and take():
             pass
-        return
-    work = _Work(take, awake=n_threads <= processors())
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+
+    def help_out() -> None:
+        try:
+            take_all()
+        except BaseException as error:  # the calling thread raises it
+            errors.append(error)
+            stop()
+
+    def order(worker: "_Worker", number: int, n_looks: int) -> None:
+        worker.task = help_out
+        worker.ring(0, 0, number, n_looks)
+
+    _together(order, take_all, stop, n_threads)
+    if errors:
+        raise errors[0]
+
+
+def run(job: int, environment: Cells, stop: Callable[[], None], n_threads: int) -> None:
+    """Share a job in compiled code among threads, of which the calling one is one: they meet without the interpreter.
+
+    Parameters
+    ----------
+    job : int
+        The address of its machine code.
+    environment : ndarray of int64
+        What it works on.
+    stop : callable
+        Sees to it that the job ends soon, as its result is not wanted any more.
+    n_threads : int
+        How many threads to take.
+
+    Raises
+    ------
+    MemoryError
+        If there was no memory for the job.
+    """
+    from fastgd.kernels import mailbox
+
+    address, some = environment.ctypes.data, mailbox.compiled(mailbox.run)
+
+    def do() -> None:
+        status = mailbox.MORE
+        while status == mailbox.MORE:  # here, between two calls, Ctrl-C is heard
+            status = some(job, address, 0)
+        if status == mailbox.ERROR:
+            raise _no_memory(n_threads)
+
+    def order(worker: "_Worker", number: int, n_looks: int) -> None:
+        worker.ring(job, address, number, n_looks)
+
+    if _together(order, do, stop, n_threads):
+        raise _no_memory(n_threads)
+
+
+def _no_memory(n_threads: int) -> MemoryError:
+    return MemoryError(
+        f"n_threads={n_threads} was given, but there is no memory for what each thread works in. "
+        "Free some memory, or take fewer threads."
+    )
+
+
+def _together(
+    order: Callable[["_Worker", int, int], None], do: Callable[[], None], stop: Callable[[], None], n_threads: int
+) -> bool:
+    """Order workers, do what the calling thread does, collect the workers; return whether one of them had no memory."""
+    if n_threads <= 1:
+        do()
+        return False
+    n_looks = _LOOKS if n_threads <= processors() else _LOOKS_OF_MANY
+    workers = _pool.borrow(n_threads - 1)
     try:
-        bell = _pool.help(work, n_threads - 1)
-        work.run(bell)
+        for number, worker in enumerate(workers, 1):
+            order(worker, number, n_looks)
+        do()
     except BaseException:
-        work.stop()
+        stop()
         raise
     finally:
-        work.close()
-    if work.error is not None:
-        raise work.error
+        _collect(workers, n_looks)
+        _pool.give_back(workers)
+    return any(worker.failed() for worker in workers)
 
 
-class _Work:
-    """A pass that is shared among threads."""
+def _collect(workers: "list[_Worker]", n_looks: int) -> None:
+    """Wait until none of the workers has a part in the pass any more: afterwards they do not read the rows."""
+    interrupt = None
+    for worker in workers:
+        while True:
+            try:
+                if worker.collect(n_looks):
+                    break
+                time.sleep(_NAP)
+            except KeyboardInterrupt as error:
+                interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
-    def __init__(self, take: Callable[[Counter], bool], *, awake: bool) -> None:
-        self.error: BaseException | None = None
-        self.n_looks = _LOOKS if awake else 0
-        self.n_left = _counter()  # of those who have begun to help; only compiled code writes it, as it takes no lock
-        self._n_begun = 0
-        self._take = take
-        self._lock = threading.Lock()
-        self._closed = False  # nobody may begin to help
-        self._stopped = False  # the result is not wanted any more
-        self._all_left = threading.Semaphore(0)
 
-    def run(self, bell: Counter) -> None:
-        """Take parts until there are none, or their result is not wanted any more."""
-        while not self._stopped and self._take(bell):
-            pass
+class _Worker:
+    """A thread that waits for work."""
 
-    def help(self, bell: Counter) -> bool:
-        """Take parts on a worker thread, if the pass is not closed before it comes to that; return whether it was not."""
-        with self._lock:
-            if self._closed:
-                return False
-            self._n_begun += 1
-        try:
-            self.run(bell)
-        except BaseException as error:  # the calling thread raises it
-            self.error = error
-            self.stop()
-        return True
+    def __init__(self, name: str) -> None:
+        from fastgd.kernels import mailbox  # a process without a parallel pass need not compile it
 
-    def left(self) -> None:
-        """Wake up the calling thread, if all have left and it sleeps."""
-        with self._lock:
-            last = self._closed and self.n_left[0] == self._n_begun
-        if last:
-            self._all_left.release()
+        self.task: Callable[[], None] = _nothing
+        self._ring, self._serve, self._collect = map(mailbox.compiled, (mailbox.ring, mailbox.serve, mailbox.collect))
+        self._mailbox = mailbox.new()
+        self._failed = self._mailbox[mailbox.FAILED :]
+        self._bell = threading.Lock()  # held as long as the worker shall sleep
+        self._bell.acquire()
+        threading.Thread(target=self._live, name=name, daemon=True).start()
 
-    def stop(self) -> None:
-        """Let everybody leave after the part that they are at: the pass has failed or was interrupted."""
-        self._stopped = True
+    def ring(self, job: int, environment: int, number: int, n_looks: int) -> None:
+        """Hand over a job, or, for a job of 0, the task; see `fastgd.kernels.mailbox`."""
+        if self._ring(self._mailbox, job, environment, number, n_looks):
+            self._bell.release()
 
-    def close(self) -> None:
-        """Let nobody begin any more, and wait for those who have: afterwards no thread reads the rows."""
-        with self._lock:
-            self._closed = True
-        n_left = self.n_left.item()
-        while n_left < self._n_begun:
-            before, n_left = n_left, _meet(_nobody, 0, self.n_left, n_left, self.n_looks)
-            if n_left == before:
-                self._all_left.acquire()
-                return
+    def collect(self, n_looks: int) -> bool:
+        """Take back what this worker has not begun, or look whether it is done; return whether it has nothing left to do."""
+        return bool(self._collect(self._mailbox, n_looks))
+
+    def failed(self) -> bool:
+        """Tell whether it had no memory for its last job."""
+        return bool(self._failed[0])
+
+    def _live(self) -> None:
+        while True:
+            if self._serve(self._mailbox):
+                task, self.task = self.task, _nothing
+                task()
+                del task  # or it would live until the next one comes
+            else:
+                self._bell.acquire()
+
+
+def _nothing() -> None:
+    pass
 
 
 class _Pool:
-    """Worker threads, started when first needed, that wait for work."""
+    """Workers, started when first needed."""
 
     def __init__(self) -> None:
-        # A SimpleQueue hands over in 13 to 31 microseconds, where concurrent.futures takes 80 to 90.
-        self._queue: queue.SimpleQueue[_Work] = queue.SimpleQueue()
-        self._bell = _counter()
+        self._free: list[_Worker] = []
         self._n_workers = 0
         self._lock = threading.Lock()
 
-    def help(self, work: _Work, n_helpers: int) -> Counter:
-        """Let some workers help; with fewer, or none, where no thread can be started. Those awake look at the bell."""
-        if self._n_workers < n_helpers:
-            self._start(n_helpers)
-        for _ in range(min(n_helpers, self._n_workers)):
-            self._queue.put(work)
-        return self._bell
-
-    def _start(self, n_workers: int) -> None:
+    def borrow(self, n: int) -> list[_Worker]:
+        """Return workers that nobody else has; fewer, or none, where others have them or no thread can be started."""
         with self._lock:
-            while self._n_workers < n_workers:
-                name = f"fastgd-{self._n_workers}"
+            while self._n_workers < n:
                 try:
-                    threading.Thread(target=self._work, name=name, daemon=True).start()
+                    self._free.append(_Worker(f"fastgd-{self._n_workers}"))
                 except RuntimeError:  # the interpreter shuts down, or the system allows no more
-                    return
+                    break
                 self._n_workers += 1
+            # Those who were given back last are the most likely to be awake.
+            borrowed, self._free[-n:] = self._free[-n:], []
+        return borrowed
 
-    def _work(self) -> None:
-        while True:
-            work = self._queue.get()
-            if work.help(self._bell):
-                # Seen before the calling thread can have gone on, and so before it rings for its next pass.
-                rung = self._bell.item()
-                _meet(work.n_left, 1, self._bell, rung, work.n_looks)
-                work.left()
-            del work  # or it would live until the next one comes
-
-
-def _meet(mine: Counter, amount: int, theirs: Counter, seen: int, n_looks: int) -> int:
-    from fastgd.kernels.signals import compiled_meet  # a process without a parallel pass need not compile it
-
-    return compiled_meet()(mine, amount, theirs, seen, n_looks)
+    def give_back(self, workers: list[_Worker]) -> None:
+        """Let others have these."""
+        with self._lock:
+            self._free += workers
 
 
 def _drop_pool() -> None:
