@@ -414,11 +414,10 @@ def print_losses(rows: Sequence[Row]) -> None:
 
 def default_sizes(dtype: str, order: str) -> list[tuple[int, int]]:
     everything = (dtype, order) == ("float64", "C")
-    in_cache = [(v, k) for v in VALUES_IN_CACHE for k in (1, 3, 10, 100)]
+    in_cache = [(v, k) for v in VALUES_IN_CACHE for k in (1, 3, 10, 100) if k > 1 or order == "C"]
     values = BYTES_OUT_OF_CACHE // np.dtype(dtype).itemsize
     out_of_cache = [(values, k) for k in (ALL_FEATURES if everything else SOME_FEATURES)]
-    chosen = in_cache if everything else [(v, k) for v, k in in_cache if v == VALUES_IN_CACHE[-1] and k in (3, 100)]
-    return [(-(-v // k), k) for v, k in chosen + out_of_cache]
+    return [(-(-v // k), k) for v, k in in_cache + out_of_cache]
 
 
 def quick_sizes(dtype: str, order: str) -> list[tuple[int, int]]:
