@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from fastgd import reference
     from fastgd.descent import History, descend
     from fastgd.exceptions import ConvergenceWarning
-    from fastgd.fitting import FitState, fit
+    from fastgd.fitting import fit
     from fastgd.moments import Moments
     from fastgd.objective import cost, cost_and_gradient, gradient
     from fastgd.result import FitResult
+    from fastgd.run import FitState
     from fastgd.threads import get_num_threads, set_num_threads
     from fastgd.warming import warmup
 
@@ -40,7 +41,7 @@ __all__ = [
 _HOMES = {
     "ConvergenceWarning": "fastgd.exceptions",
     "FitResult": "fastgd.result",
-    "FitState": "fastgd.fitting",
+    "FitState": "fastgd.run",
     "History": "fastgd.descent",
     "Moments": "fastgd.moments",
     "cost": "fastgd.objective",

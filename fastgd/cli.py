@@ -22,7 +22,7 @@ from fastgd.exceptions import ConvergenceWarning
 from fastgd.models import Model, ModelError, check_writable, load, save
 from fastgd.tables import TableError, read_csv
 
-METHODS = ("auto", "gd")
+METHODS = ("auto", "gd", "nesterov", "cg", "preconditioned")
 LOSSES = ("mse", "half_mse", "sse")
 
 # The statuses that a shell gives to programs ended by SIGINT and SIGPIPE.

@@ -3,50 +3,47 @@
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fastgd import validation
-from fastgd.descent import History
 from fastgd.exceptions import ConvergenceWarning
+from fastgd.moments import Moments
 from fastgd.progress import Progress
 from fastgd.result import FitResult
 from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.compensated import CompensatedRows
 from fastgd.rows.moments import CentredMoments, moments_of
-from fastgd.solvers.choose import precomputing_pays
+from fastgd.run import CONVERGED, FitState, Judge, Run, message, step_size_advice
+from fastgd.solvers.choose import precomputing_pays, preconditioning_pays
+from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
 from fastgd.solvers.gradient_descent import gradient_descent
+from fastgd.solvers.inverse_hessian import InverseHessian
+from fastgd.solvers.nesterov import nesterov
 from fastgd.solvers.objective import Evaluation, Objective, Scales, Sums
+from fastgd.solvers.preconditioned import preconditioned
 from fastgd.solvers.step_size import MAX_PRODUCTS, Spectrum, spectrum
-from fastgd.solvers.stopping import Stopping
+from fastgd.solvers.stopping import Refined, Stopping
 
-_METHODS = ("auto", "gd")
-_MAX_ITER = 1000
-_TOL = 1e-8
+# Iterations and tolerance of each method, where nothing else is said.
+_DEFAULTS = {"gd": (1000, 1e-8), "nesterov": (1000, 1e-8), "cg": (1000, 1e-12), "preconditioned": (100, 1e-12)}
+_METHODS = ("auto", *_DEFAULTS)
+_STEPS = ("auto", "optimal", "exact")
 
 # How many iterations are expected where `tol` may end the descent before `max_iter` does.
 _EXPECTED_ITER = 100
 
-_CONVERGED = ("tolerance", "residual", "rounding")
+# Up to so many values a pass takes less than a millisecond, and is repeated for a last digit.
+_CHEAP_VALUES = 1 << 20
 
-
-class FitState(NamedTuple):
-    """What a callback sees after an iteration."""
-
-    n_iter: int
-    """How many iterations have been run."""
-    theta: NDArray[np.float64]
-    """Theta after them, the intercept first, shape (n_parameters,); it can be given back as `theta0`."""
-    cost: float
-    """The cost there."""
-    gradient: NDArray[np.float64]
-    """The gradient there, shape (n_parameters,)."""
+# Where digits of theta beyond this one are lost to the residuals' rounding, these passes are made with twice the precision.
+_LOST_DIGITS = 1e-13
 
 
 def fit(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Moments,
+    y: ArrayLike | None = None,
     *,
     intercept: bool = True,
     loss: str = "mse",
@@ -59,37 +56,44 @@ def fit(
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
     precompute: bool | str = "auto",
-    history: bool = False,
+    history: bool | int = False,
     progress: bool = False,
     callback: Callable[[FitState], object] | None = None,
     n_threads: int | None = None,
 ) -> FitResult:
-    """Fit a linear hypothesis to a training set by gradient descent.
+    """Fit a linear hypothesis to a training set.
 
     Minimises the `cost` over theta. An iteration is one pass over the training set, or one look at its `Moments`, and hands
     back to Python, so that Ctrl-C, `callback` and a progress bar work.
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real
-        The features, finite; a 1-D X is one feature. Never modified.
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or Moments
+        The features, finite; a 1-D X is one feature. Never modified. Moments stand for features, target and weights.
     y : array_like of shape (n_samples,), real
         The target, finite.
     intercept : bool, default True
         Whether the hypothesis has an intercept.
     loss : {"mse", "half_mse", "sse"}, default "mse"
         The loss; `cost` has the formulas. The minimum is the same for all without a penalty, the steps are not.
-    method : {"auto", "gd"}, default "auto"
-        ``"gd"`` is batch gradient descent to the letter, ``theta := theta - learning_rate * gradient``; ``"auto"`` chooses.
-    learning_rate : float or "auto", default "auto"
-        The size of a step, > 0. ``"auto"`` takes 1 / lambda_max, with lambda_max the largest eigenvalue of the Hessian
-        (found in one pass per parameter, 32 at most): safe, as steps from 2 / lambda_max on diverge.
+    method : {"auto", "gd", "nesterov", "cg", "preconditioned"}, default "auto"
+        ``"gd"`` is batch gradient descent to the letter, ``theta := theta - learning_rate * gradient``; ``"nesterov"`` runs
+        ahead with momentum; ``"cg"`` is the conjugate gradient method. ``"preconditioned"`` takes the moments first, whose
+        Hessian makes of a gradient the step to the minimum, nearly: two or three passes over the rows reach the digits that
+        the data hold. ``"auto"`` is ``"gd"`` where a learning rate is given, else ``"preconditioned"``, or ``"cg"`` for
+        thousands of features.
+    learning_rate : float, "auto", "optimal" or "exact", default "auto"
+        The size of a step of ``"gd"`` or ``"nesterov"``, > 0. ``"auto"`` takes 1 / lambda_max, with lambda_max the largest
+        eigenvalue of the Hessian (found in one pass per parameter, 32 at most): safe, as steps from 2 / lambda_max on
+        diverge. For ``"gd"`` there are two more: ``"optimal"`` takes 2 / (lambda_max + lambda_min), the fixed step that is
+        fastest in the worst case, and ``"exact"`` the best step on each line.
     max_iter : int, optional
-        How many iterations to run at most; 1,000 by default.
+        How many iterations to run at most; 1,000 by default, 100 for ``"preconditioned"``.
     tol : float, optional
         The fit has converged when no gradient entry exceeds `tol` times its largest possible value, that is, when
         ``|x_j . r| <= tol |x_j| |r|`` for each feature j; or when the residuals are below `tol` times the spread of y (the
-        data lie on a line); or when the gradient has come down to its rounding error. 1e-8 by default.
+        data lie on a line); or when the gradient has come down to its rounding error. 1e-8 by default, and 1e-12 for
+        ``"cg"`` and ``"preconditioned"``; the latter also goes on as long as its next step would change digits of theta.
         With 0 exactly `max_iter` iterations are run, whatever the gradient; only a theta that is not finite ends it.
     theta0 : array_like of shape (n_parameters,), real, optional
         Where to start, the intercept first; zeros by default.
@@ -105,8 +109,9 @@ def fit(
         Whether to take the moments of the training set first, in one pass of k^2 n multiply-adds, and let them answer for the
         gradient: the same iterates to rounding, each in O(k^2). Where the result is not the minimum by a true pass over the
         rows, which always ends the fit, the descent goes on there. ``"auto"`` does so where it is expected to be sooner.
-    history : bool, default False
-        Whether to keep theta, gradient, update and cost of each iteration, in ``result.history``.
+    history : bool or int, default False
+        Whether to keep theta, gradient, update and cost of each iteration, in ``result.history``; a number n keeps every
+        n-th, and its update is then the way to the next one kept.
     progress : bool, default False
         Whether to show a progress bar when the fit takes longer than a second (needs tqdm).
     callback : callable, optional
@@ -132,7 +137,8 @@ def fit(
     Warns
     -----
     ConvergenceWarning
-        If the fit did not converge within `max_iter` iterations, or diverged.
+        If the fit did not converge within `max_iter` iterations, or diverged, or the columns depend on each other, so that
+        the minimum is not at a single theta.
 
     Examples
     --------
@@ -141,173 +147,247 @@ def fit(
     >>> result.predict([10.0]).round(6)
     array([21.])
     """
-    validation.choice(method, "method", _METHODS)
-    max_iter = _MAX_ITER if max_iter is None else validation.count(max_iter, "max_iter", "1000 is the default.")
-    tol = _TOL if tol is None else validation.number(tol, "tol", zero=True, hint="1e-8 is the default.")
-    l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
+    method = validation.choice(method, "method", _METHODS)
     intercept = validation.switch(intercept, "intercept")
     standardize = validation.switch(standardize, "standardize")
+    every = (
+        int(history) if isinstance(history, bool | np.bool) else validation.count(history, "history", "True keeps all.")
+    )
     if not (isinstance(precompute, str) and precompute == "auto") and not isinstance(precompute, bool | np.bool):
         raise TypeError(f'precompute={precompute!r} was given, but True, False or "auto" is expected.')
-    if learning_rate != "auto":
-        hint = 'Give "auto" for a safe one.'
-        learning_rate = validation.number(learning_rate, "learning_rate", zero=False, hint=hint)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback is a {type(callback).__name__}, but a function of a FitState is expected.")
-    data = validation.training_set(X, y, sample_weight)
-    rows = ArrayRows(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
-    n_parameters = rows.n_features + intercept
-    start = np.zeros(n_parameters) if theta0 is None else validation.starting_point(theta0, rows.n_features, intercept)
-    scale = validation.loss_scale(loss, data.total_weight)
+    if not (isinstance(learning_rate, str) and learning_rate in _STEPS):
+        hint = 'Give "auto" for a safe one.'
+        learning_rate = validation.number(learning_rate, "learning_rate", zero=False, hint=hint)
+    l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
+    problem = _Problem(X, y, sample_weight, validation.thread_count(n_threads), precompute)
+    method = _chosen(method, learning_rate, problem)
+    iterations, tolerance = _DEFAULTS[method]
+    max_iter = (
+        iterations if max_iter is None else validation.count(max_iter, "max_iter", f"{iterations} is the default.")
+    )
+    tol = tolerance if tol is None else validation.number(tol, "tol", zero=True, hint=f"{tolerance:g} is the default.")
+    start = None if theta0 is None else validation.starting_point(theta0, problem.n_features, intercept)
+    scale = validation.loss_scale(loss, problem.total_weight)
 
     # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise (but not in a callback).
     errors = np.geterr()
     with np.errstate(all="ignore"), Progress(progress, max_iter) as bar:
         n_answers = max_iter if tol == 0 else min(max_iter, _EXPECTED_ITER)
-        if learning_rate == "auto":
-            n_answers += min(n_parameters, MAX_PRODUCTS)
-        asked_for = precompute != "auto"
-        if not asked_for:
-            precompute = precomputing_pays(rows.n_samples, rows.n_features, n_answers)
-        moments = _moments(rows, asked_for) if precompute else None
-        sums = rows if moments is None else moments
-        scales = _scales(sums, data.total_weight) if tol or standardize else None
+        if learning_rate in ("auto", "optimal"):
+            n_answers += min(problem.n_features + intercept, MAX_PRODUCTS)
+        problem.take_moments(method == "preconditioned" or precompute is True, precompute == "auto", n_answers)
+        scales = problem.scales() if tol or standardize else None
 
-        def objective_of(sums: Sums) -> Objective:
+        def over(sums: Sums) -> Objective:
             return Objective(
                 sums,
-                n_features=rows.n_features,
+                n_features=problem.n_features,
                 intercept=intercept,
                 scale=scale,
                 l2=l2,
                 standardize=scales if standardize else None,
             )
 
-        objective = objective_of(sums)
-        at = objective.evaluate(objective.from_original(start) if standardize else start)
+        final = over(problem.moments if problem.rows is None else problem.rows)  # type: ignore[arg-type]
+        quick = final if problem.moments is None else over(problem.moments)
+        cheap = problem.rows is not None and problem.n_values <= _CHEAP_VALUES
+        twice = over(CompensatedRows(problem.rows)) if cheap and problem.rows is not None else final
+        inverse = problem.inverse_hessian(twice, exact=method == "preconditioned")
+        objective = final if method == "preconditioned" else quick
+        # The gradient of the moments will do to begin with; at zero, that is, as elsewhere it may have lost its digits.
+        beginning = quick if start is None else objective
+        start = np.zeros(final.n_parameters) if start is None else start
+        at = beginning.evaluate(objective.from_original(start) if standardize else start)
         if not math.isfinite(at.cost):
-            _refuse_non_finite(rows)
+            problem.refuse_non_finite()
         found = None
-        if learning_rate == "auto":
+        if method in ("gd", "nesterov") and learning_rate in ("auto", "optimal"):
             found = _spectrum(objective)
-            learning_rate = 1.0 / found.largest if found.largest > 0 else 1.0
-        run = _Run(objective, at, history, callback, errors, bar)
-        stopping = Stopping(objective, scales, tol) if tol and scales is not None else None
-        ending = run.descend(gradient_descent(objective, at, float(learning_rate)), max_iter, stopping)
-        on_rows = objective if moments is None else objective_of(rows)
-        if moments is not None:
-            run.last = at = on_rows.evaluate(run.last.theta)
-            if ending in _CONVERGED and scales is not None:
-                # The last digits may be those of the residuals, which moments do not have.
-                solver = gradient_descent(on_rows, at, float(learning_rate))
-                ending = run.descend(solver, max_iter, Stopping(on_rows, scales, tol))
+            learning_rate = _step_size(found, learning_rate)
+
+        def solver(objective: Objective, at: Evaluation) -> Iterator[Evaluation]:
+            if method == "preconditioned" and inverse is not None:
+                return preconditioned(objective, at, inverse)
+            if method == "cg":
+                return conjugate_gradient(objective, at)
+            if learning_rate == "exact":
+                return steepest_descent(objective, at)
+            return (nesterov if method == "nesterov" else gradient_descent)(objective, at, float(learning_rate))
+
+        def judge(objective: Objective) -> Judge | None:
+            if not tol or scales is None:
+                return None
+            stopping = Stopping(objective, scales, tol)
+            if method != "preconditioned" or inverse is None:
+                return stopping
+            return Refined(stopping, inverse, every_digit=cheap)
+
+        run = Run(objective, at, every, callback, errors, bar)
+
+        def descend(objective: Objective) -> tuple[str, float]:
+            """Go on from where the run is; return how that ended, and the error of theta if it is known."""
+            judged = judge(objective)
+            ending = run.descend(solver(objective, run.last), max_iter, judged)
+            if not isinstance(judged, Refined) or ending not in CONVERGED:
+                return ending, 0.0
+            run.last = judged.best or run.last
+            return ending, judged.error
+
+        ending, error = descend(objective)
+        if cheap and error > _LOST_DIGITS:
+            problem.n_passes += final.n_passes
+            final = twice
+            run.last = final.evaluate(run.last.theta)
+            ending, _ = descend(final)
+        carried = method == "cg" or learning_rate == "exact"  # gradients that were added up from differences
+        while (objective is quick and quick is not final and method != "preconditioned") or carried:
+            run.last = final.evaluate(run.last.theta)
+            objective, true = final, judge(final)
+            if ending not in CONVERGED or true is None or true.arrived(run.last):
+                break
+            ending, _ = descend(final)  # the last digits may be those of the residuals, which moments do not have
+        if run.n_iter == 0 and beginning is not final:
+            run.last = final.evaluate(run.last.theta)
         if ending == "max_iter" and run.walked_away():
             ending = "diverged"
         failed = ending == "diverged" or (ending == "max_iter" and tol > 0)
-        if failed and found is None:
-            found = _spectrum(objective)
-    message = _message(ending, run.n_iter, tol, float(learning_rate), found, standardize)
-    if failed:
-        warnings.warn(message, ConvergenceWarning, stacklevel=2)
-    theta = objective.original(run.last.theta)
+        told = [message(ending, run.n_iter, tol)]
+        if failed and method in ("gd", "nesterov") and learning_rate != "exact":
+            found = _spectrum(quick) if found is None else found
+            told.append(step_size_advice(ending, float(learning_rate), found, standardize))
+        gap = None if inverse is None else inverse.gap(run.last.gradient)
+    vague = method == "preconditioned" and inverse is not None and inverse.rank < final.n_parameters
+    if vague and inverse is not None:
+        told.append(_dependence(inverse, final.n_parameters))
+    if problem.rows is None:
+        told.append("Moments only were given, so the result is not verified on the rows.")
+    if failed or vague:
+        warnings.warn(" ".join(told), ConvergenceWarning, stacklevel=2)
+    theta = final.original(run.last.theta)
+    condition = None if found is None else found.condition
     return FitResult(
         coef=theta[intercept:].copy(),
         intercept=float(theta[0]) if intercept else 0.0,
         theta=theta.copy(),
         cost=run.last.cost,
-        gradient_norm=math.hypot(*objective.original_gradient(run.last.gradient)),  # norm() would overflow at 1e154
-        condition=None if found is None else found.condition,
+        gradient_norm=math.hypot(*final.original_gradient(run.last.gradient)),  # norm() would overflow at 1e154
+        gap=gap,
+        rank=inverse.rank if method == "preconditioned" and inverse is not None else None,
+        condition=inverse.condition if method == "preconditioned" and inverse is not None else condition,
         feature_names=None,
         n_iter=run.n_iter,
-        n_passes=on_rows.n_passes + (moments is not None or scales is not None),
-        converged=ending in _CONVERGED,
-        verified=True,  # the last gradient is of a true pass over the rows in any case
-        message=message,
-        history=run.history() if history else None,
+        n_passes=problem.n_passes + (final.n_passes if problem.rows is not None else 0),
+        converged=ending in CONVERGED,
+        verified=problem.rows is not None,  # the last gradient is then of a true pass over them, in any case
+        message=" ".join(told),
+        history=run.history() if every else None,
     )
 
 
-class _Run:
-    """A descent under way: who watches it, and what is kept of it."""
+class _Problem:
+    """What a hypothesis is fitted to: rows, or moments, or both once these have been taken."""
 
     def __init__(
         self,
-        objective: Objective,
-        start: Evaluation,
-        keep: bool,
-        callback: Callable[[FitState], object] | None,
-        errors: Any,
-        progress: Progress,
+        X: ArrayLike | Moments,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        n_threads: int | None,
+        precompute: bool | str,
     ) -> None:
-        self.first = self.last = start
-        self.n_iter = 0
-        self._objective = objective
-        self._kept = [start] if keep else None
-        self._callback = callback
-        self._errors = errors
-        self._progress = progress
-
-    def descend(self, solver: Iterator[Evaluation], max_iter: int, stopping: Stopping | None) -> str:
-        """Ask the solver for iterations until one of the reasons to stop is met, and return it."""
-        while True:
-            arrived = stopping.arrived(self.last) if stopping is not None else ""
-            if arrived:
-                return arrived
-            if self.n_iter == max_iter:
-                return "max_iter"
-            at = next(solver)
-            if not math.isfinite(at.cost) and not np.isfinite(at.theta).all():
-                return "diverged"
-            self.last = at
-            self.n_iter += 1
-            if self._kept is not None:
-                self._kept.append(at)
-            self._progress.update(self.n_iter, at)
-            if self._callback is not None and self._call_back(at):
-                return "callback"
-
-    def walked_away(self) -> bool:
-        """Tell whether the descent left its start for a higher cost, by more than rounding moves it at a minimum."""
-        first, last = self.first, self.last
-        distance = abs(last.theta - first.theta).max()
-        return last.cost > first.cost and bool(distance > 1e-8 * abs(last.theta).max())
-
-    def history(self) -> History:
-        """Return the table of the iterations, in the original units."""
-        kept = self._kept or []
-        theta = np.array([self._objective.original(at.theta) for at in kept])
-        gradient = np.array([self._objective.original_gradient(at.gradient) for at in kept])
-        cost = np.array([at.cost for at in kept])
-        return History(theta[:-1], gradient[:-1], np.diff(theta, axis=0), cost[:-1], theta[-1])
-
-    def _call_back(self, at: Evaluation) -> object:
-        # Copies, as the callback may keep them, or write into them.
-        theta = self._objective.original(at.theta).copy()
-        gradient = self._objective.original_gradient(at.gradient).copy()
-        with np.errstate(**self._errors):
-            return self._callback(FitState(self.n_iter, theta, at.cost, gradient)) if self._callback else None
-
-
-def _moments(rows: ArrayRows, asked_for: bool) -> CentredMoments | None:
-    moments = moments_of(rows)
-    if np.isfinite(moments.scatter).all():
-        return moments
-    _refuse_non_finite(rows)
-    if asked_for:
-        raise ValueError(
-            "The squares of X or y exceed float64, so that there are no moments. Divide them by a power of ten, "
-            "or give precompute=False."
+        self.rows: ArrayRows | None = None
+        self.moments: CentredMoments | None = None
+        self.n_passes = 0
+        if isinstance(X, Moments):
+            if y is not None or sample_weight is not None:
+                raise TypeError(
+                    "Moments were given, and y or sample_weight, which they hold already. Give the moments only."
+                )
+            if precompute != "auto" and not precompute:
+                raise ValueError("precompute=False was given, but Moments have no rows to pass over. Leave it out.")
+            self.moments = X.centred()
+            self.n_samples, self.n_features, self.total_weight = X.n_samples, X.n_features, X.total_weight
+            return
+        if y is None:
+            raise TypeError("y is missing. Give the target of each row of X; only Moments come without one.")
+        data = validation.training_set(X, y, sample_weight)
+        self.rows = ArrayRows(data.X, data.y, data.sample_weight, n_threads)
+        self.n_samples, self.n_features, self.total_weight = (
+            self.rows.n_samples,
+            self.rows.n_features,
+            data.total_weight,
         )
-    return None
+
+    @property
+    def n_values(self) -> int:
+        return self.n_samples * self.n_features
+
+    def take_moments(self, needed: bool, if_it_pays: bool, n_answers: int) -> None:
+        """Take the moments in one pass, if they are needed, or will save passes."""
+        if self.rows is None or not (
+            needed or (if_it_pays and precomputing_pays(self.n_samples, self.n_features, n_answers))
+        ):
+            return
+        moments = moments_of(self.rows)
+        self.n_passes += 1
+        if np.isfinite(moments.scatter).all():
+            self.moments = moments
+            return
+        self.refuse_non_finite()
+        if needed:
+            raise ValueError(
+                "The squares of X or y exceed float64, so that there are no moments. Divide them by a power of ten, "
+                'or give method="gd" and precompute=False.'
+            )
+
+    def scales(self) -> Scales:
+        """Return the sizes of the columns, by the moments if they are there and else in one pass."""
+        if self.moments is not None:
+            mean, std = self.moments.columns()
+        else:
+            assert self.rows is not None
+            mean, std = self.rows.columns()
+            self.n_passes += 1
+        return Scales(mean[:-1], std[:-1], mean.item(-1), std.item(-1), self.total_weight)
+
+    def inverse_hessian(self, objective: Objective, *, exact: bool) -> InverseHessian | None:
+        """Approximate the inverse of an objective's Hessian by the moments, if they are there, or by the rows, too."""
+        if self.moments is None:
+            return None
+        mean, scatter = self.moments.mean[:-1], self.moments.scatter[:-1, :-1]
+        return objective.inverse_hessian(mean, scatter, self.total_weight, exact=exact and self.rows is not None)
+
+    def refuse_non_finite(self) -> None:
+        """Name the first number that is not finite, if there is one."""
+        if self.rows is not None:
+            validation.refuse_non_finite(self.rows.first_non_finite(), self.n_features, "a fit needs finite numbers")
 
 
-def _refuse_non_finite(rows: ArrayRows) -> None:
-    validation.refuse_non_finite(rows.first_non_finite(), rows.n_features, "a fit needs finite numbers")
+def _chosen(method: str, learning_rate: float | str, problem: _Problem) -> str:
+    """Choose a method where that was left open, and see whether the step size is one of its own."""
+    if method == "auto":
+        if learning_rate != "auto":
+            return "gd"
+        return "preconditioned" if preconditioning_pays(problem.n_samples, problem.n_features) else "cg"
+    if learning_rate != "auto" and method in ("cg", "preconditioned"):
+        raise ValueError(
+            f"learning_rate={learning_rate!r} was given, but method={method!r} finds the size of its steps itself. "
+            'Leave it out, or give method="gd".'
+        )
+    if learning_rate in ("optimal", "exact") and method == "nesterov":
+        raise ValueError(
+            f'learning_rate={learning_rate!r} was given, but method="nesterov" needs a number or "auto". Leave it out, '
+            'or give method="gd".'
+        )
+    return method
 
 
-def _scales(sums: ArrayRows | CentredMoments, total_weight: float) -> Scales:
-    mean, std = sums.columns()
-    return Scales(mean[:-1], std[:-1], mean.item(-1), std.item(-1), total_weight)
+def _step_size(found: Spectrum, learning_rate: float | str) -> float:
+    if found.largest <= 0:
+        return 1.0
+    return 2.0 / (found.largest + found.smallest) if learning_rate == "optimal" else 1.0 / found.largest
 
 
 def _spectrum(objective: Objective) -> Spectrum:
@@ -323,33 +403,11 @@ def _spectrum(objective: Objective) -> Spectrum:
     return found
 
 
-def _message(
-    ending: str, n_iter: int, tol: float, learning_rate: float, found: Spectrum | None, standardized: bool
-) -> str:
-    if ending == "tolerance":
-        return f"Converged after {n_iter} iterations: the scale-free gradient is within tol={tol:g}."
-    if ending == "residual":
-        return f"Converged after {n_iter} iterations: the residuals are within tol={tol:g} of the spread of y."
-    if ending == "rounding":
-        return f"Converged after {n_iter} iterations: the gradient is down to its rounding error."
-    if ending == "callback":
-        return f"Ended by callback after {n_iter} iterations."
-    if found is None or (tol == 0 and ending != "diverged"):
-        return f"Ran the {n_iter} iterations asked for; tol=0, so convergence was not judged."
-    at_least = "" if found.complete else "at least "
-    facts = (
-        f"The largest stable learning_rate is 2 / lambda_max = {2 / found.largest:.4g}; "
-        f"the Hessian's condition number is {at_least}{found.condition:.3g}."
-    )
-    standardize = "" if standardized else ", standardize=True"
-    if ending == "diverged":
-        return (
-            f"Diverged after {n_iter} iterations: learning_rate={learning_rate:g} is too large. {facts} "
-            f'Try learning_rate="auto"{standardize}.'
-        )
-    slow = learning_rate < 1.01 / found.largest
-    larger = f", or a learning_rate up to {1.9 / found.largest:.4g}" if slow else ""
+def _dependence(inverse: InverseHessian, n_parameters: int) -> str:
+    named = ", ".join(map(str, inverse.dependent[:5].tolist())) + (", ..." if len(inverse.dependent) > 5 else "")
+    what = "is constant or zero" if len(inverse.dependent) == 1 else "depend on each other"
     return (
-        f"Not converged within max_iter={n_iter} iterations at learning_rate={learning_rate:.4g}, tol={tol:g}. {facts} "
-        f"Try a larger max_iter{standardize}{larger}."
+        f"The rank is {inverse.rank} for {n_parameters} parameters: column{'s' * (len(inverse.dependent) > 1)} {named} "
+        f"of X {what}, to rounding, so that many theta have the same cost. This one has the least |coef|. "
+        "Leave a column out, or give a small l2."
     )

@@ -136,7 +136,7 @@ class Moments:
                 f"Moments of {self.n_features} and of {other.n_features} features cannot be added. "
                 "Take both of rows with the same columns."
             )
-        merged = self._centred().merged(other._centred())
+        merged = self.centred().merged(other.centred())
         return Moments(self.n_samples + other.n_samples, merged.total_weight, merged.mean, merged.scatter)
 
     def __repr__(self) -> str:
@@ -210,13 +210,14 @@ class Moments:
             raise refuse("not all of it is finite")
         return cls(int(entries["n_samples"]), entries["total_weight"].item(), entries["mean"], entries["scatter"])
 
-    def _centred(self) -> CentredMoments:
+    def centred(self) -> CentredMoments:
+        """Return what stands for the rows of a fit."""
         return CentredMoments(self.total_weight, self.mean, self.scatter)
 
     def _evaluate(self, theta: ArrayLike, intercept: bool, loss: str, l2: float) -> Evaluation:
         intercept = validation.switch(intercept, "intercept")
         objective = Objective(
-            self._centred(),
+            self.centred(),
             n_features=self.n_features,
             intercept=intercept,
             scale=validation.loss_scale(loss, self.total_weight),

@@ -31,9 +31,15 @@ class FitResult:
         The cost at theta.
     gradient_norm : float
         The Euclidean norm of the gradient at theta.
+    gap : float or None
+        How far the cost is above its minimum, ``g^T H^-1 g / 2`` with the gradient g at theta and the Hessian H of the
+        moments; None if these were not taken.
+    rank : int or None
+        How many parameters are independent; None for methods other than ``"preconditioned"``.
     condition : float or None
         The condition number of the Hessian (a bound below it for more than 32 parameters), of the standardised
-        features if the fit was made on them; None if it was not needed.
+        features if the fit was made on them; of features scaled to the same length for method ``"preconditioned"``,
+        within a factor of n_features; None if it was not needed.
     feature_names : list of str or None
         The names of the features, if known.
     n_iter : int
@@ -55,6 +61,8 @@ class FitResult:
     theta: NDArray[np.float64]
     cost: float
     gradient_norm: float
+    gap: float | None
+    rank: int | None
     condition: float | None
     feature_names: list[str] | None
     n_iter: int

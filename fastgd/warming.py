@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from fastgd import validation
 from fastgd.kernels import few, mailbox
 from fastgd.kernels.blocks import compiled_pass
+from fastgd.kernels.compensated import compiled_compensated
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import gram
 from fastgd.kernels.jit import Kind
@@ -44,14 +45,14 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
     --------
     >>> import fastgd
     >>> fastgd.warmup(2, dtypes=["float64"])
-    25
+    26
     """
     counts = _EVERY_KERNEL if n_features is None else validation.feature_counts(n_features)
     kinds = [kind for dtype in validation.float_dtypes(dtypes) for kind in _kinds(dtype)]
     layouts = [(k, by_columns) for k in counts for by_columns in (False, True) if k > 1 or not by_columns]
     gradients = {id(kernel): kernel for kernel in (dense(*layout) for layout in layouts)}.values()
     moments = [gram(by_columns) for by_columns in sorted({by_columns for _, by_columns in layouts})]
-    n_ready = 1 + len(mailbox.FUNCTIONS)
+    n_ready = 2 + len(mailbox.FUNCTIONS)
     for kind in kinds:
         _, y, _ = kind
         kernels = [*gradients, *moments] if y else gradients  # moments are of y, too
@@ -60,6 +61,7 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
         compiled_pass(kind)
         n_ready += len(kernels) + 2
     compiled_sum_nonnegative()
+    compiled_compensated()
     for function in mailbox.FUNCTIONS:
         mailbox.compiled(function)
     return n_ready

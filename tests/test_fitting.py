@@ -25,6 +25,10 @@ def training_set(n=200, k=3, seed=5):
     return X, y
 
 
+def gd_fit(*args, **options):
+    return fastgd.fit(*args, **{"method": "gd", **options})
+
+
 def hessian(X, scale, *, intercept=True, sample_weight=None):
     """The Hessian c X^T S X of the losses."""
     A = np.column_stack((np.ones(len(X)), X)) if intercept else X
@@ -49,7 +53,7 @@ def test_every_iterate_is_that_of_the_loop_by_hand(options, layout):
     X, y = training_set()
     options = {"intercept": True, "learning_rate": 0.02, **options}
     start = np.arange(1.0, 4.0 + options["intercept"])
-    result = fastgd.fit(layout(X), y, method="gd", max_iter=50, tol=0, theta0=start, history=True, **options)
+    result = gd_fit(layout(X), y, method="gd", max_iter=50, tol=0, theta0=start, history=True, **options)
     path = reference.descend(X, y, start, n_iter=50, **options)
     np.testing.assert_allclose(result.history["theta"], path[:-1], rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(result.theta, path[-1], rtol=1e-12)
@@ -67,11 +71,11 @@ def test_every_iterate_is_that_of_the_loop_by_hand(options, layout):
 def test_a_zero_tolerance_runs_exactly_the_iterations_asked_for():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result = fastgd.fit([1.0, 2.0], [1.0, 2.0], theta0=[0.0, 1.0], learning_rate=0.1, max_iter=7, tol=0)
+        result = gd_fit([1.0, 2.0], [1.0, 2.0], theta0=[0.0, 1.0], learning_rate=0.1, max_iter=7, tol=0)
     assert (result.n_iter, result.n_passes, result.converged) == (7, 8, False)  # one pass to begin with, one a step
     assert "7 iterations asked for" in result.message
     assert (
-        "asked for" in fastgd.fit([1.0, 2.0], [1.0, 3.0], max_iter=3, tol=0).message
+        "asked for" in gd_fit([1.0, 2.0], [1.0, 3.0], max_iter=3, tol=0).message
     )  # with the automatic learning rate, too
 
 
@@ -79,7 +83,7 @@ def test_a_zero_tolerance_runs_exactly_the_iterations_asked_for():
 @pytest.mark.parametrize("sample_weight", [None, np.linspace(0, 3, 200)])
 def test_automatic_learning_rate_is_one_over_the_largest_eigenvalue(intercept, sample_weight):
     X, y = training_set()
-    result = fastgd.fit(X, y, intercept=intercept, sample_weight=sample_weight, max_iter=1, tol=0, history=True)
+    result = gd_fit(X, y, intercept=intercept, sample_weight=sample_weight, max_iter=1, tol=0, history=True)
     total = len(y) if sample_weight is None else sample_weight.sum()
     values = np.linalg.eigvalsh(hessian(X, 2 / total, intercept=intercept, sample_weight=sample_weight))
     step = -result.history["update"][0] / result.history["gradient"][0]
@@ -90,7 +94,7 @@ def test_automatic_learning_rate_is_one_over_the_largest_eigenvalue(intercept, s
 @pytest.mark.parametrize("options", [{}, {"l2": 0.05}, {"standardize": True}, {"intercept": False}], ids=str)
 def test_converges_to_the_least_squares_solution(options):
     X, y = training_set()
-    result = fastgd.fit(X, y, max_iter=20_000, tol=1e-12, **options)
+    result = gd_fit(X, y, max_iter=20_000, tol=1e-12, **options)
     assert result.converged
     assert result.verified
     A = np.column_stack((np.ones(len(y)), X)) if options.get("intercept", True) else X
@@ -104,7 +108,7 @@ def test_converges_to_the_least_squares_solution(options):
 def test_converged_means_the_scale_free_gradient_is_within_tol():
     X, y = training_set()
     tol = 1e-5
-    result = fastgd.fit(X, y, tol=tol, max_iter=10_000, history=True)
+    result = gd_fit(X, y, tol=tol, max_iter=10_000, history=True)
     A = np.column_stack((np.ones(len(y)), X))
 
     def scale_free(theta):
@@ -117,12 +121,12 @@ def test_converged_means_the_scale_free_gradient_is_within_tol():
 
 def test_units_of_y_do_not_change_when_it_stops():
     X, y = training_set()
-    counts = {fastgd.fit(X, y * 2.0**power, max_iter=10_000).n_iter for power in (-300, 0, 300)}
+    counts = {gd_fit(X, y * 2.0**power, max_iter=10_000).n_iter for power in (-300, 0, 300)}
     assert len(counts) == 1
 
 
 def test_data_on_a_line_converge_by_their_residuals():
-    result = fastgd.fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.0, 5.0, 7.0])
+    result = gd_fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.0, 5.0, 7.0])
     assert result.converged
     np.testing.assert_allclose(result.theta, [1, 2], atol=1e-7)
 
@@ -130,13 +134,13 @@ def test_data_on_a_line_converge_by_their_residuals():
 def test_data_on_a_line_far_from_zero_are_not_taken_for_fitted():
     # The residuals of theta = (1e9, 0) are already below 1e-8 of |y|, but not of its spread.
     x = np.arange(5.0)
-    result = fastgd.fit(x, 1e9 + x, theta0=[1e9, 0.0], standardize=True, tol=1e-8)
+    result = gd_fit(x, 1e9 + x, theta0=[1e9, 0.0], standardize=True, tol=1e-8)
     np.testing.assert_allclose(result.coef, [1.0], rtol=1e-6)
 
 
 def test_the_rounding_floor_ends_a_descent_that_no_tolerance_could():
     X, y = training_set()
-    result = fastgd.fit(X, y, tol=1e-300, max_iter=10_000)
+    result = gd_fit(X, y, tol=1e-300, max_iter=10_000)
     assert result.converged
     assert "rounding error" in result.message
 
@@ -145,7 +149,7 @@ def test_too_large_a_step_names_the_largest_stable_one():
     X, y = training_set()
     limit = 2 / np.linalg.eigvalsh(hessian(X, 2 / len(y)))[-1]
     with pytest.warns(fastgd.ConvergenceWarning, match="too large") as caught:
-        result = fastgd.fit(X, y, learning_rate=5.0, max_iter=10_000)
+        result = gd_fit(X, y, learning_rate=5.0, max_iter=10_000)
     assert not result.converged
     assert np.isfinite(result.theta).all()
     assert result.n_iter < 10_000
@@ -161,14 +165,14 @@ def test_the_largest_stable_step_divides_descents_that_arrive_from_those_that_do
     limit = 2 / np.linalg.eigvalsh(hessian(X, 2 / len(y)))[-1]
     with warnings.catch_warnings():
         warnings.simplefilter("error" if stable else "ignore")
-        result = fastgd.fit(X, y, learning_rate=share * limit, max_iter=5000)
+        result = gd_fit(X, y, learning_rate=share * limit, max_iter=5000)
     assert result.converged == stable
 
 
 def test_divergence_is_told_even_with_zero_tolerance_and_before_overflow():
     X, y = training_set()
     with pytest.warns(fastgd.ConvergenceWarning, match="Diverged after 20 iterations"):
-        result = fastgd.fit(X, y, learning_rate=5.0, max_iter=20, tol=0)
+        result = gd_fit(X, y, learning_rate=5.0, max_iter=20, tol=0)
     assert result.n_iter == 20
 
 
@@ -176,15 +180,15 @@ def test_rounding_at_the_minimum_is_not_taken_for_divergence():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for X, y in (training_set(), ([0.0, 1.0, 3.0], [0.1, 0.4, 1.0])):
-            theta = fastgd.fit(X, y, tol=1e-300, max_iter=100_000).theta
+            theta = gd_fit(X, y, tol=1e-300, max_iter=100_000).theta
             for max_iter in range(1, 12):
-                assert fastgd.fit(X, y, theta0=theta, max_iter=max_iter, tol=0).message.startswith("Ran")
+                assert gd_fit(X, y, theta0=theta, max_iter=max_iter, tol=0).message.startswith("Ran")
 
 
 def test_running_out_of_iterations_says_what_to_try():
     X, y = training_set()
     with pytest.warns(fastgd.ConvergenceWarning, match="Not converged within max_iter=3") as caught:
-        result = fastgd.fit(X, y, max_iter=3)
+        result = gd_fit(X, y, max_iter=3)
     assert (result.converged, result.n_iter) == (False, 3)
     assert "standardize=True" in str(caught[0].message)
     condition = np.linalg.cond(hessian(X, 1.0))
@@ -199,15 +203,15 @@ def test_non_finite_input_is_refused_by_row_and_column(bad, options):
         spoilt = X.copy()
         spoilt[row, column] = bad
         with pytest.raises(ValueError, match=rf"X in row {row}, column {column} "):
-            fastgd.fit(spoilt, y, **options)
+            gd_fit(spoilt, y, **options)
     y[5] = bad
     with pytest.raises(ValueError, match=r"y in row 5 "):
-        fastgd.fit(X, y, **options)
+        gd_fit(X, y, **options)
 
 
 def test_finite_numbers_that_overflow_are_not_called_non_finite():
     with pytest.warns(fastgd.ConvergenceWarning, match="Diverged"):
-        fastgd.fit([1.0, 2.0], [1e200, -1e200], learning_rate=1e200, tol=0)
+        gd_fit([1.0, 2.0], [1e200, -1e200], learning_rate=1e200, tol=0)
 
 
 @pytest.mark.parametrize("intercept", [True, False])
@@ -220,7 +224,7 @@ def test_standardize_descends_on_the_standardised_features(intercept, sample_wei
     Z = (X - mean * intercept) / std
     options = {"intercept": intercept, "sample_weight": sample_weight, "l2": 0.01}
     start = np.arange(1.0, 4.0 + intercept)
-    result = fastgd.fit(
+    result = gd_fit(
         X, y, standardize=True, learning_rate=0.1, max_iter=30, tol=0, theta0=start, history=True, **options
     )
 
@@ -239,7 +243,7 @@ def test_standardize_descends_on_the_standardised_features(intercept, sample_wei
 def test_the_history_of_a_standardised_fit_has_the_gradient_of_the_original_units():
     X, y = training_set()
     X = X * [1e-2, 1.0, 1e2] + 3
-    result = fastgd.fit(X, y, standardize=True, learning_rate=0.1, max_iter=5, tol=0, history=True)
+    result = gd_fit(X, y, standardize=True, learning_rate=0.1, max_iter=5, tol=0, history=True)
     for theta, gradient in zip(result.history["theta"], result.history["gradient"], strict=True):
         np.testing.assert_allclose(gradient, reference.gradient(X, y, theta, intercept=True), rtol=1e-9)
     np.testing.assert_allclose(
@@ -250,36 +254,34 @@ def test_the_history_of_a_standardised_fit_has_the_gradient_of_the_original_unit
 def test_a_constant_column_is_fitted_and_its_neighbours_unharmed():
     X, y = training_set()
     X = np.column_stack((X, np.full(len(y), 0.1)))
-    result = fastgd.fit(X, y, standardize=True, tol=1e-12)
+    result = gd_fit(X, y, standardize=True, tol=1e-12)
     assert result.converged
-    np.testing.assert_allclose(
-        result.predict(X), fastgd.fit(X[:, :3], y, standardize=True, tol=1e-12).predict(X[:, :3])
-    )
+    np.testing.assert_allclose(result.predict(X), gd_fit(X[:, :3], y, standardize=True, tol=1e-12).predict(X[:, :3]))
 
 
 def test_callback_sees_every_iteration_and_its_theta_continues_the_fit():
     X, y = training_set()
     states = []
-    whole = fastgd.fit(X, y, learning_rate=0.05, max_iter=10, tol=0, callback=states.append)
+    whole = gd_fit(X, y, learning_rate=0.05, max_iter=10, tol=0, callback=states.append)
     assert [state.n_iter for state in states] == list(range(1, 11))
     np.testing.assert_array_equal(states[-1].theta, whole.theta)
     for state in states:
         assert state.cost == fastgd.cost(X, y, state.theta, intercept=True)
         np.testing.assert_array_equal(state.gradient, fastgd.gradient(X, y, state.theta, intercept=True))
-    rest = fastgd.fit(X, y, learning_rate=0.05, max_iter=6, tol=0, theta0=states[3].theta)
+    rest = gd_fit(X, y, learning_rate=0.05, max_iter=6, tol=0, theta0=states[3].theta)
     np.testing.assert_array_equal(rest.theta, whole.theta)
 
 
 def test_a_true_return_value_ends_the_fit():
     X, y = training_set()
-    result = fastgd.fit(X, y, callback=lambda state: state.n_iter == 4)
+    result = gd_fit(X, y, callback=lambda state: state.n_iter == 4)
     assert (result.n_iter, result.converged) == (4, False)
     assert "Ended by callback after 4" in result.message
 
 
 def test_a_callback_hears_numpys_warnings():
     with pytest.warns(RuntimeWarning, match="divide by zero"):
-        fastgd.fit([1.0, 2.0], [1.0, 3.0], max_iter=1, tol=0, callback=lambda state: np.ones(1) / 0.0)
+        gd_fit([1.0, 2.0], [1.0, 3.0], max_iter=1, tol=0, callback=lambda state: np.ones(1) / 0.0)
 
 
 def test_a_callback_that_spoils_its_theta_spoils_nothing():
@@ -290,8 +292,8 @@ def test_a_callback_that_spoils_its_theta_spoils_nothing():
         state.gradient[:] = np.nan
 
     np.testing.assert_array_equal(
-        fastgd.fit(X, y, learning_rate=0.05, max_iter=5, tol=0, callback=spoil).theta,
-        fastgd.fit(X, y, learning_rate=0.05, max_iter=5, tol=0).theta,
+        gd_fit(X, y, learning_rate=0.05, max_iter=5, tol=0, callback=spoil).theta,
+        gd_fit(X, y, learning_rate=0.05, max_iter=5, tol=0).theta,
     )
 
 
@@ -301,16 +303,16 @@ def test_ctrl_c_ends_a_long_fit():
     timer.start()
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        fastgd.fit(X, y, max_iter=10**9, tol=0)
+        gd_fit(X, y, max_iter=10**9, tol=0)
     assert time.monotonic() - start < 5
 
 
 def test_progress_shows_a_bar_for_long_work_only(capfd, monkeypatch):
     X, y = training_set()
-    fastgd.fit(X, y, max_iter=10, tol=0, progress=True)
+    gd_fit(X, y, max_iter=10, tol=0, progress=True)
     assert "iteration" not in capfd.readouterr().err
     monkeypatch.setattr("fastgd.progress._DELAY", 0)
-    fastgd.fit(X, y, max_iter=3000, tol=0, progress=True, callback=lambda state: time.sleep(1e-4))
+    gd_fit(X, y, max_iter=3000, tol=0, progress=True, callback=lambda state: time.sleep(1e-4))
     shown = capfd.readouterr().err
     assert "/3000" in shown
     assert "cost=" in shown
@@ -319,11 +321,11 @@ def test_progress_shows_a_bar_for_long_work_only(capfd, monkeypatch):
 def test_progress_without_tqdm_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(ImportError, match=r"pip install 'fastgd\[progress\]'"):
-        fastgd.fit([1.0, 2.0], [1.0, 2.0], progress=True)
+        gd_fit([1.0, 2.0], [1.0, 2.0], progress=True)
 
 
 def test_the_result_prints_in_a_few_lines():
-    result = fastgd.fit([0.0, 1.0], [1.0, 3.0], theta0=[1.0, 2.0])
+    result = gd_fit([0.0, 1.0], [1.0, 3.0], theta0=[1.0, 2.0])
     assert repr(result).splitlines() == [
         "Converged after 0 iterations: the residuals are within tol=1e-08 of the spread of y.",
         "  intercept   1",
@@ -340,7 +342,7 @@ def test_the_result_prints_in_a_few_lines():
 
 def test_predict_and_score():
     X, y = training_set()
-    result = fastgd.fit(X, y, standardize=True)
+    result = gd_fit(X, y, standardize=True)
     expected = X @ result.coef + result.intercept
     for given in (X, np.asfortranarray(X), X.astype(np.float32).astype(np.float64), X[::-1]):
         np.testing.assert_allclose(result.predict(given), given @ result.coef + result.intercept)
@@ -352,7 +354,7 @@ def test_predict_and_score():
     )
     with pytest.raises(ValueError, match=r"\(200, 2\), that is 2 features, but the fit had 3"):
         result.predict(X[:, :2])
-    constant = fastgd.fit([1.0, 2.0], [5.0, 5.0], theta0=[5.0, 0.0])
+    constant = gd_fit([1.0, 2.0], [5.0, 5.0], theta0=[5.0, 0.0])
     assert constant.score([1.0, 2.0], [5.0, 5.0]) == 1.0
     assert constant.score([1.0, 2.0], [4.0, 4.0]) == 0.0
 
@@ -361,8 +363,8 @@ def test_inputs_are_not_changed():
     X, y = training_set()
     s, start = np.linspace(1, 2, len(y)), np.ones(4)
     before = [a.copy() for a in (X, y, s, start)]
-    fastgd.fit(X, y, sample_weight=s, theta0=start, standardize=True, max_iter=5, tol=0)
-    fastgd.fit(X, y, sample_weight=s, theta0=start, max_iter=0, tol=0).theta[:] = 7  # nor aliased
+    gd_fit(X, y, sample_weight=s, theta0=start, standardize=True, max_iter=5, tol=0)
+    gd_fit(X, y, sample_weight=s, theta0=start, max_iter=0, tol=0).theta[:] = 7  # nor aliased
     for array, copy in zip((X, y, s, start), before, strict=True):
         np.testing.assert_array_equal(array, copy)
 
@@ -392,12 +394,12 @@ def test_inputs_are_not_changed():
 )
 def test_bad_options_say_what_to_do(options, error, message):
     with pytest.raises(error, match=message):
-        fastgd.fit([1.0, 2.0, 4.0], [1.0, 2.0, 3.0], **options)
+        gd_fit([1.0, 2.0, 4.0], [1.0, 2.0, 3.0], **options)
 
 
 def test_x_too_large_for_its_squares_says_so():
     with pytest.raises(ValueError, match="squares of X exceed float64"):
-        fastgd.fit([1e200, 2e200], [1.0, 2.0])
+        gd_fit([1e200, 2e200], [1.0, 2.0])
 
 
 def digits(computed, certified):
@@ -409,9 +411,9 @@ def digits(computed, certified):
 
 def test_no_intercept_sets_of_nist():
     # NIST StRD, NoInt1 and NoInt2: both are formulas.
-    first = fastgd.fit(np.arange(60.0, 71.0), np.arange(130.0, 141.0), intercept=False, tol=1e-15)
+    first = gd_fit(np.arange(60.0, 71.0), np.arange(130.0, 141.0), intercept=False, tol=1e-15)
     assert digits(first.theta, [2.07438016528926]) >= 14
-    second = fastgd.fit([4.0, 5.0, 6.0], [3.0, 4.0, 4.0], intercept=False, tol=1e-15)
+    second = gd_fit([4.0, 5.0, 6.0], [3.0, 4.0, 4.0], intercept=False, tol=1e-15)
     assert digits(second.theta, [0.727272727272727]) >= 14
 
 
@@ -419,7 +421,7 @@ def test_no_intercept_sets_of_nist():
 def test_predictions_are_made_in_few_blocks(n_samples, n_features, n_blocks, monkeypatch):
     made = []
     monkeypatch.setattr(result, "Blocks", lambda *args: made.append(Blocks(*args)) or made[-1])
-    fitted = fastgd.fit(np.eye(n_features), np.ones(n_features), max_iter=1, tol=0)
+    fitted = gd_fit(np.eye(n_features), np.ones(n_features), max_iter=1, tol=0)
     X = np.ones((n_samples, n_features))
     np.testing.assert_allclose(fitted.predict(X), X @ fitted.coef + fitted.intercept)
     assert [len(blocks) for blocks in made] == [n_blocks]
@@ -447,7 +449,7 @@ def test_moments_give_the_iterates_of_the_rows(intercept, standardize, l2, learn
         "tol": 0,
         "history": True,
     }
-    by_rows, by_moments = (fastgd.fit(X, y, precompute=choice, **options) for choice in (False, True))
+    by_rows, by_moments = (gd_fit(X, y, precompute=choice, **options) for choice in (False, True))
     assert (by_moments.n_iter, by_moments.n_passes, by_moments.verified) == (30, 2, True)
     for column in ("theta", "gradient", "update", "cost"):
         expected = by_rows.history[column]
@@ -456,7 +458,7 @@ def test_moments_give_the_iterates_of_the_rows(intercept, standardize, l2, learn
 
 def test_what_moments_find_is_verified_on_the_rows():
     X, y, s = correlated(300, 3)
-    result = fastgd.fit(X, y, sample_weight=s, standardize=True, precompute=True, max_iter=100_000)
+    result = gd_fit(X, y, sample_weight=s, standardize=True, precompute=True, max_iter=100_000)
     assert result.converged
     assert result.cost == pytest.approx(fastgd.cost(X, y, result.theta, intercept=True, sample_weight=s), rel=1e-15)
     r = X @ result.coef + result.intercept - y
@@ -473,8 +475,8 @@ def test_where_moments_lack_the_digits_the_descent_goes_on_over_the_rows(monkeyp
 
     monkeypatch.setattr(fitting, "moments_of", rough)
     options = {"standardize": True, "max_iter": 100_000}
-    result = fastgd.fit(X, y, precompute=True, **options)
-    exact = fastgd.fit(X, y, precompute=False, **options)
+    result = gd_fit(X, y, precompute=True, **options)
+    exact = gd_fit(X, y, precompute=False, **options)
     assert result.converged
     assert result.n_passes > 2
     np.testing.assert_allclose(result.theta, exact.theta, rtol=1e-4)
@@ -482,7 +484,7 @@ def test_where_moments_lack_the_digits_the_descent_goes_on_over_the_rows(monkeyp
 
 def test_data_on_a_line_converge_by_moments_too():
     x = np.linspace(0, 1, 50)
-    result = fastgd.fit(x, 3 * x + 1, precompute=True, standardize=True)
+    result = gd_fit(x, 3 * x + 1, precompute=True, standardize=True)
     assert result.converged
     np.testing.assert_allclose(result.theta, [1, 3], rtol=1e-7)
 
@@ -490,9 +492,9 @@ def test_data_on_a_line_converge_by_moments_too():
 def test_many_rows_are_summed_up_first_and_few_are_not():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100_000, 5)), rng.normal(size=100_000)
-    assert fastgd.fit(X, y).n_passes == 2
-    assert fastgd.fit(X[:100], y[:100]).n_passes > 2
-    assert fastgd.fit(X, y, max_iter=2, tol=0, learning_rate=0.1).n_passes == 3
+    assert gd_fit(X, y).n_passes == 2
+    assert gd_fit(X[:100], y[:100]).n_passes > 2
+    assert gd_fit(X, y, max_iter=2, tol=0, learning_rate=0.1).n_passes == 3
 
 
 def test_precomputing_pays_the_more_rows_and_answers_there_are():
@@ -514,7 +516,7 @@ def test_a_fit_by_moments_names_what_is_not_finite(precompute, monkeypatch):
     X, y, _ = correlated(50, 3)
     X[20, 1] = np.nan
     with pytest.raises(ValueError, match=r"X in row 20, column 1.*a fit needs finite numbers"):
-        fastgd.fit(X, y, precompute=precompute)
+        gd_fit(X, y, precompute=precompute)
 
 
 def test_squares_beyond_float64_are_left_to_the_rows(monkeypatch):
@@ -522,19 +524,19 @@ def test_squares_beyond_float64_are_left_to_the_rows(monkeypatch):
     X, y, _ = correlated(50, 1)
     y = y * 1e155
     with pytest.raises(ValueError, match="precompute=False"):
-        fastgd.fit(X, y, precompute=True)
-    assert fastgd.fit(X, y, learning_rate=1e-3, max_iter=2, tol=0).n_passes > 2
+        gd_fit(X, y, precompute=True)
+    assert gd_fit(X, y, learning_rate=1e-3, max_iter=2, tol=0).n_passes > 2
 
 
 @pytest.mark.parametrize("precompute", ["yes", 1, None, np.array("auto")])
 def test_precompute_is_a_truth_value_or_auto(precompute):
     with pytest.raises(TypeError, match=r'precompute=.*"auto"'):
-        fastgd.fit([1.0, 2.0], [1.0, 2.0], precompute=precompute)
+        gd_fit([1.0, 2.0], [1.0, 2.0], precompute=precompute)
 
 
 @pytest.mark.parametrize(("precompute", "n_passes"), [(False, 1 + 1 + 3 + 4), (True, 1 + 1)])
 def test_every_pass_over_the_rows_is_counted(precompute, n_passes):
     X, y, _ = correlated(100, 3)
     with pytest.warns(fastgd.ConvergenceWarning):  # which takes the spectrum, for what it has to say
-        result = fastgd.fit(X, y, learning_rate=1e-6, max_iter=3, precompute=precompute)
+        result = gd_fit(X, y, learning_rate=1e-6, max_iter=3, precompute=precompute)
     assert result.n_passes == n_passes

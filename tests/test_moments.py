@@ -152,7 +152,7 @@ def test_cost_and_gradient_are_those_of_the_rows(loss, intercept, weighted, l2):
 def test_the_product_with_the_hessian_is_that_of_the_rows(intercept):
     X, y, s = data(90, 4, weighted=True, offset=3.0)
     p = np.random.default_rng(1).normal(size=4 + intercept)
-    moments = fastgd.Moments.from_rows(X, y, s)._centred()
+    moments = fastgd.Moments.from_rows(X, y, s).centred()
     np.testing.assert_allclose(moments.product(p), ArrayRows(X, y, s).product(p), rtol=1e-11, atol=1e-9)
 
 

@@ -17,6 +17,8 @@ FLAGS = {
     "fastmath": {"reassoc", "contract", "nsz", "arcp"},
 }
 
+EXACT_FLAGS = {**FLAGS, "fastmath": False}
+
 # What a compiled variant is for: the dtype characters of X and y, "d" or "f" (None where there is no y), and whether there are
 # sample weights.
 Kind = tuple[str, str | None, bool]
@@ -153,7 +155,7 @@ def kernel(block_rows: Callable[[int], int]) -> Callable[[Callable[..., None]], 
     return lambda function: Kernel(function, block_rows)
 
 
-def compile_cached(function: Callable[..., Any], signature: Any) -> Any:
+def compile_cached(function: Callable[..., Any], signature: Any, *, exact: bool = False) -> Any:
     """Compile a function for one signature, through numba's cache on disk where that works.
 
     A cache that cannot be written, or that is damaged, costs the compile time and one warning, never the call.
@@ -164,6 +166,8 @@ def compile_cached(function: Callable[..., Any], signature: Any) -> Any:
         The function in plain Python.
     signature : numba signature
         Its argument types.
+    exact : bool
+        Whether each operation rounds as it is written: without fastmath.
 
     Returns
     -------
@@ -171,9 +175,10 @@ def compile_cached(function: Callable[..., Any], signature: Any) -> Any:
         The compiled function.
     """
     try:
-        return _compile(function, signature, cache=True)
+        return _compile(function, signature, cache=True, exact=exact)
     except Exception as reason:  # numba documents no exception of its cache: OSError, RuntimeError, pickle's and more
-        compiled = _compile(function, signature, cache=False)  # what is wrong with the function itself is raised here
+        # What is wrong with the function itself is raised here.
+        compiled = _compile(function, signature, cache=False, exact=exact)
         _warn_once(
             f"fastgd compiles its kernels anew in each process, because numba's cache did not work ({reason}). Point the "
             "environment variable NUMBA_CACHE_DIR at a folder that can be written, or delete the damaged cache."
@@ -191,5 +196,6 @@ def _warn_once(message: str) -> None:
         warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
-def _compile(function: Callable[..., Any], signature: Any, *, cache: bool) -> Any:
-    return numba.njit(signature, cache=cache, **FLAGS)(function)  # type: ignore[call-overload]
+def _compile(function: Callable[..., Any], signature: Any, *, cache: bool, exact: bool) -> Any:
+    flags = EXACT_FLAGS if exact else FLAGS
+    return numba.njit(signature, cache=cache, **flags)(function)  # type: ignore[call-overload]

@@ -1,6 +1,7 @@
 """Rows in memory: numpy arrays and memory maps, of any layout and any real dtype."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -173,9 +174,7 @@ class ArrayRows:
         squares = np.zeros(self.n_features + 1)
         first: _Vector | None = None
         constant = np.ones(self.n_features + 1, dtype=bool)
-        for start, stop in Blocks(self.n_samples, max(1, _CACHED_VALUES // self.n_features)):
-            values = self._values(start, stop)
-            s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
+        for values, s in self.blocks():
             if self._s is not None:
                 counts = s > 0
                 values, s = values[counts], s[counts]
@@ -193,6 +192,20 @@ class ArrayRows:
             squares += s @ values + shift * shift * (weight * (1.0 - weight / total))
         squares[constant] = 0.0  # where the rounding of the mean would leave a speck
         return mean, np.sqrt(squares / total)
+
+    def blocks(self) -> Iterator[tuple[_Vector, _Vector]]:
+        """Go through the rows, some at a time.
+
+        Yields
+        ------
+        values : ndarray of shape (n, n_features + 1), float64
+            Features and, last, y; a copy.
+        s : ndarray of shape (n,), float64
+            Their sample weights, 1 each without.
+        """
+        for start, stop in Blocks(self.n_samples, max(1, _CACHED_VALUES // self.n_features)):
+            s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
+            yield self._values(start, stop), s
 
     def first_non_finite(self) -> tuple[int, int] | None:
         """Find the first row that holds a NaN or an infinity.

@@ -27,3 +27,26 @@ def precomputing_pays(n_samples: int, n_features: int, n_answers: int) -> bool:
     answer = _ANSWER + _ANSWER_PER_VALUE * n_features**2
     moments = (_MOMENTS_IN_PASSES + n_features / _FEATURES_PER_PASS) * one_pass
     return moments + n_answers * answer + one_pass < n_answers * one_pass
+
+
+# Moments of so many features take 32 MB, and their inverse a second.
+_MOST_FEATURES = 2000
+
+# With fewer rows than features the Hessian's eigenvectors are needed, which take a tenth of a second for so many.
+_MOST_UNDETERMINED = 500
+
+
+def preconditioning_pays(n_samples: int, n_features: int) -> bool:
+    """Tell whether to take the moments to precondition a descent with, or to do without.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        The shape of X.
+
+    Returns
+    -------
+    bool
+        Whether that is sooner than conjugate gradients, or more exact.
+    """
+    return n_features <= (_MOST_FEATURES if n_samples > n_features else _MOST_UNDETERMINED)

@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.solvers.inverse_hessian import InverseHessian
+
 _Vector = NDArray[np.float64]
 
 
@@ -120,12 +122,9 @@ class Objective:
         sums = self._sums.gradient(self.original(theta), self.scale)
         squares = sums.item(0)
         gradient = self._back(sums)
-        cost = 0.5 * squares
         if self.l2:
-            coef = self._coef(theta)
-            cost += self.l2 * float(coef @ coef)
-            self._coef(gradient)[:] += 2.0 * self.l2 * coef
-        return Evaluation(theta, cost, gradient, math.sqrt(squares / self.scale))
+            self._coef(gradient)[:] += 2.0 * self.l2 * self._coef(theta)
+        return Evaluation(theta, 0.5 * squares + self.penalty(theta), gradient, math.sqrt(squares / self.scale))
 
     def product(self, p: _Vector) -> _Vector:
         """Compute the product of the Hessian with a vector, in one pass.
@@ -230,6 +229,51 @@ class Objective:
         norms = np.hypot(scales.mean - self._centre, scales.std) / self._unit
         terms = (size + abs(self._centre)) / self._unit
         return root * self._with_intercept(1.0, norms), root * self._with_intercept(1.0, terms)
+
+    def penalty(self, theta: _Vector) -> float:
+        """Compute ``l2 |coef|^2``.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,), float64
+            The point.
+
+        Returns
+        -------
+        float
+            The penalty's part of the cost.
+        """
+        coef = self._coef(theta)
+        return self.l2 * float(coef @ coef) if self.l2 else 0.0
+
+    def inverse_hessian(self, mean: _Vector, scatter: _Vector, total_weight: float, *, exact: bool) -> InverseHessian:
+        """Approximate the inverse of the Hessian by moments.
+
+        Parameters
+        ----------
+        mean : ndarray of shape (n_features,), float64
+            The features' means, as the rows hold them.
+        scatter : ndarray of shape (n_features, n_features), float64
+            Their sums of products about these.
+        total_weight : float
+            ``sum s``.
+        exact : bool
+            Whether `product` has more digits than these have.
+
+        Returns
+        -------
+        InverseHessian
+            The inverse, for the features as this objective has them.
+        """
+        return InverseHessian(
+            (mean - self._centre) / self._unit,
+            scatter / self._unit / self._unit[:, np.newaxis],
+            total_weight=total_weight,
+            scale=self.scale,
+            l2=self.l2,
+            intercept=self.intercept,
+            product=self.product if exact else None,
+        )
 
     def penalty_gradient(self, theta: _Vector) -> _Vector:
         """Compute ``2 l2 coef``.

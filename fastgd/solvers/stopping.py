@@ -1,12 +1,17 @@
 """When a descent has arrived."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.solvers.objective import Evaluation, Objective, Scales
 
 _UNIT_ROUNDOFF = 2.0**-53
+
+# What an entry of theta adds to the hypothesis is nothing, if it is less than this share of it.
+_NOTHING = 1e-6
 
 
 class Stopping:
@@ -38,11 +43,11 @@ class Stopping:
     def __init__(self, objective: Objective, scales: Scales, tol: float) -> None:
         self._objective = objective
         self._tol = tol
-        self._norms, self._terms = objective.column_norms(scales)
+        self.norms, self._terms = objective.column_norms(scales)
         self._terms_norm = math.hypot(*self._terms)
         root = math.sqrt(scales.total_weight)
-        self._y_norm = root * math.hypot(scales.y_mean, scales.y_std)
-        self._y_spread = root * scales.y_std if objective.intercept else self._y_norm
+        self.y_norm = root * math.hypot(scales.y_mean, scales.y_std)
+        self._y_spread = root * scales.y_std if objective.intercept else self.y_norm
         self._witness = 0  # an entry that was too large when last looked at all of them
 
     def arrived(self, at: Evaluation) -> str:
@@ -67,8 +72,8 @@ class Stopping:
             return ""
         scale = self._objective.scale
         penalty = abs(self._objective.penalty_gradient(at.theta))
-        tolerance = self._tol * (scale * self._norms * at.residual_norm + penalty)
-        terms = self._terms @ abs(at.theta) + self._y_norm
+        tolerance = self._tol * (scale * self.norms * at.residual_norm + penalty)
+        terms = self._terms @ abs(at.theta) + self.y_norm
         rounding = _UNIT_ROUNDOFF * (scale * self._terms * terms + penalty)
         gradient = abs(at.gradient)
         if (gradient <= tolerance).all():
@@ -83,8 +88,77 @@ class Stopping:
         scale = self._objective.scale
         theta_norm = math.sqrt(at.theta.dot(at.theta))
         residual = max(
-            self._tol * self._norms.item(j) * at.residual_norm,
-            _UNIT_ROUNDOFF * self._terms.item(j) * (self._terms_norm * theta_norm + self._y_norm),
+            self._tol * self.norms.item(j) * at.residual_norm,
+            _UNIT_ROUNDOFF * self._terms.item(j) * (self._terms_norm * theta_norm + self.y_norm),
         )
         penalty = max(self._tol, _UNIT_ROUNDOFF) * 2.0 * self._objective.l2 * theta_norm
         return abs(at.gradient.item(j)) > scale * residual + penalty
+
+
+class Refined:
+    """Convergence of a descent that knows its next step: `Stopping`, and no digit of theta left to change.
+
+    A scale-free gradient may be small while theta is far from the minimum, where columns nearly depend on each other. The next
+    step is the error of theta, nearly; the descent goes on until it is lost in the rounding of the hypothesis, or no longer
+    shrinks, which is the rounding of the gradient.
+
+    Parameters
+    ----------
+    stopping : Stopping
+        What must hold first.
+    inverse_hessian : callable
+        Makes of a gradient the next step.
+    every_digit : bool
+        Whether to go on until each entry of theta has all of its digits, not only those that count for the hypothesis.
+
+    Attributes
+    ----------
+    best : Evaluation or None
+        Of the points that `stopping` accepts, the one with the smallest next step.
+    error : float
+        The next step's largest share of an entry of theta there.
+    """
+
+    def __init__(
+        self,
+        stopping: Stopping,
+        inverse_hessian: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        *,
+        every_digit: bool,
+    ) -> None:
+        self._stopping = stopping
+        self._inverse_hessian = inverse_hessian
+        self._every_digit = every_digit
+        self._last = math.inf
+        self.error = math.inf
+        self.best: Evaluation | None = None
+
+    def arrived(self, at: Evaluation) -> str:
+        """Tell whether a point counts as the minimum, and by what.
+
+        Parameters
+        ----------
+        at : Evaluation
+            The point.
+
+        Returns
+        -------
+        str
+            As of `Stopping.arrived`.
+        """
+        reason = self._stopping.arrived(at)
+        if not reason:
+            return ""
+        step, size = abs(self._inverse_hessian(at.gradient)), abs(at.theta)
+        norms = self._stopping.norms
+        hypothesis = norms @ size + self._stopping.y_norm
+        if self._every_digit:
+            lost = bool((step <= 2.0 * _UNIT_ROUNDOFF * size).all())
+        else:
+            lost = bool((norms * step <= 16.0 * _UNIT_ROUNDOFF * hypothesis).all())
+        change = float((norms * step).max())
+        shrinks = change < 0.5 * self._last
+        if change < self._last:
+            self._last, self.best = change, at
+            self.error = float(np.max(step / np.maximum(size, _NOTHING * hypothesis / norms)))
+        return "" if shrinks and not lost else reason

@@ -1,0 +1,374 @@
+"""fit by moments and other fast methods: beside exact solutions, certified digits and other libraries' definitions."""
+
+import warnings
+from fractions import Fraction
+
+import nist
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import demo
+from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.compensated import CompensatedRows
+
+
+def training_set(n=300, k=4, seed=0, noise=0.3):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, k)) * np.linspace(0.5, 3, k) + np.linspace(-2, 5, k)
+    return X, X @ np.linspace(1, -2, k) + 1.5 + noise * rng.standard_normal(n)
+
+
+def solve_exactly(X, y, *, intercept=True, s=None, l2=0.0, scale=2):
+    """Solve the normal equations in rational arithmetic: scale A^T S A theta + 2 l2 coef = scale A^T S y."""
+    rows = [[Fraction(1)] * intercept + [Fraction(float(v)) for v in row] for row in X]
+    target = [Fraction(float(v)) for v in y]
+    weight = [Fraction(1)] * len(y) if s is None else [Fraction(float(v)) for v in s]
+    c = Fraction(scale) / sum(weight)
+    n = len(rows[0])
+    A = [
+        [c * sum(w * row[i] * row[j] for w, row in zip(weight, rows, strict=True)) for j in range(n)] for i in range(n)
+    ]
+    for j in range(intercept, n):
+        A[j][j] += 2 * Fraction(l2)
+    b = [c * sum(w * row[i] * t for w, row, t in zip(weight, rows, target, strict=True)) for i in range(n)]
+    for i in range(n):
+        pivot = next(p for p in range(i, n) if A[p][i])
+        A[i], A[pivot], b[i], b[pivot] = A[pivot], A[i], b[pivot], b[i]
+        for p in range(i + 1, n):
+            factor = A[p][i] / A[i][i]
+            A[p] = [a - factor * q for a, q in zip(A[p], A[i], strict=True)]
+            b[p] -= factor * b[i]
+    theta = [Fraction(0)] * n
+    for i in reversed(range(n)):
+        theta[i] = (b[i] - sum(A[i][j] * theta[j] for j in range(i + 1, n))) / A[i][i]
+    return np.array([float(t) for t in theta])
+
+
+def scale_free(X, y, theta, *, intercept=True, s=None):
+    A = np.column_stack((np.ones(len(X)), X)) if intercept else X
+    root = np.ones(len(y)) if s is None else np.sqrt(s)
+    A, r = A * root[:, np.newaxis], (A @ theta - y) * root
+    return (abs(A.T @ r) / np.linalg.norm(A, axis=0)).max() / np.linalg.norm(r)
+
+
+OPTIONS = [
+    {},
+    {"intercept": False},
+    {"loss": "half_mse", "l2": 0.05},
+    {"sample_weight": np.linspace(0, 3, 60)},
+    {"sample_weight": np.linspace(0, 3, 60), "l2": 0.5, "intercept": False},
+    {"theta0": [3.0, 1.0, -1.0, 2.0]},
+]
+SCALES = {"mse": 2, "half_mse": 1}
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_default_fit_has_all_digits_of_the_exact_solution(options, order, dtype):
+    X, y = training_set(60, 3)
+    X = np.array(X, dtype, order=order)
+    result = fastgd.fit(X, y, **options)
+    exact = solve_exactly(
+        X,
+        y,
+        intercept=options.get("intercept", True),
+        s=options.get("sample_weight"),
+        l2=options.get("l2", 0),
+        scale=SCALES[options.get("loss", "mse")],
+    )
+    np.testing.assert_allclose(result.theta, exact, rtol=1e-14)
+    assert (result.converged, result.verified, result.rank) == (True, True, len(exact))
+    assert result.n_iter <= 5
+    assert 0 <= result.gap <= 1e-25
+
+
+@pytest.mark.parametrize("name", nist.SETS)
+def test_certified_digits(name):
+    (X, y, certified), expected = nist.SETS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = fastgd.fit(X, y, intercept=not name.startswith("NoInt"))
+    digits = min(demo.agreeing_digits(t, c) for t, c in zip(result.theta.tolist(), certified, strict=True))
+    assert digits >= expected
+    assert result.converged
+
+
+@pytest.mark.parametrize("method", ["gd", "nesterov", "cg", "preconditioned"])
+@pytest.mark.parametrize("precompute", [False, True])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_every_method_finds_the_same_minimum(method, precompute, options):
+    X, y = training_set(60, 3)
+    X = X - X.mean(axis=0)
+    options = {"max_iter": 5000, **options}
+    best = fastgd.fit(X, y, **options).theta
+    result = fastgd.fit(X, y, method=method, precompute=precompute, tol=1e-10, **options)
+    assert result.converged
+    assert result.verified
+    np.testing.assert_allclose(result.theta, best, rtol=1e-8)
+
+
+def test_faster_methods_take_fewer_iterations():
+    X, y = training_set(500, 5)
+    X -= X.mean(axis=0)
+    counts = [
+        fastgd.fit(X, y, tol=1e-8, max_iter=20_000, **options).n_iter
+        for options in (
+            {"method": "gd"},
+            {"method": "gd", "learning_rate": "optimal"},
+            {"method": "nesterov"},
+            {"method": "cg"},
+            {"method": "preconditioned"},
+        )
+    ]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > 5 * counts[2] > 5 * counts[3]
+    assert counts[3] <= 8  # as many as there are parameters, and some for the rounding
+    assert counts[-1] <= 4
+
+
+def test_the_optimal_step_is_two_over_the_sum_of_the_extreme_eigenvalues():
+    X, y = training_set()
+    result = fastgd.fit(X, y, method="gd", learning_rate="optimal", max_iter=1, tol=0, history=True)
+    A = np.column_stack((np.ones(len(X)), X))
+    values = np.linalg.eigvalsh(2 / len(y) * A.T @ A)
+    step = -result.history["update"][0] / result.history["gradient"][0]
+    np.testing.assert_allclose(step, 2 / (values[0] + values[-1]), rtol=1e-10)
+
+
+@pytest.mark.parametrize("options", [{}, {"l2": 0.3}, {"standardize": True}], ids=str)
+def test_the_exact_step_ends_where_the_gradient_is_at_right_angles(options):
+    X, y = training_set()
+    result = fastgd.fit(
+        X, y, method="gd", learning_rate="exact", max_iter=120, tol=0, history=True, precompute=False, **options
+    )
+    gradient = result.history["gradient"]
+    if "standardize" not in options:
+        cosines = (gradient[1:] * gradient[:-1]).sum(axis=1) / np.linalg.norm(gradient[1:], axis=1)
+        assert (abs(cosines[:20]) < 1e-9 * np.linalg.norm(gradient[:20], axis=1)).all()
+    cost = result.history["cost"]
+    assert (np.diff(cost[:50]) <= 1e-14 * cost[0]).all()
+    l2 = options.get("l2", 0.0)
+    if "standardize" not in options:
+        for i in (0, 7, 50, 100):
+            theta = result.history["theta"][i]
+            assert cost[i] == pytest.approx(fastgd.cost(X, y, theta, intercept=True, l2=l2), rel=1e-12)
+
+
+def test_conjugate_gradients_are_true_where_the_fit_ends():
+    X, y = training_set(2000, 30, noise=1.0)
+    X = X * np.logspace(0, 3, 30)
+    result = fastgd.fit(X, y, method="cg", tol=1e-10, max_iter=3000)
+    assert result.converged
+    assert scale_free(X, y, result.theta) <= 1.01e-10
+    np.testing.assert_allclose(result.cost, fastgd.cost(X, y, result.theta, intercept=True), rtol=1e-12)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"l2": 0.1}, {"standardize": True}, {"method": "gd", "standardize": True, "tol": 1e-10, "max_iter": 9999}],
+)
+def test_moments_alone_can_be_fitted_to(intercept, options):
+    X, y = training_set()
+    s = np.linspace(0, 2, len(y))
+    moments = fastgd.Moments.from_rows(X[:100], y[:100], s[:100]) + fastgd.Moments.from_rows(X[100:], y[100:], s[100:])
+    result = fastgd.fit(moments, intercept=intercept, **options)
+    expected = fastgd.fit(X, y, sample_weight=s, intercept=intercept, **options)
+    np.testing.assert_allclose(result.theta, expected.theta, rtol=1e-9)
+    np.testing.assert_allclose(result.cost, expected.cost, rtol=1e-9)
+    assert (result.converged, result.verified, result.n_passes) == (True, False, 0)
+    assert "not verified" in result.message
+
+
+def test_moments_come_without_y_and_rows_with_it():
+    X, y = training_set()
+    moments = fastgd.Moments.from_rows(X, y)
+    with pytest.raises(TypeError, match="which they hold already"):
+        fastgd.fit(moments, y)
+    with pytest.raises(TypeError, match="which they hold already"):
+        fastgd.fit(moments, sample_weight=y)
+    with pytest.raises(ValueError, match="no rows to pass over"):
+        fastgd.fit(moments, precompute=False)
+    with pytest.raises(TypeError, match="y is missing"):
+        fastgd.fit(X)
+
+
+def fit_warned(*args, **options):
+    with pytest.warns(fastgd.ConvergenceWarning) as caught:
+        result = fastgd.fit(*args, **options)
+    assert len(caught) == 1
+    assert str(caught[0].message) == result.message
+    return result
+
+
+def centred_least_norm(X, y):
+    """The solution of least |coef|, as by LAPACK's SVD on centred columns."""
+    coef = np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=1e-10)[0]
+    return np.concatenate(([y.mean() - X.mean(axis=0) @ coef], coef))
+
+
+def test_columns_that_depend_on_each_other_are_named_and_share():
+    X, y = training_set(200, 4)
+    X = np.column_stack((X, 2 * X[:, 1], X[:, 2] - 3 * X[:, 0]))
+    result = fit_warned(X, y)
+    assert (result.rank, result.condition, result.converged) == (5, np.inf, True)
+    assert "rank is 5 for 7 parameters" in result.message
+    assert "depend on each other" in result.message
+    np.testing.assert_allclose(result.theta, centred_least_norm(X, y), rtol=1e-9)
+    assert scale_free(X, y, result.theta) < 1e-12
+
+
+def test_a_constant_column_is_named_and_gets_no_coefficient():
+    X, y = training_set(200, 3)
+    X[:, 1] = 7.0
+    result = fit_warned(X, y)
+    assert "column 1 of X is constant or zero" in result.message
+    assert (result.coef[1], result.rank) == (0.0, 3)
+    np.testing.assert_allclose(np.delete(result.theta, 2), fastgd.fit(np.delete(X, 1, axis=1), y).theta, rtol=1e-13)
+
+
+def test_more_features_than_rows_give_the_solution_of_least_norm():
+    X, y = training_set(12, 40)
+    result = fit_warned(X, y)
+    np.testing.assert_allclose(result.theta, centred_least_norm(X, y), rtol=1e-8)
+    np.testing.assert_allclose(result.predict(X), y, atol=1e-10)
+    assert result.rank == 12
+
+
+def test_a_penalty_makes_dependent_columns_harmless():
+    X, y = training_set(50, 2)
+    X = np.column_stack((X, X[:, 0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = fastgd.fit(X, y, l2=0.1)
+    np.testing.assert_allclose(result.theta, solve_exactly(X, y, l2=0.1), rtol=1e-13)
+    assert result.rank == 4
+
+
+@pytest.mark.parametrize("gap", [1e-4, 1e-6, 1e-8])
+def test_columns_that_nearly_depend_on_each_other_are_told_apart(gap):
+    X, y = training_set(50, 2)
+    X = np.column_stack((X, X[:, 0] + gap * np.random.default_rng(5).standard_normal(50)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = fastgd.fit(X, y)
+    exact = solve_exactly(X, y)
+    np.testing.assert_allclose(result.theta, exact, rtol=1e-12, atol=1e-15 * abs(exact).max())
+    assert result.rank == 4
+
+
+@pytest.mark.parametrize("shift", [1e4, 1e8])
+def test_columns_far_from_zero_keep_their_digits(shift):
+    X, y = training_set(60, 3)
+    X = X + shift
+    result = fastgd.fit(X, y)
+    np.testing.assert_allclose(result.theta, solve_exactly(X, y), rtol=1e-13)
+
+
+@pytest.mark.parametrize("power", [-500, -200, 0, 200, 495])
+def test_units_do_not_matter(power):
+    X, y = training_set(60, 3)
+    base = fastgd.fit(X, y)
+    X[:, 1] = np.ldexp(X[:, 1], power)
+    result = fastgd.fit(X, y)
+    expected = base.theta.copy()
+    expected[2] = np.ldexp(expected[2], -power)
+    np.testing.assert_allclose(result.theta, expected, rtol=1e-14)
+
+
+def test_a_target_that_a_line_meets_is_met():
+    X, _ = training_set(60, 3)
+    y = X @ [1.0, 2.0, 3.0] - 4.0
+    result = fastgd.fit(X, y)
+    assert result.converged
+    np.testing.assert_allclose(result.theta, [-4.0, 1.0, 2.0, 3.0], rtol=1e-13)
+
+
+def test_a_target_of_zeros():
+    X, _ = training_set(60, 3)
+    result = fastgd.fit(X, np.zeros(60))
+    assert (result.theta.tolist(), result.cost, result.converged, result.verified) == ([0.0] * 4, 0.0, True, True)
+
+
+def test_a_start_at_the_minimum_stays_there():
+    X, y = training_set()
+    first = fastgd.fit(X, y)
+    second = fastgd.fit(X, y, theta0=first.theta)
+    np.testing.assert_allclose(second.theta, first.theta, rtol=1e-14, atol=1e-16)
+    assert second.n_iter <= 1
+
+
+def test_a_preconditioned_fit_has_the_same_bits_for_any_number_of_threads():
+    X, y = training_set(300_000, 5)
+    results = {fastgd.fit(X, y, n_threads=n).theta.tobytes() for n in (1, 2, 3, 7)}
+    assert len(results) == 1
+    assert scale_free(X, y, fastgd.fit(X, y).theta) < 1e-12
+
+
+def test_the_gap_is_what_the_cost_is_above_its_minimum():
+    X, y = training_set()
+    lowest = fastgd.fit(X, y).cost
+    with pytest.warns(fastgd.ConvergenceWarning):
+        result = fastgd.fit(X, y, method="gd", precompute=True, max_iter=30)
+    np.testing.assert_allclose(result.gap, result.cost - lowest, rtol=1e-9)
+    assert fastgd.fit(X, y, method="cg", precompute=False).gap is None
+
+
+@pytest.mark.parametrize("every", [1, 3, 10])
+def test_a_history_can_be_thinned(every):
+    X, y = training_set()
+    options = {"method": "gd", "max_iter": 95, "tol": 0, "learning_rate": 0.01}
+    whole = fastgd.fit(X, y, history=True, **options).history
+    thin = fastgd.fit(X, y, history=every, **options).history
+    for column in ("theta", "gradient", "cost"):
+        np.testing.assert_array_equal(thin[column], whole[column][::every])
+    np.testing.assert_array_equal(thin["update"], np.diff([*thin["theta"], thin.theta], axis=0))
+    np.testing.assert_array_equal(thin.theta, whole.theta)
+
+
+@pytest.mark.parametrize("history", [-1, 1.5, "yes"])
+def test_a_bad_history_is_told(history):
+    with pytest.raises((TypeError, ValueError), match="history"):
+        fastgd.fit([1.0, 2.0], [1.0, 2.0], history=history)
+
+
+@pytest.mark.parametrize(
+    ("method", "learning_rate", "message"),
+    [
+        ("cg", 0.1, "finds the size of its steps itself"),
+        ("preconditioned", "exact", "finds the size of its steps itself"),
+        ("nesterov", "optimal", 'needs a number or "auto"'),
+    ],
+)
+def test_a_step_size_that_a_method_does_not_have_is_told(method, learning_rate, message):
+    with pytest.raises(ValueError, match=message):
+        fastgd.fit([1.0, 2.0], [1.0, 2.0], method=method, learning_rate=learning_rate)
+
+
+def test_auto_is_to_the_letter_where_a_learning_rate_is_given():
+    X, y = training_set()
+    options = {"learning_rate": 0.01, "max_iter": 7, "tol": 0}
+    assert (fastgd.fit(X, y, **options).theta == fastgd.fit(X, y, method="gd", **options).theta).all()
+
+
+def test_compensated_sums_are_those_of_twice_the_precision():
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((50, 3)) * 10.0 ** rng.integers(-8, 8, (50, 3))
+    y, s = rng.standard_normal(50), rng.uniform(size=50)
+    theta = rng.standard_normal(4)
+    y += X @ theta[1:] + theta[0]  # so that residuals cancel
+    rows = CompensatedRows(ArrayRows(X, y, s))
+
+    def exactly(theta, y):
+        big = [[Fraction(1), *map(Fraction, row)] for row in X.tolist()]
+        t = [Fraction(v) for v in theta.tolist()]
+        r = [sum(a * b for a, b in zip(row, t, strict=True)) - Fraction(v) for row, v in zip(big, y, strict=True)]
+        w = [Fraction(v) for v in s.tolist()]
+        sums = [sum(a * b * b for a, b in zip(w, r, strict=True))]
+        sums += [sum(a * b * row[j] for a, b, row in zip(w, r, big, strict=True)) for j in range(4)]
+        return np.array([float(v) for v in sums])
+
+    np.testing.assert_allclose(rows.gradient(theta, 1.0), exactly(theta, y.tolist()), rtol=1e-14)
+    np.testing.assert_allclose(rows.product(theta), exactly(theta, [0] * 50), rtol=1e-14)
