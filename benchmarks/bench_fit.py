@@ -1,10 +1,13 @@
-"""A hundred iterations of batch gradient descent, beside the same loop in plain numpy."""
+"""Fits: a hundred iterations of batch gradient descent, and the default fit, beside what others do."""
+
+import math
 
 import numpy as np
 
 import fastgd
 from fastgd import reference
 
+from . import fits
 from .common import rows
 
 ITERATIONS = 100
@@ -35,3 +38,27 @@ class GradientDescent:
 
     def time_fit(self, implementation, n_samples, n_features):
         self.fit(*self.args)
+
+
+class LeastSquares:
+    """The default fit beside other ways to the minimum: seconds, and the digits that its gradient still lacks."""
+
+    param_names = ["implementation", "shape", "kind"]
+    params = [["fastgd", "lstsq", "normal equations", "scikit-learn"], [(100_000, 10), (50_000, 100)], list(fits.KINDS)]
+    timeout = 300
+
+    def setup(self, implementation, shape, kind):
+        if implementation not in fits.fits():
+            raise NotImplementedError(f"{implementation} is not installed")  # asv skips it
+        self.fit = fits.fits()[implementation]
+        self.X, self.y = fits.data(*shape, kind)
+        self.fit(self.X, self.y)
+
+    def time_fit(self, implementation, shape, kind):
+        self.fit(self.X, self.y)
+
+    def track_digits(self, implementation, shape, kind):
+        gradient = fits.scale_free_gradient(self.X, self.y, self.fit(self.X, self.y))
+        return -math.log10(max(gradient, 1e-17))
+
+    track_digits.unit = "digits of the scale-free gradient"

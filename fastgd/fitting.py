@@ -1,44 +1,32 @@
-"""Fits: a training set, a solver, and a result that says how it ended."""
+"""Fits: a training set, a method, and a result that says how it ended."""
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import validation
+from fastgd.blas import one_blas_thread
 from fastgd.exceptions import ConvergenceWarning
+from fastgd.methods import DEFAULTS, STEPS, Method, chosen
 from fastgd.moments import Moments
+from fastgd.problem import Problem
 from fastgd.progress import Progress
 from fastgd.result import FitResult
-from fastgd.rows.arrays import ArrayRows
-from fastgd.rows.compensated import CompensatedRows
-from fastgd.rows.moments import CentredMoments, moments_of
-from fastgd.run import CONVERGED, FitState, Judge, Run, message, step_size_advice
-from fastgd.solvers.choose import precomputing_pays, preconditioning_pays
-from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
-from fastgd.solvers.gradient_descent import gradient_descent
+from fastgd.run import CONVERGED, FitState, Run, message, step_size_advice
 from fastgd.solvers.inverse_hessian import InverseHessian
-from fastgd.solvers.nesterov import nesterov
-from fastgd.solvers.objective import Evaluation, Objective, Scales, Sums
-from fastgd.solvers.preconditioned import preconditioned
-from fastgd.solvers.step_size import MAX_PRODUCTS, Spectrum, spectrum
-from fastgd.solvers.stopping import Refined, Stopping
+from fastgd.solvers.step_size import MAX_PRODUCTS
 
-# Iterations and tolerance of each method, where nothing else is said.
-_DEFAULTS = {"gd": (1000, 1e-8), "nesterov": (1000, 1e-8), "cg": (1000, 1e-12), "preconditioned": (100, 1e-12)}
-_METHODS = ("auto", *_DEFAULTS)
-_STEPS = ("auto", "optimal", "exact")
+_METHODS = ("auto", *DEFAULTS)
 
 # How many iterations are expected where `tol` may end the descent before `max_iter` does.
 _EXPECTED_ITER = 100
 
-# Up to so many values a pass takes less than a millisecond, and is repeated for a last digit.
-_CHEAP_VALUES = 1 << 20
-
-# Where digits of theta beyond this one are lost to the residuals' rounding, these passes are made with twice the precision.
-_LOST_DIGITS = 1e-13
+# Products with matrices of this order BLAS keeps to one thread itself.
+_SMALL_MATRIX = 32
 
 
 def fit(
@@ -150,257 +138,73 @@ def fit(
     method = validation.choice(method, "method", _METHODS)
     intercept = validation.switch(intercept, "intercept")
     standardize = validation.switch(standardize, "standardize")
-    every = (
-        int(history) if isinstance(history, bool | np.bool) else validation.count(history, "history", "True keeps all.")
-    )
+    every = validation.interval(history, "history")
     if not (isinstance(precompute, str) and precompute == "auto") and not isinstance(precompute, bool | np.bool):
         raise TypeError(f'precompute={precompute!r} was given, but True, False or "auto" is expected.')
     if callback is not None and not callable(callback):
         raise TypeError(f"callback is a {type(callback).__name__}, but a function of a FitState is expected.")
-    if not (isinstance(learning_rate, str) and learning_rate in _STEPS):
+    if not (isinstance(learning_rate, str) and learning_rate in STEPS):
         hint = 'Give "auto" for a safe one.'
         learning_rate = validation.number(learning_rate, "learning_rate", zero=False, hint=hint)
     l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
-    problem = _Problem(X, y, sample_weight, validation.thread_count(n_threads), precompute)
-    method = _chosen(method, learning_rate, problem)
-    iterations, tolerance = _DEFAULTS[method]
-    max_iter = (
-        iterations if max_iter is None else validation.count(max_iter, "max_iter", f"{iterations} is the default.")
-    )
-    tol = tolerance if tol is None else validation.number(tol, "tol", zero=True, hint=f"{tolerance:g} is the default.")
+    problem = Problem(X, y, sample_weight, validation.thread_count(n_threads), precompute)
+    method = chosen(method, learning_rate, problem.n_samples, problem.n_features)
+    default_iter, default_tol = DEFAULTS[method]
+    max_iter = default_iter if max_iter is None else max_iter
+    max_iter = validation.count(max_iter, "max_iter", f"{default_iter} is the default.")
+    tol = default_tol if tol is None else tol
+    tol = validation.number(tol, "tol", zero=True, hint=f"{default_tol:g} is the default.")
     start = None if theta0 is None else validation.starting_point(theta0, problem.n_features, intercept)
     scale = validation.loss_scale(loss, problem.total_weight)
 
     # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise (but not in a callback).
     errors = np.geterr()
-    with np.errstate(all="ignore"), Progress(progress, max_iter) as bar:
+    short = method in ("preconditioned", "cg") and problem.n_features > _SMALL_MATRIX
+    with (
+        one_blas_thread() if short else nullcontext(),
+        np.errstate(all="ignore"),
+        Progress(progress, max_iter) as bar,
+    ):
         n_answers = max_iter if tol == 0 else min(max_iter, _EXPECTED_ITER)
         if learning_rate in ("auto", "optimal"):
             n_answers += min(problem.n_features + intercept, MAX_PRODUCTS)
-        problem.take_moments(method == "preconditioned" or precompute is True, precompute == "auto", n_answers)
-        scales = problem.scales() if tol or standardize else None
-
-        def over(sums: Sums) -> Objective:
-            return Objective(
-                sums,
-                n_features=problem.n_features,
-                intercept=intercept,
-                scale=scale,
-                l2=l2,
-                standardize=scales if standardize else None,
-            )
-
-        final = over(problem.moments if problem.rows is None else problem.rows)  # type: ignore[arg-type]
-        quick = final if problem.moments is None else over(problem.moments)
-        cheap = problem.rows is not None and problem.n_values <= _CHEAP_VALUES
-        twice = over(CompensatedRows(problem.rows)) if cheap and problem.rows is not None else final
-        inverse = problem.inverse_hessian(twice, exact=method == "preconditioned")
-        objective = final if method == "preconditioned" else quick
-        # The gradient of the moments will do to begin with; at zero, that is, as elsewhere it may have lost its digits.
-        beginning = quick if start is None else objective
-        start = np.zeros(final.n_parameters) if start is None else start
-        at = beginning.evaluate(objective.from_original(start) if standardize else start)
-        if not math.isfinite(at.cost):
-            problem.refuse_non_finite()
-        found = None
-        if method in ("gd", "nesterov") and learning_rate in ("auto", "optimal"):
-            found = _spectrum(objective)
-            learning_rate = _step_size(found, learning_rate)
-
-        def solver(objective: Objective, at: Evaluation) -> Iterator[Evaluation]:
-            if method == "preconditioned" and inverse is not None:
-                return preconditioned(objective, at, inverse)
-            if method == "cg":
-                return conjugate_gradient(objective, at)
-            if learning_rate == "exact":
-                return steepest_descent(objective, at)
-            return (nesterov if method == "nesterov" else gradient_descent)(objective, at, float(learning_rate))
-
-        def judge(objective: Objective) -> Judge | None:
-            if not tol or scales is None:
-                return None
-            stopping = Stopping(objective, scales, tol)
-            if method != "preconditioned" or inverse is None:
-                return stopping
-            return Refined(stopping, inverse, every_digit=cheap)
-
-        run = Run(objective, at, every, callback, errors, bar)
-
-        def descend(objective: Objective) -> tuple[str, float]:
-            """Go on from where the run is; return how that ended, and the error of theta if it is known."""
-            judged = judge(objective)
-            ending = run.descend(solver(objective, run.last), max_iter, judged)
-            if not isinstance(judged, Refined) or ending not in CONVERGED:
-                return ending, 0.0
-            run.last = judged.best or run.last
-            return ending, judged.error
-
-        ending, error = descend(objective)
-        if cheap and error > _LOST_DIGITS:
-            problem.n_passes += final.n_passes
-            final = twice
-            run.last = final.evaluate(run.last.theta)
-            ending, _ = descend(final)
-        carried = method == "cg" or learning_rate == "exact"  # gradients that were added up from differences
-        while (objective is quick and quick is not final and method != "preconditioned") or carried:
-            run.last = final.evaluate(run.last.theta)
-            objective, true = final, judge(final)
-            if ending not in CONVERGED or true is None or true.arrived(run.last):
-                break
-            ending, _ = descend(final)  # the last digits may be those of the residuals, which moments do not have
-        if run.n_iter == 0 and beginning is not final:
-            run.last = final.evaluate(run.last.theta)
-        if ending == "max_iter" and run.walked_away():
-            ending = "diverged"
+        problem.take_moments(method == "preconditioned", n_answers)
+        problem.state(intercept=intercept, scale=scale, l2=l2, standardize=standardize, judged=tol > 0)
+        way = Method(method, problem, learning_rate, tol, start)
+        run = Run(problem.final, way.start, every, callback, errors, bar)
+        ending = way.carry_out(run, max_iter)
         failed = ending == "diverged" or (ending == "max_iter" and tol > 0)
         told = [message(ending, run.n_iter, tol)]
-        if failed and method in ("gd", "nesterov") and learning_rate != "exact":
-            found = _spectrum(quick) if found is None else found
-            told.append(step_size_advice(ending, float(learning_rate), found, standardize))
+        if failed and way.has_step_size:
+            told.append(step_size_advice(ending, float(way.learning_rate), way.spectrum(), standardize))
+        inverse = way.inverse
         gap = None if inverse is None else inverse.gap(run.last.gradient)
-    vague = method == "preconditioned" and inverse is not None and inverse.rank < final.n_parameters
-    if vague and inverse is not None:
-        told.append(_dependence(inverse, final.n_parameters))
-    if problem.rows is None:
+    rank = inverse.rank if method == "preconditioned" and inverse is not None else None
+    if inverse is not None and rank is not None and rank < problem.final.n_parameters:
+        failed = True
+        told.append(_dependence(inverse, problem.final.n_parameters))
+    if not problem.has_rows:
         told.append("Moments only were given, so the result is not verified on the rows.")
-    if failed or vague:
+    if failed:
         warnings.warn(" ".join(told), ConvergenceWarning, stacklevel=2)
-    theta = final.original(run.last.theta)
-    condition = None if found is None else found.condition
+    theta = problem.final.original(run.last.theta)
     return FitResult(
         coef=theta[intercept:].copy(),
         intercept=float(theta[0]) if intercept else 0.0,
         theta=theta.copy(),
         cost=run.last.cost,
-        gradient_norm=math.hypot(*final.original_gradient(run.last.gradient)),  # norm() would overflow at 1e154
+        gradient_norm=math.hypot(*problem.final.original_gradient(run.last.gradient)),  # norm() would overflow at 1e154
         gap=gap,
-        rank=inverse.rank if method == "preconditioned" and inverse is not None else None,
-        condition=inverse.condition if method == "preconditioned" and inverse is not None else condition,
+        rank=rank,
+        condition=way.condition,
         feature_names=None,
         n_iter=run.n_iter,
-        n_passes=problem.n_passes + (final.n_passes if problem.rows is not None else 0),
+        n_passes=problem.count_passes(),
         converged=ending in CONVERGED,
-        verified=problem.rows is not None,  # the last gradient is then of a true pass over them, in any case
+        verified=problem.has_rows,  # the last gradient is then of a true pass over them, in any case
         message=" ".join(told),
         history=run.history() if every else None,
     )
-
-
-class _Problem:
-    """What a hypothesis is fitted to: rows, or moments, or both once these have been taken."""
-
-    def __init__(
-        self,
-        X: ArrayLike | Moments,
-        y: ArrayLike | None,
-        sample_weight: ArrayLike | None,
-        n_threads: int | None,
-        precompute: bool | str,
-    ) -> None:
-        self.rows: ArrayRows | None = None
-        self.moments: CentredMoments | None = None
-        self.n_passes = 0
-        if isinstance(X, Moments):
-            if y is not None or sample_weight is not None:
-                raise TypeError(
-                    "Moments were given, and y or sample_weight, which they hold already. Give the moments only."
-                )
-            if precompute != "auto" and not precompute:
-                raise ValueError("precompute=False was given, but Moments have no rows to pass over. Leave it out.")
-            self.moments = X.centred()
-            self.n_samples, self.n_features, self.total_weight = X.n_samples, X.n_features, X.total_weight
-            return
-        if y is None:
-            raise TypeError("y is missing. Give the target of each row of X; only Moments come without one.")
-        data = validation.training_set(X, y, sample_weight)
-        self.rows = ArrayRows(data.X, data.y, data.sample_weight, n_threads)
-        self.n_samples, self.n_features, self.total_weight = (
-            self.rows.n_samples,
-            self.rows.n_features,
-            data.total_weight,
-        )
-
-    @property
-    def n_values(self) -> int:
-        return self.n_samples * self.n_features
-
-    def take_moments(self, needed: bool, if_it_pays: bool, n_answers: int) -> None:
-        """Take the moments in one pass, if they are needed, or will save passes."""
-        if self.rows is None or not (
-            needed or (if_it_pays and precomputing_pays(self.n_samples, self.n_features, n_answers))
-        ):
-            return
-        moments = moments_of(self.rows)
-        self.n_passes += 1
-        if np.isfinite(moments.scatter).all():
-            self.moments = moments
-            return
-        self.refuse_non_finite()
-        if needed:
-            raise ValueError(
-                "The squares of X or y exceed float64, so that there are no moments. Divide them by a power of ten, "
-                'or give method="gd" and precompute=False.'
-            )
-
-    def scales(self) -> Scales:
-        """Return the sizes of the columns, by the moments if they are there and else in one pass."""
-        if self.moments is not None:
-            mean, std = self.moments.columns()
-        else:
-            assert self.rows is not None
-            mean, std = self.rows.columns()
-            self.n_passes += 1
-        return Scales(mean[:-1], std[:-1], mean.item(-1), std.item(-1), self.total_weight)
-
-    def inverse_hessian(self, objective: Objective, *, exact: bool) -> InverseHessian | None:
-        """Approximate the inverse of an objective's Hessian by the moments, if they are there, or by the rows, too."""
-        if self.moments is None:
-            return None
-        mean, scatter = self.moments.mean[:-1], self.moments.scatter[:-1, :-1]
-        return objective.inverse_hessian(mean, scatter, self.total_weight, exact=exact and self.rows is not None)
-
-    def refuse_non_finite(self) -> None:
-        """Name the first number that is not finite, if there is one."""
-        if self.rows is not None:
-            validation.refuse_non_finite(self.rows.first_non_finite(), self.n_features, "a fit needs finite numbers")
-
-
-def _chosen(method: str, learning_rate: float | str, problem: _Problem) -> str:
-    """Choose a method where that was left open, and see whether the step size is one of its own."""
-    if method == "auto":
-        if learning_rate != "auto":
-            return "gd"
-        return "preconditioned" if preconditioning_pays(problem.n_samples, problem.n_features) else "cg"
-    if learning_rate != "auto" and method in ("cg", "preconditioned"):
-        raise ValueError(
-            f"learning_rate={learning_rate!r} was given, but method={method!r} finds the size of its steps itself. "
-            'Leave it out, or give method="gd".'
-        )
-    if learning_rate in ("optimal", "exact") and method == "nesterov":
-        raise ValueError(
-            f'learning_rate={learning_rate!r} was given, but method="nesterov" needs a number or "auto". Leave it out, '
-            'or give method="gd".'
-        )
-    return method
-
-
-def _step_size(found: Spectrum, learning_rate: float | str) -> float:
-    if found.largest <= 0:
-        return 1.0
-    return 2.0 / (found.largest + found.smallest) if learning_rate == "optimal" else 1.0 / found.largest
-
-
-def _spectrum(objective: Objective) -> Spectrum:
-    try:
-        found = spectrum(objective.product, objective.n_parameters)
-    except np.linalg.LinAlgError:
-        found = Spectrum(math.inf, 0.0, complete=False)
-    if not math.isfinite(found.largest):
-        raise ValueError(
-            "The squares of X exceed float64, so that no step size can be found. Divide X by a power of ten, "
-            "or give a learning_rate."
-        )
-    return found
 
 
 def _dependence(inverse: InverseHessian, n_parameters: int) -> str:

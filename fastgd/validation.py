@@ -528,6 +528,33 @@ def count(value: object, name: str, hint: str) -> int:
     return int(value)
 
 
+def interval(value: object, name: str) -> int:
+    """Check how often something is to be done.
+
+    Parameters
+    ----------
+    value : object
+        What was given: a truth value, or a number n for every n-th time.
+    name : str
+        What to call it in an error message.
+
+    Returns
+    -------
+    int
+        The number: 0 for never, 1 for always.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    ValueError
+        If it is negative.
+    """
+    if isinstance(value, bool | np.bool):
+        return int(value)
+    return count(value, name, "True stands for each time, False for never.")
+
+
 def _total_weight(s: _Array, n_samples: int) -> float:
     if s.shape != (n_samples,):
         raise ValueError(

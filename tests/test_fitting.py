@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import fitting, reference, result
+from fastgd import problem, reference, result
 from fastgd.rows.blocks import Blocks
 from fastgd.solvers.choose import precomputing_pays
 
@@ -467,13 +467,13 @@ def test_what_moments_find_is_verified_on_the_rows():
 
 def test_where_moments_lack_the_digits_the_descent_goes_on_over_the_rows(monkeypatch):
     X, y, _ = correlated(300, 3)
-    moments_of = fitting.moments_of
+    moments_of = problem.moments_of
 
     def rough(rows):
         moments = moments_of(rows)
         return moments._replace(scatter=moments.scatter * (1 + 1e-4 * np.eye(4)))
 
-    monkeypatch.setattr(fitting, "moments_of", rough)
+    monkeypatch.setattr(problem, "moments_of", rough)
     options = {"standardize": True, "max_iter": 100_000}
     result = gd_fit(X, y, precompute=True, **options)
     exact = gd_fit(X, y, precompute=False, **options)
@@ -512,7 +512,7 @@ def test_precomputing_pays_the_more_rows_and_answers_there_are():
 
 @pytest.mark.parametrize("precompute", [True, "auto"])
 def test_a_fit_by_moments_names_what_is_not_finite(precompute, monkeypatch):
-    monkeypatch.setattr(fitting, "precomputing_pays", lambda *_: True)
+    monkeypatch.setattr(problem, "precomputing_pays", lambda *_: True)
     X, y, _ = correlated(50, 3)
     X[20, 1] = np.nan
     with pytest.raises(ValueError, match=r"X in row 20, column 1.*a fit needs finite numbers"):
@@ -520,7 +520,7 @@ def test_a_fit_by_moments_names_what_is_not_finite(precompute, monkeypatch):
 
 
 def test_squares_beyond_float64_are_left_to_the_rows(monkeypatch):
-    monkeypatch.setattr(fitting, "precomputing_pays", lambda *_: True)
+    monkeypatch.setattr(problem, "precomputing_pays", lambda *_: True)
     X, y, _ = correlated(50, 1)
     y = y * 1e155
     with pytest.raises(ValueError, match="precompute=False"):

@@ -42,7 +42,7 @@ class Stopping:
 
     def __init__(self, objective: Objective, scales: Scales, tol: float) -> None:
         self._objective = objective
-        self._tol = tol
+        self.tol = tol
         self.norms, self._terms = objective.column_norms(scales)
         self._terms_norm = math.hypot(*self._terms)
         root = math.sqrt(scales.total_weight)
@@ -66,13 +66,13 @@ class Stopping:
         """
         if not math.isfinite(at.residual_norm):
             return ""  # infinite tolerances would accept anything
-        if at.residual_norm <= self._tol * self._y_spread and not self._objective.l2:
+        if at.residual_norm <= self.tol * self._y_spread and not self._objective.l2:
             return "residual"
         if self._witness_denies(at):
             return ""
         scale = self._objective.scale
         penalty = abs(self._objective.penalty_gradient(at.theta))
-        tolerance = self._tol * (scale * self.norms * at.residual_norm + penalty)
+        tolerance = self.tol * (scale * self.norms * at.residual_norm + penalty)
         terms = self._terms @ abs(at.theta) + self.y_norm
         rounding = _UNIT_ROUNDOFF * (scale * self._terms * terms + penalty)
         gradient = abs(at.gradient)
@@ -88,10 +88,10 @@ class Stopping:
         scale = self._objective.scale
         theta_norm = math.sqrt(at.theta.dot(at.theta))
         residual = max(
-            self._tol * self.norms.item(j) * at.residual_norm,
+            self.tol * self.norms.item(j) * at.residual_norm,
             _UNIT_ROUNDOFF * self._terms.item(j) * (self._terms_norm * theta_norm + self.y_norm),
         )
-        penalty = max(self._tol, _UNIT_ROUNDOFF) * 2.0 * self._objective.l2 * theta_norm
+        penalty = max(self.tol, _UNIT_ROUNDOFF) * 2.0 * self._objective.l2 * theta_norm
         return abs(at.gradient.item(j)) > scale * residual + penalty
 
 
@@ -99,8 +99,8 @@ class Refined:
     """Convergence of a descent that knows its next step: `Stopping`, and no digit of theta left to change.
 
     A scale-free gradient may be small while theta is far from the minimum, where columns nearly depend on each other. The next
-    step is the error of theta, nearly; the descent goes on until it is lost in the rounding of the hypothesis, or no longer
-    shrinks, which is the rounding of the gradient.
+    step is the error of theta, nearly; the descent goes on until that changes the hypothesis by no more than the tolerance's
+    share, or no longer shrinks, which is the rounding of the gradient.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Refined:
     inverse_hessian : callable
         Makes of a gradient the next step.
     every_digit : bool
-        Whether to go on until each entry of theta has all of its digits, not only those that count for the hypothesis.
+        Whether to go on until each entry of theta has all of its digits, whatever the tolerance.
 
     Attributes
     ----------
@@ -155,7 +155,7 @@ class Refined:
         if self._every_digit:
             lost = bool((step <= 2.0 * _UNIT_ROUNDOFF * size).all())
         else:
-            lost = bool((norms * step <= 16.0 * _UNIT_ROUNDOFF * hypothesis).all())
+            lost = bool((norms * step <= max(16.0 * _UNIT_ROUNDOFF, self._stopping.tol) * hypothesis).all())
         change = float((norms * step).max())
         shrinks = change < 0.5 * self._last
         if change < self._last:

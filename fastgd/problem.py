@@ -1,0 +1,192 @@
+"""What a hypothesis is fitted to: rows, or moments, or both once these have been taken."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastgd import validation
+from fastgd.moments import Moments
+from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.compensated import CompensatedRows
+from fastgd.rows.moments import CentredMoments, moments_of
+from fastgd.solvers.choose import precomputing_pays
+from fastgd.solvers.inverse_hessian import InverseHessian
+from fastgd.solvers.objective import Objective, Scales, Sums
+
+# Up to so many values a pass takes less than a millisecond, and is repeated for a last digit.
+_CHEAP_VALUES = 1 << 20
+
+
+class Problem:
+    """A training set, or the moments of one, and the objectives over what stands for it.
+
+    Parameters
+    ----------
+    X : array_like or Moments
+        The features, or the moments.
+    y, sample_weight : array_like, optional
+        Target and weights; none beside moments.
+    n_threads : int, optional
+        How many threads a pass may take.
+    precompute : bool or "auto"
+        Whether the moments shall be taken.
+
+    Attributes
+    ----------
+    n_features, n_samples : int
+        The shape of X.
+    total_weight : float
+        ``sum s``.
+    has_rows : bool
+        Whether there are rows to pass over.
+    n_passes : int
+        How many of them were made to get to know the columns.
+    cheap : bool
+        Whether a pass over the rows costs next to nothing.
+    final, quick, precise : Objective
+        Over the rows; over the moments where these were taken; and over the rows with twice the precision where that is cheap.
+        Each is one of the others where it is not there.
+    scales : Scales or None
+        The sizes of the columns, if they were asked for.
+    """
+
+    final: Objective
+    quick: Objective
+    precise: Objective
+    scales: Scales | None
+
+    def __init__(
+        self,
+        X: ArrayLike | Moments,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        n_threads: int | None,
+        precompute: bool | str,
+    ) -> None:
+        self._rows: ArrayRows | None = None
+        self._moments: CentredMoments | None = None
+        self._precompute = precompute
+        self.n_passes = 0
+        if isinstance(X, Moments):
+            if y is not None or sample_weight is not None:
+                raise TypeError(
+                    "Moments were given, and y or sample_weight, which they hold already. Give the moments only."
+                )
+            if precompute != "auto" and not precompute:
+                raise ValueError("precompute=False was given, but Moments have no rows to pass over. Leave it out.")
+            self._moments = X.centred()
+            self.n_samples, self.n_features, self.total_weight = X.n_samples, X.n_features, X.total_weight
+        else:
+            if y is None:
+                raise TypeError("y is missing. Give the target of each row of X; only Moments come without one.")
+            data = validation.training_set(X, y, sample_weight)
+            self._rows = rows = ArrayRows(data.X, data.y, data.sample_weight, n_threads)
+            self.n_samples, self.n_features, self.total_weight = rows.n_samples, rows.n_features, data.total_weight
+        self.has_rows = self._rows is not None
+        self.cheap = self.has_rows and self.n_samples * self.n_features <= _CHEAP_VALUES
+
+    def take_moments(self, needed: bool, n_answers: int) -> None:
+        """Take the moments in one pass, if they are needed or asked for, or are expected to save passes.
+
+        Parameters
+        ----------
+        needed : bool
+            Whether it cannot go without.
+        n_answers : int
+            How many gradients and products are expected.
+
+        Raises
+        ------
+        ValueError
+            If they are needed and the squares exceed float64, or a value is not finite.
+        """
+        needed = needed or (self._precompute != "auto" and bool(self._precompute))
+        pays = self._precompute == "auto" and precomputing_pays(self.n_samples, self.n_features, n_answers)
+        if self._rows is None or not (needed or pays):
+            return
+        moments = moments_of(self._rows)
+        self.n_passes += 1
+        if np.isfinite(moments.scatter).all():
+            self._moments = moments
+            return
+        self.refuse_non_finite()
+        if needed:
+            raise ValueError(
+                "The squares of X or y exceed float64, so that there are no moments. Divide them by a power of ten, "
+                'or give method="gd" and precompute=False.'
+            )
+
+    def state(self, *, intercept: bool, scale: float, l2: float, standardize: bool, judged: bool) -> None:
+        """Make the objectives.
+
+        Parameters
+        ----------
+        intercept : bool
+            Whether the hypothesis has an intercept.
+        scale, l2 : float
+            As of `Objective`.
+        standardize : bool
+            Whether features are standardised.
+        judged : bool
+            Whether the sizes of the columns are needed anyway.
+        """
+        self.scales = self._sizes() if judged or standardize else None
+
+        def over(sums: Sums) -> Objective:
+            return Objective(
+                sums,
+                n_features=self.n_features,
+                intercept=intercept,
+                scale=scale,
+                l2=l2,
+                standardize=self.scales if standardize else None,
+            )
+
+        by_rows = None if self._rows is None else over(self._rows)
+        by_moments = None if self._moments is None else over(self._moments)
+        self.final = by_rows or by_moments  # type: ignore[assignment]  # one of them is there
+        self.quick = by_moments or self.final
+        self.precise = over(CompensatedRows(self._rows)) if self.cheap and self._rows is not None else self.final
+
+    def inverse_hessian(self, *, exact: bool) -> InverseHessian | None:
+        """Approximate the inverse of the Hessian, if there are moments.
+
+        Parameters
+        ----------
+        exact : bool
+            Whether to look up on the rows what the moments cannot tell.
+
+        Returns
+        -------
+        InverseHessian or None
+            The inverse.
+        """
+        if self._moments is None:
+            return None
+        mean, scatter = self._moments.mean[:-1], self._moments.scatter[:-1, :-1]
+        return self.precise.inverse_hessian(mean, scatter, self.total_weight, exact=exact and self.has_rows)
+
+    def count_passes(self) -> int:
+        """Return how many times the rows were read."""
+        objectives = {id(each): each for each in (self.final, self.precise)}.values()
+        return self.n_passes + sum(each.n_passes for each in objectives) if self.has_rows else 0
+
+    def refuse_non_finite(self) -> None:
+        """Name the first number that is not finite, if there is one.
+
+        Raises
+        ------
+        ValueError
+            If there is one.
+        """
+        if self._rows is not None:
+            validation.refuse_non_finite(self._rows.first_non_finite(), self.n_features, "a fit needs finite numbers")
+
+    def _sizes(self) -> Scales:
+        """Return the sizes of the columns, by the moments if they are there and else in one pass."""
+        if self._moments is not None:
+            mean, std = self._moments.columns()
+        else:
+            assert self._rows is not None
+            mean, std = self._rows.columns()
+            self.n_passes += 1
+        return Scales(mean[:-1], std[:-1], mean.item(-1), std.item(-1), self.total_weight)
