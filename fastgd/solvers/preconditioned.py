@@ -11,7 +11,7 @@ from fastgd.solvers.objective import Evaluation, Objective
 _Vector = NDArray[np.float64]
 
 # A step that is this near to the best one on its line is left as it is: where it leads, the gradient is known to all digits.
-_NEAR_ENOUGH = 0.1
+_NEAR_ENOUGH = 1e-3
 
 
 def preconditioned(objective: Objective, start: Evaluation, inverse_hessian: InverseHessian) -> Iterator[Evaluation]:
