@@ -96,7 +96,8 @@ def fit(
     precompute : bool or "auto", default "auto"
         Whether to take the moments of the training set first, in one pass of k^2 n multiply-adds, and let them answer for the
         gradient: the same iterates to rounding, each in O(k^2). Where the result is not the minimum by a true pass over the
-        rows, which always ends the fit, the descent goes on there. ``"auto"`` does so where it is expected to be sooner.
+        rows, which always ends the fit, the descent goes on there. ``"auto"`` does so where it is expected to be sooner;
+        ``"preconditioned"`` needs the moments in any case, and takes its gradients from the rows.
     history : bool or int, default False
         Whether to keep theta, gradient, update and cost of each iteration, in ``result.history``; a number n keeps every
         n-th, and its update is then the way to the next one kept.

@@ -54,6 +54,7 @@ class InverseHessian:
     References
     ----------
     .. [1] B. N. Parlett, "The Symmetric Eigenvalue Problem", SIAM 1998, chapter 11.
+    .. [2] N. J. Higham, "Accuracy and Stability of Numerical Algorithms", SIAM 2002, chapters 12 and 14.
     """
 
     def __init__(
@@ -81,15 +82,19 @@ class InverseHessian:
         self._mean = mean if intercept else None
         self._intercept_curvature = scale * total_weight
         self._null: _Vector | None = None
+        self._matrix: _Vector | None = None
         self.dependent = np.zeros(0, np.int64)
         self.rank = len(mean) + intercept
         try:
             np.linalg.cholesky(hessian)
             self._inverse = np.linalg.inv(hessian)
             self.condition = float(np.linalg.norm(hessian, 1) * np.linalg.norm(self._inverse, 1))
+            # For a step of refinement, after which gradients vanish as they do for a solution by factors [2]_.
+            self._matrix = hessian
         except np.linalg.LinAlgError:
             self.condition = math.inf
-        if not self.condition * _LOST < 0.1:
+        if not self.condition * _LOST < 1.0:
+            self._matrix = None
             self._look_up(hessian, sizes, product)
 
     def __call__(self, gradient: _Vector) -> _Vector:
@@ -146,7 +151,11 @@ class InverseHessian:
         return max(0.0, 0.5 * self.pair(self(gradient), gradient))
 
     def _coef(self, gradient: _Vector) -> _Vector:
-        coef: _Vector = self._inverse @ (gradient / self._unit) / self._unit
+        scaled = gradient / self._unit
+        solution = self._inverse @ scaled
+        if self._matrix is not None:
+            solution += self._inverse @ (scaled - self._matrix @ solution)
+        coef: _Vector = solution / self._unit
         return coef if self._null is None else coef - self._null @ (self._null.T @ coef)
 
     def _centred(self, coef: _Vector, at_mean: float = 0.0) -> _Vector:

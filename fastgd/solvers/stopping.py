@@ -10,6 +10,9 @@ from fastgd.solvers.objective import Evaluation, Objective, Scales
 
 _UNIT_ROUNDOFF = 2.0**-53
 
+# A change of the hypothesis that is worth no pass over many rows.
+_ENOUGH = 1e-9
+
 # What an entry of theta adds to the hypothesis is nothing, if it is less than this share of it.
 _NOTHING = 1e-6
 
@@ -99,8 +102,8 @@ class Refined:
     """Convergence of a descent that knows its next step: `Stopping`, and no digit of theta left to change.
 
     A scale-free gradient may be small while theta is far from the minimum, where columns nearly depend on each other. The next
-    step is the error of theta, nearly; the descent goes on until that changes the hypothesis by no more than the tolerance's
-    share, or no longer shrinks, which is the rounding of the gradient.
+    step is the error of theta, nearly; the descent goes on until that changes the hypothesis by no more than a billionth, or
+    no longer shrinks, which is the rounding of the gradient.
 
     Parameters
     ----------
@@ -109,7 +112,7 @@ class Refined:
     inverse_hessian : callable
         Makes of a gradient the next step.
     every_digit : bool
-        Whether to go on until each entry of theta has all of its digits, whatever the tolerance.
+        Whether to go on until each entry of theta has all of its digits: few rows are read once more for nothing.
 
     Attributes
     ----------
@@ -155,7 +158,7 @@ class Refined:
         if self._every_digit:
             lost = bool((step <= 2.0 * _UNIT_ROUNDOFF * size).all())
         else:
-            lost = bool((norms * step <= max(16.0 * _UNIT_ROUNDOFF, self._stopping.tol) * hypothesis).all())
+            lost = bool((norms * step <= _ENOUGH * hypothesis).all())
         change = float((norms * step).max())
         shrinks = change < 0.5 * self._last
         if change < self._last:
