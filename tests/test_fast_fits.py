@@ -6,11 +6,16 @@ from fractions import Fraction
 import nist
 import numpy as np
 import pytest
+import threadpoolctl
 
 import fastgd
 from fastgd import demo
+from fastgd.blas import one_blas_thread
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.compensated import CompensatedRows
+from fastgd.solvers.inverse_hessian import InverseHessian
+from fastgd.solvers.objective import Objective
+from fastgd.solvers.preconditioned import preconditioned
 
 
 def training_set(n=300, k=4, seed=0, noise=0.3):
@@ -147,6 +152,9 @@ def test_the_exact_step_ends_where_the_gradient_is_at_right_angles(options):
     if "standardize" not in options:
         cosines = (gradient[1:] * gradient[:-1]).sum(axis=1) / np.linalg.norm(gradient[1:], axis=1)
         assert (abs(cosines[:20]) < 1e-9 * np.linalg.norm(gradient[:20], axis=1)).all()
+        if "l2" not in options:
+            theta = result.history["theta"][50]  # where the true gradient is taken, after those that were carried along
+            assert (gradient[50] == fastgd.gradient(X, y, theta, intercept=True)).all()
     cost = result.history["cost"]
     assert (np.diff(cost[:50]) <= 1e-14 * cost[0]).all()
     l2 = options.get("l2", 0.0)
@@ -159,9 +167,11 @@ def test_the_exact_step_ends_where_the_gradient_is_at_right_angles(options):
 def test_conjugate_gradients_are_true_where_the_fit_ends():
     X, y = training_set(2000, 30, noise=1.0)
     X = X * np.logspace(0, 3, 30)
-    result = fastgd.fit(X, y, method="cg", tol=1e-10, max_iter=3000)
+    result = fastgd.fit(X, y, method="cg", tol=1e-10, max_iter=3000, precompute=False)
     assert result.converged
     assert scale_free(X, y, result.theta) <= 1.01e-10
+    gradient = fastgd.gradient(X, y, result.theta, intercept=True)
+    np.testing.assert_allclose(result.gradient_norm, np.linalg.norm(gradient), rtol=1e-12)
     np.testing.assert_allclose(result.cost, fastgd.cost(X, y, result.theta, intercept=True), rtol=1e-12)
 
 
@@ -218,6 +228,13 @@ def test_columns_that_depend_on_each_other_are_named_and_share():
     assert "depend on each other" in result.message
     np.testing.assert_allclose(result.theta, centred_least_norm(X, y), rtol=1e-9)
     assert scale_free(X, y, result.theta) < 1e-12
+
+
+def test_moments_alone_know_no_more_than_their_digits():
+    X, y = training_set(200, 2)
+    moments = fastgd.Moments.from_rows(np.column_stack((X, X @ [1.0, 2.0])), y)
+    result = fit_warned(moments)
+    assert (result.rank, result.verified) == (3, False)
 
 
 def test_a_constant_column_is_named_and_gets_no_coefficient():
@@ -290,6 +307,7 @@ def test_a_target_of_zeros():
     X, _ = training_set(60, 3)
     result = fastgd.fit(X, np.zeros(60))
     assert (result.theta.tolist(), result.cost, result.converged, result.verified) == ([0.0] * 4, 0.0, True, True)
+    assert (result.n_iter, result.n_passes) == (0, 2)  # the moments, and the pass that verifies them
 
 
 def test_a_start_at_the_minimum_stays_there():
@@ -372,3 +390,51 @@ def test_compensated_sums_are_those_of_twice_the_precision():
 
     np.testing.assert_allclose(rows.gradient(theta, 1.0), exactly(theta, y.tolist()), rtol=1e-14)
     np.testing.assert_allclose(rows.product(theta), exactly(theta, [0] * 50), rtol=1e-14)
+
+
+def inverse_hessian(X, *, scatter=None, product=None, l2=0.0):
+    mean = X.mean(axis=0)
+    scatter = (X - mean).T @ (X - mean) if scatter is None else scatter
+    return InverseHessian(mean, scatter, total_weight=len(X), scale=2.0, l2=l2, intercept=True, product=product)
+
+
+def test_steps_leave_no_gradient_though_the_hessian_is_ill_conditioned():
+    rng = np.random.default_rng(1)
+    Q, _ = np.linalg.qr(rng.standard_normal((20, 20)))
+    X = rng.standard_normal((400, 20)) @ (Q * np.logspace(0, -5, 20)) @ Q.T
+    X -= X.mean(axis=0)
+    inverse = inverse_hessian(X)
+    assert 1e9 < inverse.condition < 1e13
+    gradient = rng.standard_normal(21)
+    hessian = 2.0 * np.column_stack((np.ones(400), X)).T @ np.column_stack((np.ones(400), X))
+    left = hessian @ inverse(gradient) - gradient
+    bound = abs(hessian) @ abs(inverse(gradient))
+    assert (abs(left) <= 2e-15 * bound).all()
+
+
+def test_a_poor_inverse_takes_as_many_passes_as_there_are_parameters():
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((200, 8)) @ rng.standard_normal((8, 8))
+    y = rng.standard_normal(200)
+    scatter = np.diag(np.full(8, 200.0))
+    objective = Objective(ArrayRows(X, y), n_features=8, intercept=True, scale=2.0, l2=0.0)
+    inverse = inverse_hessian(X, scatter=scatter)
+    descent = preconditioned(objective, objective.evaluate(np.zeros(9)), inverse)
+    points = [next(descent).theta for _ in range(14)]
+    assert min(scale_free(X, y, theta) for theta in points[:6]) > 1e-6
+    assert min(scale_free(X, y, theta) for theta in points) < 1e-11
+
+
+def test_blas_has_its_threads_back_when_the_last_fit_ends():
+    controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+    def n_threads():
+        return [library["num_threads"] for library in controller.info()]
+
+    with controller.limit(limits=2):
+        before = n_threads()
+        with one_blas_thread():
+            with one_blas_thread():
+                assert set(n_threads()) <= {1}
+            assert set(n_threads()) <= {1}
+        assert n_threads() == before

@@ -115,26 +115,6 @@ class InverseHessian:
         coef = self._coef(gradient[1:] - self._mean * gradient[0])
         return self._centred(coef, gradient.item(0) / self._intercept_curvature)
 
-    def pair(self, direction: _Vector, gradient: _Vector) -> float:
-        """Compute the product of a direction and a gradient, about the features' means.
-
-        Far from zero, an intercept and the other parameters all but cancel each other.
-
-        Parameters
-        ----------
-        direction, gradient : ndarray of shape (n_parameters,), float64
-            The two.
-
-        Returns
-        -------
-        float
-            ``direction . gradient``.
-        """
-        if self._mean is None:
-            return float(direction @ gradient)
-        at_mean = direction.item(0) + float(self._mean @ direction[1:])
-        return at_mean * gradient.item(0) + float(direction[1:] @ (gradient[1:] - self._mean * gradient[0]))
-
     def gap(self, gradient: _Vector) -> float:
         """Compute how far the cost is above its minimum, ``g^T H^-1 g / 2``.
 
@@ -148,7 +128,7 @@ class InverseHessian:
         float
             The gap.
         """
-        return max(0.0, 0.5 * self.pair(self(gradient), gradient))
+        return max(0.0, 0.5 * float(gradient @ self(gradient)))
 
     def _coef(self, gradient: _Vector) -> _Vector:
         scaled = gradient / self._unit

@@ -43,17 +43,17 @@ def preconditioned(objective: Objective, start: Evaluation, inverse_hessian: Inv
     .. [1] J. R. Shewchuk, "An Introduction to the Conjugate Gradient Method Without the Agonizing Pain", 1994, section 12.
     .. [2] N. J. Higham, "Accuracy and Stability of Numerical Algorithms", SIAM 2002, chapter 12.
     """
-    theta, gradient, pair = start.theta, start.gradient, inverse_hessian.pair
+    theta, gradient = start.theta, start.gradient
     known: list[tuple[_Vector, _Vector, float]] = []  # directions p, H p, and p . H p
     while True:
         direction = inverse_hessian(gradient)
         for p, image, curvature in known:
-            direction = direction - p * (pair(direction, image) / curvature)
+            direction = direction - p * (float(direction @ image) / curvature)
         at = objective.evaluate(theta - direction)
         yield at
         image = gradient - at.gradient
-        curvature = pair(direction, image)
-        best = pair(direction, gradient) / curvature if curvature > 0 else 1.0
+        curvature = float(direction @ image)
+        best = float(direction @ gradient) / curvature if curvature > 0 else 1.0
         if abs(best - 1.0) <= _NEAR_ENOUGH:
             theta, gradient = at.theta, at.gradient
             known = []
