@@ -4,6 +4,7 @@ import weakref
 from fractions import Fraction
 
 import exact
+import numba
 import numpy as np
 import pytest
 from block_sizes import set_block_values
@@ -102,6 +103,11 @@ def test_fold_adds_whole_numbers_exactly(n_blocks):
     assert fold(vectors.astype(np.float64), range(n_blocks)).tolist() == vectors.sum(axis=0).tolist()
 
 
+@numba.njit
+def sum_parts(*arguments):
+    return compiled_blocks.sum_parts(*arguments)
+
+
 def paths(a_plan):
     """Return for each part the nodes above it, the last one's own parent included."""
     n_parts = len(a_plan.parts)
@@ -196,7 +202,7 @@ def test_compiled_blocks_are_added_as_the_tree_is_whatever_the_cut(n_features, b
             status, n_calls = mailbox.MORE, 0
             while status == mailbox.MORE:
                 number = int(rng.integers(n_threads))
-                status = compiled_blocks.sum_parts(
+                status = sum_parts(
                     kernel.address(kind),
                     X,
                     n_rows,
@@ -241,7 +247,7 @@ def test_the_calling_thread_sums_some_blocks_at_a_time_and_the_others_all():
             np.empty((2, 9, 3)),
             slots,
         )
-        answers = [compiled_blocks.sum_parts(*arguments, number) for _ in range(n_calls)]
+        answers = [sum_parts(*arguments, number) for _ in range(n_calls)]
         assert answers == [mailbox.MORE] * (n_calls - 1) + [mailbox.DONE]
         assert slots[cells[compiled_blocks.REST + 2 * len(parts) - 1] - 1].tolist() == [n_blocks] * 3
 

@@ -11,7 +11,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastgd.kernels.jit import FLAGS, Kind, compile_cached, kernel_arguments, readonly
+from fastgd.kernels.jit import HELPER_FLAGS, Kind, compile_cached, kernel_arguments, readonly
 from fastgd.kernels.mailbox import DONE, MORE, Job, compiled_job
 from fastgd.kernels.signals import CELLS, add, exchange
 
@@ -25,7 +25,7 @@ ENVIRONMENT_LENGTH = 128
 TAKEN, REST = 0, 8
 
 
-@njit(**FLAGS)  # type: ignore[call-overload]
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
 def sum_parts(
     kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots, number
 ):  # numpydoc ignore=RT01
@@ -90,7 +90,7 @@ def sum_parts(
     return MORE
 
 
-@njit(**FLAGS)  # type: ignore[call-overload]
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
 def _hand_in(sums, node, n_parts, parents, cells, slots):
     """Add a part's sums to its sibling's where these wait, and so on up; the first of two leaves its own for the second."""
     used = REST + 2 * n_parts

@@ -7,7 +7,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fastgd.kernels.jit import BLOCK_VALUES, FLAGS, Kernel
+from fastgd.kernels.jit import BLOCK_VALUES, HELPER_FLAGS, Kernel
 from fastgd.kernels.simd import LANES, Code, int64, line_values
 
 # Rows are copied, centred, so many at a time that the copy stays in the nearest caches, but at least as many as are worth the
@@ -91,7 +91,7 @@ def gram(by_columns: bool) -> Kernel:
     return Kernel(gram, _block_rows, _n_sums)
 
 
-@njit(**FLAGS)  # type: ignore[call-overload]
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
 def _copy_columns(columns, start, n_rows, centre, Z, width):
     """Write rows of transposed X, less the centre, into lines of Z of this width."""
     n_features, n_samples = columns.shape

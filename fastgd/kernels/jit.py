@@ -15,8 +15,11 @@ FLAGS = {
     "nogil": True,  # the worker threads of a pass run side by side
     "error_model": "numpy",  # no test for a zero divisor in a loop
     "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+    "no_cfunc_wrapper": True,  # nobody calls from C
 }
 
+# For what only compiled code calls.
+HELPER_FLAGS = {**FLAGS, "no_cpython_wrapper": True}
 EXACT_FLAGS = {**FLAGS, "fastmath": False}
 
 # What a compiled variant is for: the dtype characters of X and y, "d" or "f" (None where there is no y), and whether there are

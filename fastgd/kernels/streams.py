@@ -14,7 +14,7 @@ from typing import Any
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastgd.kernels.jit import FLAGS
+from fastgd.kernels.jit import HELPER_FLAGS
 from fastgd.kernels.simd import LANES, Code, int64, line_values
 
 N_STREAMS = LANES
@@ -122,7 +122,7 @@ def residuals(_context, d, c, i, y, s, bias, n_rows, totals):
     return types.void(d, c, i, y, s, bias, n_rows, totals), generate
 
 
-@njit(**FLAGS)  # type: ignore[call-overload]
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
 def write_sums(totals, g, scale, sums):
     """Write the sums of a kernel.
 
