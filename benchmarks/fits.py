@@ -66,11 +66,11 @@ def by_estimator(module: str) -> Fit:
 
 def fits() -> dict[str, Fit]:
     """Return the ways to fit that are installed, fastgd first."""
-    found: dict[str, Fit] = {"fastgd": by_fastgd, "normal equations": by_normal_equations, "lstsq": by_lstsq}
-    for name, module in (("scikit-learn", "sklearn.linear_model"), ("oneDAL", "sklearnex.linear_model")):
+    found: dict[str, Fit] = {"fastgd": by_fastgd}
+    for name, module in (("oneDAL", "sklearnex.linear_model"), ("scikit-learn", "sklearn.linear_model")):
         if importlib.util.find_spec(module.partition(".")[0]) is not None:
             found[name] = by_estimator(module)
-    return found
+    return found | {"normal equations": by_normal_equations, "lstsq": by_lstsq}
 
 
 def scale_free_gradient(X: Any, y: Any, theta: Any) -> float:

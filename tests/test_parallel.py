@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import numba
 import numpy as np
@@ -190,6 +191,19 @@ def test_no_worker_runs_on_after_the_pass():
     count = len(late)
     time.sleep(0.2)
     assert len(late) == count < 10
+
+
+@pytest.mark.parametrize("n_threads", [2, 5])
+def test_nothing_of_a_pass_is_kept(n_threads):
+    for seconds in (0.0, 0.01):
+        held = np.zeros(3)
+        alive = weakref.ref(held)
+        share(each(lambda i, held=held, seconds=seconds: time.sleep(seconds + held[0]), 3), n_threads)
+        del held
+        end = time.monotonic() + 5
+        while alive() is not None and time.monotonic() < end:
+            time.sleep(0.001)
+        assert alive() is None
 
 
 @pytest.mark.parametrize("n_threads", [2, 64])  # which wait awake, or not

@@ -172,8 +172,9 @@ def _together(
         do()
         return False
     n_looks = _LOOKS if n_threads <= processors() else _LOOKS_OF_MANY
-    workers = _pool.borrow(n_threads - 1)
+    workers: list[_Worker] = []
     try:
+        workers = _pool.borrow(n_threads - 1)
         for number, worker in enumerate(workers, 1):
             order(worker, number, n_looks)
         do()
@@ -182,8 +183,9 @@ def _together(
         raise
     finally:
         _collect(workers, n_looks)
+        failed = any(worker.failed() for worker in workers)
         _pool.give_back(workers)
-    return any(worker.failed() for worker in workers)
+    return failed
 
 
 def _collect(workers: "list[_Worker]", n_looks: int) -> None:
@@ -193,6 +195,7 @@ def _collect(workers: "list[_Worker]", n_looks: int) -> None:
         while True:
             try:
                 if worker.collect(n_looks):
+                    worker.task = _nothing  # or what it did not come to would live until the next one
                     break
                 time.sleep(_NAP)
             except KeyboardInterrupt as error:
