@@ -170,7 +170,7 @@ class Method:
             # The last digits may be those of the residuals, which neither moments nor sums of differences have.
             ending, _ = self._descend(run, final, max_iter)
             true = not carried
-        if run.n_iter == 0 and self._beginning is not final:
+        if run.last is self.start and self._beginning is not final:
             run.last = final.evaluate(run.last.theta)
         return "diverged" if ending == "max_iter" and run.walked_away() else ending
 

@@ -310,6 +310,14 @@ def test_a_target_of_zeros():
     assert (result.n_iter, result.n_passes) == (0, 2)  # the moments, and the pass that verifies them
 
 
+def test_a_target_at_right_angles_to_the_features():
+    X = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]) + 1e6
+    y = np.array([1.0, -1.0, -1.0, 1.0]) * 1e-3
+    result = fastgd.fit(X, y)
+    assert result.cost == fastgd.cost(X, y, result.theta, intercept=True)
+    assert abs(result.coef).max() < 1e-18
+
+
 def test_a_start_at_the_minimum_stays_there():
     X, y = training_set()
     first = fastgd.fit(X, y)
