@@ -145,7 +145,7 @@ def fit(
     if callback is not None and not callable(callback):
         raise TypeError(f"callback is a {type(callback).__name__}, but a function of a FitState is expected.")
     if not (isinstance(learning_rate, str) and learning_rate in STEPS):
-        hint = 'Give "auto" for a safe one.'
+        hint = 'Or "auto" for a safe one; "optimal" or "exact" for method "gd".'
         learning_rate = validation.number(learning_rate, "learning_rate", zero=False, hint=hint)
     l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
     problem = Problem(X, y, sample_weight, validation.thread_count(n_threads), precompute)
@@ -178,6 +178,8 @@ def fit(
         told = [message(ending, run.n_iter, tol)]
         if failed and way.has_step_size:
             told.append(step_size_advice(ending, float(way.learning_rate), way.spectrum(), standardize))
+        elif ending == "max_iter" and failed:
+            told.append("Try a larger max_iter, or a larger tol.")
         inverse = way.inverse
         gap = None if inverse is None else inverse.gap(run.last.gradient)
     rank = inverse.rank if method == "preconditioned" and inverse is not None else None
@@ -210,7 +212,7 @@ def fit(
 
 def _dependence(inverse: InverseHessian, n_parameters: int) -> str:
     named = ", ".join(map(str, inverse.dependent[:5].tolist())) + (", ..." if len(inverse.dependent) > 5 else "")
-    what = "is constant or zero" if len(inverse.dependent) == 1 else "depend on each other"
+    what = "is constant or zero" if len(inverse.dependent) == 1 else "depend on each other, or are constant"
     return (
         f"The rank is {inverse.rank} for {n_parameters} parameters: column{'s' * (len(inverse.dependent) > 1)} {named} "
         f"of X {what}, to rounding, so that many theta have the same cost. This one has the least |coef|. "

@@ -244,6 +244,8 @@ def test_a_constant_column_is_named_and_gets_no_coefficient():
     assert "column 1 of X is constant or zero" in result.message
     assert (result.coef[1], result.rank) == (0.0, 3)
     np.testing.assert_allclose(np.delete(result.theta, 2), fastgd.fit(np.delete(X, 1, axis=1), y).theta, rtol=1e-13)
+    X[:, 2] = 0.0
+    assert "columns 1, 2 of X depend on each other, or are constant" in fit_warned(X, y).message
 
 
 def test_more_features_than_rows_give_the_solution_of_least_norm():
@@ -340,6 +342,12 @@ def test_the_gap_is_what_the_cost_is_above_its_minimum():
         result = fastgd.fit(X, y, method="gd", precompute=True, max_iter=30)
     np.testing.assert_allclose(result.gap, result.cost - lowest, rtol=1e-9)
     assert fastgd.fit(X, y, method="cg", precompute=False).gap is None
+
+
+@pytest.mark.parametrize("method", ["cg", "preconditioned"])
+def test_too_few_iterations_say_what_to_try(method):
+    X, y = training_set()
+    assert "Try a larger max_iter" in fit_warned(X, y, method=method, max_iter=1).message
 
 
 @pytest.mark.parametrize("every", [1, 3, 10])

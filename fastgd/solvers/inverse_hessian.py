@@ -49,7 +49,7 @@ class InverseHessian:
         The condition number of the Hessian of features scaled to the same length (and centred, with an intercept): its
         largest by its smallest eigenvalue, within a factor of n_features; infinite if `rank` is not full.
     dependent : ndarray of shape (n,), int64
-        The features that take most part in the first direction left out.
+        The features that take most part in the directions left out.
 
     References
     ----------
@@ -167,5 +167,5 @@ class InverseHessian:
         if n_unknown:
             null = unknown / self._unit[:, np.newaxis]
             self._null, _ = np.linalg.qr(null / abs(null).max(axis=0))
-            share = abs(unknown[:, 0])
-            self.dependent = np.flatnonzero(share > 0.1 * share.max())
+            shares = abs(unknown)
+            self.dependent = np.flatnonzero((shares > 0.1 * shares.max(axis=0)).any(axis=1))
