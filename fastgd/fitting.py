@@ -142,6 +142,7 @@ def fit(
     every = validation.interval(history, "history")
     if not (isinstance(precompute, str) and precompute == "auto") and not isinstance(precompute, bool | np.bool):
         raise TypeError(f'precompute={precompute!r} was given, but True, False or "auto" is expected.')
+    precompute = precompute if isinstance(precompute, str) else bool(precompute)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback is a {type(callback).__name__}, but a function of a FitState is expected.")
     if not (isinstance(learning_rate, str) and learning_rate in STEPS):

@@ -71,7 +71,7 @@ class Problem:
                 raise TypeError(
                     "Moments were given, and y or sample_weight, which they hold already. Give the moments only."
                 )
-            if precompute != "auto" and not precompute:
+            if precompute is False:
                 raise ValueError("precompute=False was given, but Moments have no rows to pass over. Leave it out.")
             self._moments = X.centred()
             self.n_samples, self.n_features, self.total_weight = X.n_samples, X.n_features, X.total_weight
@@ -99,7 +99,7 @@ class Problem:
         ValueError
             If they are needed and the squares exceed float64, or a value is not finite.
         """
-        needed = needed or (self._precompute != "auto" and bool(self._precompute))
+        needed = needed or self._precompute is True
         pays = self._precompute == "auto" and precomputing_pays(self.n_samples, self.n_features, n_answers)
         if self._rows is None or not (needed or pays):
             return
@@ -167,8 +167,7 @@ class Problem:
 
     def count_passes(self) -> int:
         """Return how many times the rows were read."""
-        objectives = {id(each): each for each in (self.final, self.precise)}.values()
-        return self.n_passes + sum(each.n_passes for each in objectives) if self.has_rows else 0
+        return self.n_passes + sum(each.n_passes for each in {self.final, self.precise}) if self.has_rows else 0
 
     def refuse_non_finite(self) -> None:
         """Name the first number that is not finite, if there is one.

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from fastgd.kernels.jit import HELPER_FLAGS, Kind, compile_cached, kernel_arguments, readonly
 from fastgd.kernels.mailbox import DONE, MORE, Job, compiled_job
@@ -26,9 +28,7 @@ TAKEN, REST = 0, 8
 
 
 @njit(**HELPER_FLAGS)  # type: ignore[call-overload]
-def sum_parts(
-    kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots, number
-):  # numpydoc ignore=RT01
+def sum_parts(kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots, number):
     """Sum the parts of a pass that other threads have not taken.
 
     A part is a complete subtree of the binary tree in which blocks are added. Parts and the nodes at which they are added are
@@ -107,6 +107,17 @@ def _hand_in(sums, node, n_parts, parents, cells, slots):
         for i in range(sums.size):
             slots[mine, i] += slots[other, i]
         exchange(cells, used + other, 0)
+
+
+def new_cells(n_parts: int, n_slots: int) -> NDArray[np.int64]:
+    """Return the cells of a pass of which nothing is done."""
+    return np.zeros(REST + 2 * n_parts + n_slots, np.int64)
+
+
+def whole(cells: NDArray[np.int64], slots: NDArray[np.float64], n_parts: int) -> NDArray[np.float64]:
+    """Return the sums of the whole, once all is done."""
+    sums: NDArray[np.float64] = slots[cells[REST + 2 * n_parts - 1] - 1]
+    return sums
 
 
 def prepare(environment, kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots):

@@ -15,7 +15,7 @@ _SPLITTER = 134217729.0
 
 
 # Without fastmath, which would take the error terms for zero.
-@njit(**EXACT_FLAGS)  # type: ignore[call-overload]
+@njit(**EXACT_FLAGS, no_cpython_wrapper=True)  # type: ignore[call-overload]
 def _sum(a, b):
     """Return a + b and its rounding error (Knuth)."""
     total = a + b
@@ -23,7 +23,7 @@ def _sum(a, b):
     return total, (a - (total - part)) + (b - part)
 
 
-@njit(**EXACT_FLAGS)  # type: ignore[call-overload]
+@njit(**EXACT_FLAGS, no_cpython_wrapper=True)  # type: ignore[call-overload]
 def _product(a, b):
     """Return a b and its rounding error (Dekker)."""
     product = a * b

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels.blocks import ENVIRONMENT_LENGTH, REST, TAKEN, compiled_pass
+from fastgd.kernels.blocks import ENVIRONMENT_LENGTH, TAKEN, compiled_pass, new_cells, whole
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram
 from fastgd.kernels.jit import BLOCK_VALUES, Kernel, Kind
@@ -239,7 +239,7 @@ class ArrayRows:
         (prepare, job), (parts, parents, n_slots) = compiled_pass(kind), plan(len(blocks), n_threads)
         n_threads = min(n_threads, len(parts))
         environment = np.empty(ENVIRONMENT_LENGTH, np.int64)
-        cells = np.zeros(REST + 2 * len(parts) + n_slots, np.int64)
+        cells = new_cells(len(parts), n_slots)
         stacks, slots = np.empty((n_threads, 1 + parts[0, 0], n_sums)), np.empty((n_slots, n_sums))
         prepare(
             environment, kernel.address(kind), self._X, blocks.n_rows, self.n_samples, y, self._s, theta,
@@ -250,8 +250,7 @@ class ArrayRows:
             cells[TAKEN] = len(parts)
 
         parallel.run(job.address, environment, stop, n_threads)
-        total: _Vector = slots[cells[REST + 2 * len(parts) - 1] - 1]
-        return total
+        return whole(cells, slots, len(parts))
 
     def _sum_converted(self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks) -> _Vector:
         run, fold = kernel[kind], Fold(len(blocks))

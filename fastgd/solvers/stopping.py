@@ -45,7 +45,7 @@ class Stopping:
 
     def __init__(self, objective: Objective, scales: Scales, tol: float) -> None:
         self._objective = objective
-        self.tol = tol
+        self._tol = tol
         self.norms, self._terms = objective.column_norms(scales)
         self._terms_norm = math.hypot(*self._terms)
         root = math.sqrt(scales.total_weight)
@@ -69,13 +69,13 @@ class Stopping:
         """
         if not math.isfinite(at.residual_norm):
             return ""  # infinite tolerances would accept anything
-        if at.residual_norm <= self.tol * self._y_spread and not self._objective.l2:
+        if at.residual_norm <= self._tol * self._y_spread and not self._objective.l2:
             return "residual"
         if self._witness_denies(at):
             return ""
         scale = self._objective.scale
         penalty = abs(self._objective.penalty_gradient(at.theta))
-        tolerance = self.tol * (scale * self.norms * at.residual_norm + penalty)
+        tolerance = self._tol * (scale * self.norms * at.residual_norm + penalty)
         terms = self._terms @ abs(at.theta) + self.y_norm
         rounding = _UNIT_ROUNDOFF * (scale * self._terms * terms + penalty)
         gradient = abs(at.gradient)
@@ -91,10 +91,10 @@ class Stopping:
         scale = self._objective.scale
         theta_norm = math.sqrt(at.theta.dot(at.theta))
         residual = max(
-            self.tol * self.norms.item(j) * at.residual_norm,
+            self._tol * self.norms.item(j) * at.residual_norm,
             _UNIT_ROUNDOFF * self._terms.item(j) * (self._terms_norm * theta_norm + self.y_norm),
         )
-        penalty = max(self.tol, _UNIT_ROUNDOFF) * 2.0 * self._objective.l2 * theta_norm
+        penalty = max(self._tol, _UNIT_ROUNDOFF) * 2.0 * self._objective.l2 * theta_norm
         return abs(at.gradient.item(j)) > scale * residual + penalty
 
 
