@@ -8,7 +8,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from fastgd.kernels.jit import BLOCK_VALUES, HELPER_FLAGS, Kernel
-from fastgd.kernels.simd import LANES, Code, int64, line_values
+from fastgd.kernels.simd import LANES, Code, int64
 
 # Rows are copied, centred, so many at a time that the copy stays in the nearest caches, but at least as many as are worth the
 # reading and writing of each tile.
@@ -52,10 +52,16 @@ def gram(by_columns: bool) -> Kernel:
         width = (n_features + 2 + LANES - 1) // LANES * LANES
         for i in range(width * width):
             sums[i] = 0.0
-        line = 64 // X.itemsize
         n_copied = max(1, min(stop - start, max(_COPY_BYTES // (8 * width), _MIN_COPY_ROWS)))
-        Z = np.zeros(n_copied * width)
-        W = Z if s is None else np.zeros(n_copied * width)
+        Z = _zero_lines(n_copied * width)
+        W = Z if s is None else _zero_lines(n_copied * width)
+        # While tiles are computed, the rows to be copied next are asked for: so many values for each row of a tile that the
+        # last of them are asked for with the last tile. Asked for sooner, they would keep the tiles from reading. (Columns
+        # are read in pieces long enough for the hardware to foresee them.)
+        n_tiles = 0
+        for j in range(0, width, LANES):
+            n_tiles += (width - j + 3 * LANES - 1) // (3 * LANES)
+        pace = (n_features + n_tiles - 1) // n_tiles
         for first in range(start, stop, n_copied):
             n_rows = min(n_copied, stop - first)
             if by_columns:
@@ -69,26 +75,31 @@ def gram(by_columns: bool) -> Kernel:
                 for i in range(n_rows):
                     for j in range(i * width, (i + 1) * width):
                         W[j] = s[first - start + i] * Z[j]
-            # While tiles are computed, the rows to be copied next are asked for, a line for each row of a tile. (Columns are
-            # read in pieces long enough for the hardware to foresee them.)
             ask = (first + n_copied) * n_features
-            last = 0 if by_columns else min(ask + n_copied * n_features, X.size) - n_rows * line
+            last = 0 if by_columns else min(ask + n_copied * n_features, X.size) - n_rows * pace
             for j in range(0, width, LANES):
                 i = j
                 while i < width:
                     ask = max(0, min(ask, last))
                     if i + 3 * LANES <= width:
-                        _add_tile(Z, W, n_rows, width, i, j, sums, 3, X, ask)
+                        _add_tile(Z, W, n_rows, width, i, j, sums, 3, X, ask, pace)
                     elif i + 2 * LANES == width:
-                        _add_tile(Z, W, n_rows, width, i, j, sums, 2, X, ask)
+                        _add_tile(Z, W, n_rows, width, i, j, sums, 2, X, ask, pace)
                     else:
-                        _add_tile(Z, W, n_rows, width, i, j, sums, 1, X, ask)
+                        _add_tile(Z, W, n_rows, width, i, j, sums, 1, X, ask, pace)
                     i += 3 * LANES
-                    ask += n_rows * line
+                    ask += n_rows * pace
         for i in range(width * width):
             sums[i] *= scale
 
     return Kernel(gram, _block_rows, _n_sums)
+
+
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
+def _zero_lines(n):
+    """Return n zeros that begin with a cache line, so that no vector of them lies across two."""
+    memory = np.zeros(n + LANES)
+    return memory[-(memory.ctypes.data // 8) % LANES :][:n]
 
 
 @njit(**HELPER_FLAGS)  # type: ignore[call-overload]
@@ -147,7 +158,7 @@ def _copy_rows(_context, X, start, n_features, n_rows, centre, Z, width):
 
 
 @intrinsic(prefer_literal=True)
-def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors, X, ask):
+def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors, X, ask, pace):
     """Add to C[j + m, i + l] the products of column j + m of Z with column i + l of W, for m < 8 and l < 8 n_vectors.
 
     With three vectors the sums take 24 registers, and each row adds to them eight numbers times three vectors (which BLIS
@@ -164,7 +175,7 @@ def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors, X, ask):
             at = code.mul(row, width)
             numbers, vectors = code.gep(Z, [code.add(at, j)]), code.gep(W, [code.add(at, i)])
             xs = [code.vector(vectors, place) for place in places]
-            code.prefetch(X, code.add(args[9], code.mul(row, int64(line_values(X)))), level=2)
+            code.prefetch(X, code.add(args[9], code.mul(row, args[10])), level=2)
             for m in range(LANES):
                 c = code.splat(code.number(numbers, m))
                 for x, total in zip(xs, totals[m], strict=True):
@@ -175,7 +186,7 @@ def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors, X, ask):
                 code.put(code.fadd(code.vector(line, place), total.value), line, place)
         return code.nothing()
 
-    return types.void(Z, W, n_rows, width, i, j, C, n_vectors, X, ask), generate
+    return types.void(Z, W, n_rows, width, i, j, C, n_vectors, X, ask, pace), generate
 
 
 def entries(sums: NDArray[np.float64], n_features: int) -> NDArray[np.float64]:
