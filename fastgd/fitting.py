@@ -66,10 +66,10 @@ def fit(
         The loss; `cost` has the formulas. The minimum is the same for all without a penalty, the steps are not.
     method : {"auto", "gd", "nesterov", "cg", "preconditioned"}, default "auto"
         ``"gd"`` is batch gradient descent to the letter, ``theta := theta - learning_rate * gradient``; ``"nesterov"`` runs
-        ahead with momentum; ``"cg"`` is the conjugate gradient method. ``"preconditioned"`` takes the moments first, whose
-        Hessian makes of a gradient the step to the minimum, nearly: two or three passes over the rows reach the digits that
-        the data hold. ``"auto"`` is ``"gd"`` where a learning rate is given, else ``"preconditioned"``, or ``"cg"`` for
-        thousands of features.
+        ahead with momentum; ``"cg"`` is the conjugate gradient method, as of standardised features. ``"preconditioned"`` takes
+        the moments first, whose Hessian makes of a gradient the step to the minimum, nearly: two or three passes over the
+        rows reach the digits that the data hold. ``"auto"`` is ``"gd"`` where a learning rate is given, else
+        ``"preconditioned"``, or ``"cg"`` for thousands of features.
     learning_rate : float, "auto", "optimal" or "exact", default "auto"
         The size of a step of ``"gd"`` or ``"nesterov"``, > 0. ``"auto"`` takes 1 / lambda_max, with lambda_max the largest
         eigenvalue of the Hessian (found in one pass per parameter, 32 at most): safe, as steps from 2 / lambda_max on
@@ -171,7 +171,7 @@ def fit(
         if learning_rate in ("auto", "optimal"):
             n_answers += min(problem.n_features + intercept, MAX_PRODUCTS)
         problem.take_moments(method == "preconditioned", n_answers)
-        problem.state(intercept=intercept, scale=scale, l2=l2, standardize=standardize, judged=tol > 0)
+        problem.state(intercept=intercept, scale=scale, l2=l2, standardize=standardize, sized=tol > 0 or method == "cg")
         way = Method(method, problem, learning_rate, tol, start)
         run = Run(problem.final, way.start, every, callback, errors, bar)
         ending = way.carry_out(run, max_iter)

@@ -187,7 +187,8 @@ class Method:
         if self.name == "preconditioned" and self.inverse is not None:
             return preconditioned(objective, at, self.inverse)
         if self.name == "cg":
-            return conjugate_gradient(objective, at)
+            assert self._problem.scales is not None
+            return conjugate_gradient(objective, at, objective.uncorrelated_inverse(self._problem.scales))
         if self.learning_rate == "exact":
             return steepest_descent(objective, at)
         return (nesterov if self.name == "nesterov" else gradient_descent)(objective, at, float(self.learning_rate))

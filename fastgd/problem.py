@@ -7,7 +7,7 @@ from fastgd import validation
 from fastgd.moments import Moments
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.compensated import CompensatedRows
-from fastgd.rows.moments import CentredMoments, moments_of
+from fastgd.rows.moments import CentredMoments, columns_of, moments_of
 from fastgd.solvers.choose import precomputing_pays
 from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.solvers.objective import Objective, Scales, Sums
@@ -38,8 +38,6 @@ class Problem:
         ``sum s``.
     has_rows : bool
         Whether there are rows to pass over.
-    n_passes : int
-        How many of them were made to get to know the columns.
     cheap : bool
         Whether a pass over the rows costs next to nothing.
     final, quick, precise : Objective
@@ -65,7 +63,6 @@ class Problem:
         self._rows: ArrayRows | None = None
         self._moments: CentredMoments | None = None
         self._precompute = precompute
-        self.n_passes = 0
         if isinstance(X, Moments):
             if y is not None or sample_weight is not None:
                 raise TypeError(
@@ -104,7 +101,6 @@ class Problem:
         if self._rows is None or not (needed or pays):
             return
         moments = moments_of(self._rows)
-        self.n_passes += 1
         if np.isfinite(moments.scatter).all():
             self._moments = moments
             return
@@ -115,7 +111,7 @@ class Problem:
                 'or give method="gd" and precompute=False.'
             )
 
-    def state(self, *, intercept: bool, scale: float, l2: float, standardize: bool, judged: bool) -> None:
+    def state(self, *, intercept: bool, scale: float, l2: float, standardize: bool, sized: bool) -> None:
         """Make the objectives.
 
         Parameters
@@ -126,10 +122,10 @@ class Problem:
             As of `Objective`.
         standardize : bool
             Whether features are standardised.
-        judged : bool
-            Whether the sizes of the columns are needed anyway.
+        sized : bool
+            Whether the sizes of the columns are needed in any case.
         """
-        self.scales = self._sizes() if judged or standardize else None
+        self.scales = self._sizes() if sized or standardize else None
 
         def over(sums: Sums) -> Objective:
             return Objective(
@@ -167,7 +163,7 @@ class Problem:
 
     def count_passes(self) -> int:
         """Return how many times the rows were read."""
-        return self.n_passes + sum(each.n_passes for each in {self.final, self.precise}) if self.has_rows else 0
+        return 0 if self._rows is None else self._rows.n_passes
 
     def refuse_non_finite(self) -> None:
         """Name the first number that is not finite, if there is one.
@@ -186,6 +182,5 @@ class Problem:
             mean, std = self._moments.columns()
         else:
             assert self._rows is not None
-            mean, std = self._rows.columns()
-            self.n_passes += 1
+            mean, std = columns_of(self._rows)
         return Scales(mean[:-1], std[:-1], mean.item(-1), std.item(-1), self.total_weight)

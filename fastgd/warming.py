@@ -9,6 +9,7 @@ from fastgd.kernels.compensated import compiled_compensated
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import gram
 from fastgd.kernels.jit import Kind
+from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.kernels.whole_rows import MAX_FEATURES as MAX_WHOLE
 
@@ -45,17 +46,18 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
     --------
     >>> import fastgd
     >>> fastgd.warmup(2, dtypes=["float64"])
-    26
+    30
     """
     counts = _EVERY_KERNEL if n_features is None else validation.feature_counts(n_features)
     kinds = [kind for dtype in validation.float_dtypes(dtypes) for kind in _kinds(dtype)]
     layouts = [(k, by_columns) for k in counts for by_columns in (False, True) if k > 1 or not by_columns]
     gradients = {id(kernel): kernel for kernel in (dense(*layout) for layout in layouts)}.values()
-    moments = [gram(by_columns) for by_columns in sorted({by_columns for _, by_columns in layouts})]
+    orders = sorted({by_columns for _, by_columns in layouts})
+    moments = [make(by_columns) for make in (gram, spread) for by_columns in orders]
     n_ready = 2 + len(mailbox.FUNCTIONS)
     for kind in kinds:
         _, y, _ = kind
-        kernels = [*gradients, *moments] if y else gradients  # moments are of y, too
+        kernels = [*gradients, *moments] if y else gradients  # these are of y, too
         for kernel in kernels:
             kernel[kind]
         compiled_pass(kind)

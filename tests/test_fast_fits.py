@@ -164,6 +164,47 @@ def test_the_exact_step_ends_where_the_gradient_is_at_right_angles(options):
             assert cost[i] == pytest.approx(fastgd.cost(X, y, theta, intercept=True, l2=l2), rel=1e-12)
 
 
+@pytest.mark.parametrize("precompute", [False, True])
+@pytest.mark.parametrize("options", [{}, {"l2": 0.3}, {"intercept": False}], ids=str)
+def test_conjugate_gradients_are_those_of_standardised_features(options, precompute):
+    X, y = training_set(k=5)
+    result = fastgd.fit(X, y, method="cg", max_iter=3, tol=0, precompute=precompute, history=True, **options)
+    intercept, l2 = options.get("intercept", True), options.get("l2", 0.0)
+    # The textbook's method on A u = b, with features over their size, about their means where an intercept stands for these.
+    mean = X.mean(axis=0) if intercept else np.zeros(5)
+    size = np.sqrt(2 * ((X - mean) ** 2).mean(axis=0) + 2 * l2)
+    Z = np.column_stack(([np.ones(300)] if intercept else []) + [(X - mean) / size])
+    if intercept:
+        Z[:, 0] = 1 / np.sqrt(2)
+    A = 2 / 300 * Z.T @ Z + np.diag(2 * l2 / np.concatenate(([np.inf] * intercept, size**2)))
+    u = np.zeros(5 + intercept)
+    r = p = 2 / 300 * Z.T @ y
+    for i in range(3):
+        coef = u[intercept:] / size
+        theta = np.concatenate(([u[0] / np.sqrt(2) - mean @ coef] if intercept else [], coef))
+        np.testing.assert_allclose(result.history["theta"][i], theta, rtol=1e-9, atol=1e-12)
+        alpha = r @ r / (p @ A @ p)
+        u, r, before = u + alpha * p, r - alpha * A @ p, r @ r
+        p = r + r @ r / before * p
+
+
+def test_conjugate_gradients_do_not_mind_units_and_offsets():
+    X, y = training_set(k=6)
+    plain = fastgd.fit(X, y, method="cg", precompute=False)
+    factors, offsets = 10.0 ** np.arange(-6, 6, 2), np.array([0, 100, -1000, 0, 1e4, 3])
+    moved = fastgd.fit((X + offsets) * factors, y, method="cg", precompute=False)
+    assert moved.n_iter <= plain.n_iter + 1
+    np.testing.assert_allclose(moved.coef * factors, plain.coef, rtol=1e-9)
+
+
+def test_conjugate_gradients_leave_a_constant_to_the_intercept():
+    X, y = training_set()
+    result = fastgd.fit(np.column_stack((X, np.full(300, 7.0))), y, method="cg", precompute=False)
+    assert result.converged
+    assert result.coef[-1] == 0
+    np.testing.assert_allclose(result.theta[:-1], fastgd.fit(X, y).theta, rtol=1e-9)
+
+
 def test_conjugate_gradients_are_true_where_the_fit_ends():
     X, y = training_set(2000, 30, noise=1.0)
     X = X * np.logspace(0, 3, 30)

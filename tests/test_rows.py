@@ -16,6 +16,7 @@ from fastgd.kernels.jit import BLOCK_VALUES
 from fastgd.rows import arrays
 from fastgd.rows.arrays import ArrayRows, short_pass, total_weight
 from fastgd.rows.blocks import Blocks, Fold, plan
+from fastgd.rows.moments import columns_of
 
 
 @pytest.fixture(params=[1 << 20, 7, 1], ids=["one block", "many blocks", "a block for each row"])
@@ -466,7 +467,7 @@ def exact_columns(X, y, s):
 
 def assert_columns_are_exact(X, y, s, mean, std):
     """Check both to 8 units in the last place of the values; the difference of two squares would lose half the digits."""
-    got_mean, got_std = ArrayRows(X, y, s).columns()
+    got_mean, got_std = columns_of(ArrayRows(X, y, s))
     bound = 4 * np.spacing(max(np.abs(X).max(), np.abs(y).max()).astype(np.float64))
     assert np.abs(exact.numbers(got_mean) - mean).max() <= bound
     assert np.abs(got_std - std).max() <= bound
@@ -502,23 +503,38 @@ def test_a_constant_column_has_a_spread_of_exactly_zero(value, order, block_valu
     X, y, s = rng.normal(size=(40, 2)), np.full(40, value), rng.integers(0, 3, 40) * 0.7
     X[:, 1] = value
     for weights in (None, s):
-        _, std = ArrayRows(np.array(X, order=order), y, weights).columns()
+        _, std = columns_of(ArrayRows(np.array(X, order=order), y, weights))
         assert std[0] > 0.5
         assert std[1:].tolist() == [0.0, 0.0]
     X[s == 0, 1] = 9.0
-    _, std = ArrayRows(np.array(X, order=order), y, s).columns()
+    _, std = columns_of(ArrayRows(np.array(X, order=order), y, s))
     assert std[1:].tolist() == [0.0, 0.0]
 
 
 def test_a_column_that_is_constant_in_each_block_is_not_constant(monkeypatch):
     set_block_values(monkeypatch, 2)
-    assert ArrayRows(np.array([1.0, 1.0, 3.0, 3.0]), np.zeros(4)).columns()[1].tolist() == [1.0, 0.0]
+    assert columns_of(ArrayRows(np.array([1.0, 1.0, 3.0, 3.0]), np.zeros(4)))[1].tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("order", "CF")
+def test_columns_keep_their_digits_where_a_sample_misleads_about_the_mean(order, block_values):
+    rng = np.random.default_rng(5)
+    X, y = 1e8 + rng.standard_normal((4000, 2)), rng.standard_normal(4000)
+    X[::4] = rng.standard_normal((1000, 2)) / 1e3  # the rows that are looked at first
+    X[2::4] = -1e8
+    y[::4] = 1e9
+    rows = ArrayRows(np.array(X, order=order), y, np.where(np.arange(4000) % 4, 1.0, 1e-12))
+    mean, std = columns_of(rows)
+    assert rows.n_passes == 2
+    true_mean, true_std = exact_columns(X, y, np.where(np.arange(4000) % 4, 1.0, 1e-12))
+    assert mean == pytest.approx(true_mean.astype(np.float64), rel=1e-14)
+    assert std == pytest.approx(true_std, rel=1e-13)
 
 
 def test_columns_do_not_look_at_rows_of_zero_weight(block_values):
     X, y, s = whole_numbers(3)
     X[:4], y[:4], s[:4] = np.nan, np.inf, 0.0
-    got, counts = ArrayRows(X, y, s).columns(), s > 0
+    got, counts = columns_of(ArrayRows(X, y, s)), s > 0
     expected = exact_columns(X[counts], y[counts], s[counts])
     assert got[0] == pytest.approx(expected[0].astype(np.float64), rel=1e-14)
     assert got[1] == pytest.approx(expected[1], rel=1e-14)
@@ -553,6 +569,6 @@ def test_rows_are_never_modified(order, dtype, block_values):
     rows = ArrayRows(X, y, s)
     rows.gradient(theta)
     rows.product(theta)
-    rows.columns()
+    columns_of(rows)
     rows.first_non_finite()
     assert [values.tobytes() for values in (X, y, s, theta)] == before

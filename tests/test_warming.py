@@ -43,10 +43,10 @@ def test_after_a_warmup_nothing_is_compiled(k, dtypes, tmp_path):
 
 
 def test_kernels_are_counted_once():
-    # 2 and 3 features have two kernels each, 1 feature one; 4 kinds of float64 rows; parts of a pass; moments of either
-    # layout, for the 2 kinds with y; weights, and waiting.
-    assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 2) + 2 * 2 + 6
-    assert fastgd.warmup(1, dtypes=["float64"]) == 4 * (1 + 2) + 2 + 6
+    # 2 and 3 features have two kernels each, 1 feature one; 4 kinds of float64 rows; parts of a pass; moments and spread of
+    # either layout, for the 2 kinds with y; weights, and waiting.
+    assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 2) + 2 * 4 + 6
+    assert fastgd.warmup(1, dtypes=["float64"]) == 4 * (1 + 2) + 2 * 2 + 6
     assert fastgd.warmup(np.int64(130), dtypes=["float64"]) == fastgd.warmup([131, 500], dtypes=["float64"])
 
 
@@ -75,7 +75,7 @@ def test_dtypes_are_names(dtypes, error):
 
 def test_the_command_line_warms_up(capsys):
     assert cli.main(["warmup", "--features", "1, 3", "--dtype", "float64"]) == 0
-    assert capsys.readouterr().out.startswith(f"{4 * (3 + 2) + 2 * 2 + 6} compiled functions are ready")
+    assert capsys.readouterr().out.startswith(f"{4 * (3 + 2) + 2 * 4 + 6} compiled functions are ready")
 
 
 @pytest.mark.parametrize("features", ["0", "1,,2", "x", "-1", "1.5"])

@@ -11,6 +11,7 @@ from fastgd.kernels.blocks import ENVIRONMENT_LENGTH, TAKEN, compiled_pass, new_
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram
 from fastgd.kernels.jit import BLOCK_VALUES, Kernel, Kind
+from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows import parallel
 from fastgd.rows.blocks import Blocks, Fold, plan
@@ -52,6 +53,13 @@ class ArrayRows:
         The sample weights.
     n_threads : int, optional
         How many threads a pass may take.
+
+    Attributes
+    ----------
+    n_samples, n_features : int
+        The shape of X.
+    n_passes : int
+        How many times the rows were read for a sum.
     """
 
     __slots__ = (
@@ -65,6 +73,7 @@ class ArrayRows:
         "_y",
         "_y_dtype",
         "n_features",
+        "n_passes",
         "n_samples",
     )
 
@@ -72,6 +81,7 @@ class ArrayRows:
         if X.ndim == 1:
             X = X[:, np.newaxis]
         self.n_samples, self.n_features = X.shape
+        self.n_passes = 0
         self._by_columns = self.n_features > 1 and abs(X.strides[0]) < abs(X.strides[1])
         self._kernel = dense(self.n_features, self._by_columns)
         self._X = X.T if self._by_columns else X
@@ -135,7 +145,7 @@ class ArrayRows:
         return entries(sums, self.n_features)
 
     def sample(self, n: int) -> _Vector:
-        """Take rows at regular distances.
+        """Take rows at regular distances, but none of no weight.
 
         Parameters
         ----------
@@ -144,54 +154,36 @@ class ArrayRows:
 
         Returns
         -------
-        ndarray of shape (n or n_samples, n_features + 1), float64
+        ndarray of shape (1 to n, n_features + 1), float64
             Their features and, last, their y.
         """
         step = -(-self.n_samples // n)
-        X = self._X[:, ::step].T if self._by_columns else self._X[::step]
-        return np.column_stack((X, self._y[::step])).astype(np.float64)
+        chosen = np.arange(0, self.n_samples, step)
+        if self._s is not None:
+            chosen = chosen[self._s[chosen] > 0]
+            if not len(chosen):
+                chosen = np.array([self._s.argmax()])
+        X = self._X[:, chosen].T if self._by_columns else self._X[chosen]
+        return np.column_stack((X, self._y[chosen])).astype(np.float64)
 
-    def columns(self) -> tuple[_Vector, _Vector]:
-        """Take the mean and the spread of each feature and of y, in one pass.
+    def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
+        """Sum the first and the second powers of each column, in one pass.
 
-        Each block is centred before it is squared, and blocks are merged as Chan, Golub and LeVeque do [1]_, so a column
-        far from zero keeps the digits of its spread.
+        Parameters
+        ----------
+        centre : ndarray of shape (n_features + 1,), float64, contiguous
+            What is taken off each feature and, last, off y before: the nearer to their means, the more digits are kept.
 
         Returns
         -------
-        mean : ndarray of shape (n_features + 1,), float64
-            The mean of each feature and, last, of y; weighted where there are sample weights.
-        std : ndarray of shape (n_features + 1,), float64
-            Their standard deviations with ddof 0; exactly 0 for a constant.
-
-        References
-        ----------
-        .. [1] T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", The American
-           Statistician 37 (1983), 242-247.
+        total_weight : float
+            ``sum s``.
+        first, second : ndarray of shape (n_features + 1,), float64
+            The sums of ``s (z - centre)`` and of ``s (z - centre)^2`` with ``z = (x, y)``.
         """
-        total = 0.0
-        mean = np.zeros(self.n_features + 1)
-        squares = np.zeros(self.n_features + 1)
-        first: _Vector | None = None
-        constant = np.ones(self.n_features + 1, dtype=bool)
-        for values, s in self.blocks():
-            if self._s is not None:
-                counts = s > 0
-                values, s = values[counts], s[counts]
-            if not len(s):
-                continue
-            first = values[0].copy() if first is None else first
-            constant &= (first == values).all(axis=0)
-            weight = float(s.sum())
-            block_mean = s @ values / weight
-            values -= block_mean
-            values *= values
-            total += weight
-            shift = block_mean - mean
-            mean += shift * (weight / total)
-            squares += s @ values + shift * shift * (weight * (1.0 - weight / total))
-        squares[constant] = 0.0  # where the rounding of the mean would leave a speck
-        return mean, np.sqrt(squares / total)
+        sums = self._sum(spread(self._by_columns), centre, 1.0, self._y)
+        first, second = sums[1:].reshape(2, -1)
+        return sums.item(0), first, second
 
     def blocks(self) -> Iterator[tuple[_Vector, _Vector]]:
         """Go through the rows, some at a time.
@@ -203,6 +195,7 @@ class ArrayRows:
         s : ndarray of shape (n,), float64
             Their sample weights, 1 each without.
         """
+        self.n_passes += 1
         for start, stop in Blocks(self.n_samples, max(1, _CACHED_VALUES // self.n_features)):
             s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
             yield self._values(start, stop), s
@@ -223,6 +216,7 @@ class ArrayRows:
         return None
 
     def _sum(self, kernel: Kernel, theta: _Vector, scale: float, y: _Array | None) -> _Vector:
+        self.n_passes += 1
         kind = self._x_dtype.char, None if y is None else self._y_dtype.char, self._s is not None
         n_block_rows = kernel.block_rows(self.n_features)
         if self._in_place and (self.n_samples * self.n_features < _MIN_SHARED_VALUES or self.n_samples <= n_block_rows):

@@ -13,6 +13,9 @@ _Vector = NDArray[np.float64]
 # it. Where a column never changes among them, it is taken as it is, and a constant has a spread of exactly 0.
 _SAMPLED_ROWS, _SAMPLED_VALUES = 1000, 1 << 20
 
+# A mean that is so many standard deviations away leaves their squares three digits short.
+_FAR = 30.0
+
 
 class CentredMoments(NamedTuple):
     """The total weight, the means and the scatter of a training set's columns, y being the last of them.
@@ -61,7 +64,7 @@ class CentredMoments(NamedTuple):
         return self._sums(p, 0.0)
 
     def columns(self) -> tuple[_Vector, _Vector]:
-        """Return what `ArrayRows.columns` finds.
+        """Return what `columns_of` finds.
 
         Returns
         -------
@@ -120,8 +123,7 @@ def moments_of(rows: ArrayRows) -> CentredMoments:
         Its moments; NaN or inf where the data hold NaN or inf, or where squares exceed float64.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        sampled = rows.sample(max(1, min(_SAMPLED_ROWS, _SAMPLED_VALUES // rows.n_features)))
-        centre = np.where((sampled == sampled[0]).all(axis=0), sampled[0], sampled.mean(axis=0))
+        centre = _centre(rows)
         sums: Any = rows.moments(centre)
         total = sums.item(-1, -1)
         shift = sums[-1, :-1] / total
@@ -130,3 +132,36 @@ def moments_of(rows: ArrayRows) -> CentredMoments:
     diagonal = np.einsum("ii->i", scatter)
     np.maximum(diagonal, 0.0, out=diagonal)
     return CentredMoments(total, centre + shift, scatter)
+
+
+def columns_of(rows: ArrayRows) -> tuple[_Vector, _Vector]:
+    """Take the mean and the spread of each feature and of y, in one pass, or two where a sample misleads about the mean.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+        The training set.
+
+    Returns
+    -------
+    mean : ndarray of shape (n_features + 1,), float64
+        The mean of each feature and, last, of y; weighted where there are sample weights.
+    std : ndarray of shape (n_features + 1,), float64
+        Their standard deviations with ddof 0; exactly 0 for a constant.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = _centre(rows)
+        for _ in range(2):
+            total, first, second = rows.spread(mean)
+            shift = first / total
+            mean, std = mean + shift, np.sqrt(np.maximum(second / total - shift * shift, 0.0))
+            if not (abs(shift) > _FAR * std).any():
+                break
+    return mean, std
+
+
+def _centre(rows: ArrayRows) -> _Vector:
+    """Return what is near the mean of each feature and of y."""
+    sampled = rows.sample(max(1, min(_SAMPLED_ROWS, _SAMPLED_VALUES // rows.n_features)))
+    centre: _Vector = np.where((sampled == sampled[0]).all(axis=0), sampled[0], sampled.mean(axis=0))
+    return centre

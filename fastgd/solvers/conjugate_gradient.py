@@ -1,18 +1,26 @@
 """Descents with the best step on each line, from one product with the Hessian: steepest, or along conjugate directions."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.solvers.objective import Evaluation, Objective
+
+_Vector = NDArray[np.float64]
 
 # After so many iterations the true gradient is taken, as the one that is carried along has drifted by rounding.
 _TRUE_EVERY = 50
 
 
-def conjugate_gradient(objective: Objective, start: Evaluation) -> Iterator[Evaluation]:
-    """Descend along directions that are conjugate in the sense of the Hessian [1]_, one pass each.
+def conjugate_gradient(
+    objective: Objective, start: Evaluation, precondition: Callable[[_Vector], _Vector]
+) -> Iterator[Evaluation]:
+    """Descend along directions that are conjugate in the sense of the Hessian [1]_ [2]_, one pass each.
 
-    ``alpha = g.g / p.Hp``, ``theta := theta + alpha p``, ``g := g + alpha Hp``, ``p := -g + (g.g / g.g before) p``.
+    With z the preconditioned gradient: ``alpha = g.z / p.Hp``, ``theta := theta + alpha p``, ``g := g + alpha Hp``,
+    ``p := -z + (g.z / g.z before) p``.
 
     Parameters
     ----------
@@ -20,6 +28,8 @@ def conjugate_gradient(objective: Objective, start: Evaluation) -> Iterator[Eval
         The objective, a quadratic function.
     start : Evaluation
         Where to start.
+    precondition : callable
+        An approximate inverse of the Hessian, symmetric and positive semidefinite, that makes z of g.
 
     Yields
     ------
@@ -30,8 +40,9 @@ def conjugate_gradient(objective: Objective, start: Evaluation) -> Iterator[Eval
     ----------
     .. [1] M. R. Hestenes, E. Stiefel, "Methods of conjugate gradients for solving linear systems", Journal of Research of
        the National Bureau of Standards 49 (1952), 409-436.
+    .. [2] J. Nocedal, S. J. Wright, "Numerical Optimization", Springer 2006, algorithm 5.3.
     """
-    return _descend(objective, start, conjugate=True)
+    return _descend(objective, start, precondition, conjugate=True)
 
 
 def steepest_descent(objective: Objective, start: Evaluation) -> Iterator[Evaluation]:
@@ -49,18 +60,22 @@ def steepest_descent(objective: Objective, start: Evaluation) -> Iterator[Evalua
     Evaluation
         The objective after each step. Gradient and cost are carried along, and true at intervals only.
     """
-    return _descend(objective, start, conjugate=False)
+    return _descend(objective, start, lambda gradient: gradient, conjugate=False)
 
 
-def _descend(objective: Objective, start: Evaluation, *, conjugate: bool) -> Iterator[Evaluation]:
-    at, direction = start, -start.gradient
+def _descend(
+    objective: Objective, start: Evaluation, precondition: Callable[[_Vector], _Vector], *, conjugate: bool
+) -> Iterator[Evaluation]:
+    at = start
+    z = precondition(at.gradient)
+    direction = -z
     n_iter = 0
     while True:
         image = objective.product(direction)
         curvature = float(direction @ image)
         slope = float(direction @ at.gradient)
         alpha = -slope / curvature if curvature > 0 else 0.0  # at the minimum, to rounding
-        before = float(at.gradient @ at.gradient)
+        before = float(at.gradient @ z)
         theta = at.theta + alpha * direction
         n_iter += 1
         if n_iter % _TRUE_EVERY:
@@ -71,5 +86,6 @@ def _descend(objective: Objective, start: Evaluation, *, conjugate: bool) -> Ite
         else:
             at = objective.evaluate(theta)
         yield at
-        momentum = float(at.gradient @ at.gradient) / before if conjugate and before > 0 else 0.0
-        direction = momentum * direction - at.gradient
+        z = precondition(at.gradient)
+        momentum = float(at.gradient @ z) / before if conjugate and before > 0 else 0.0
+        direction = momentum * direction - z

@@ -1,6 +1,7 @@
 """The least-squares objective as solvers see it: a cost, a gradient and a Hessian, over something that answers with sums."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -77,8 +78,6 @@ class Objective:
         The length of theta.
     intercept, scale, l2
         As given.
-    n_passes : int
-        How many times `sums` has answered.
     """
 
     def __init__(
@@ -92,7 +91,6 @@ class Objective:
         standardize: Scales | None = None,
     ) -> None:
         self.n_parameters = n_features + intercept
-        self.n_passes = 0
         self._sums = sums
         self.intercept = intercept
         self.scale = scale
@@ -118,7 +116,6 @@ class Objective:
         Evaluation
             The objective there.
         """
-        self.n_passes += 1
         sums = self._sums.gradient(self.original(theta), self.scale)
         squares = sums.item(0)
         gradient = self._back(sums)
@@ -139,7 +136,6 @@ class Objective:
         ndarray of shape (n_parameters,), float64
             ``H p``.
         """
-        self.n_passes += 1
         result = self._back(self._sums.product(self.original(p)) * self.scale)
         if self.l2:
             self._coef(result)[:] += 2.0 * self.l2 * self._coef(p)
@@ -274,6 +270,33 @@ class Objective:
             intercept=self.intercept,
             product=self.product if exact else None,
         )
+
+    def uncorrelated_inverse(self, scales: Scales) -> Callable[[_Vector], _Vector]:
+        """Return what the inverse of the Hessian would be, were no feature correlated with another.
+
+        Parameters
+        ----------
+        scales : Scales
+            The sizes of the columns, as the rows hold them.
+
+        Returns
+        -------
+        callable
+            What makes of a gradient a step to the minimum. It leaves the coefficient of a constant alone, which the
+            intercept stands for.
+        """
+        mean, std = (scales.mean - self._centre) / self._unit, scales.std / self._unit
+        total = self.scale * scales.total_weight
+        curvature = total * (std**2 if self.intercept else mean**2 + std**2) + 2.0 * self.l2
+        inverse = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=curvature > 0)
+
+        def apply(gradient: _Vector) -> _Vector:
+            if not self.intercept:
+                return gradient * inverse
+            coef = (gradient[1:] - mean * gradient[0]) * inverse
+            return np.concatenate(([gradient[0] / total - mean @ coef], coef))
+
+        return apply
 
     def penalty_gradient(self, theta: _Vector) -> _Vector:
         """Compute ``2 l2 coef``.

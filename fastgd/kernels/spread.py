@@ -1,0 +1,70 @@
+"""Where columns lie and how far they spread: what each row adds to the first two moments of each column."""
+
+from functools import cache
+
+from numba import njit
+
+from fastgd.kernels.jit import HELPER_FLAGS, Kernel
+
+
+def _n_sums(n_features: int) -> int:
+    return 1 + 2 * (n_features + 1)
+
+
+@cache
+def spread(by_columns: bool) -> Kernel:
+    """Return the kernel that sums s, s (z - centre) and s (z - centre)^2 over rows, with z = (x, y).
+
+    Its arguments are those of any `Kernel`, but for theta and sums: theta is the centre, of shape (n_features + 1,), and sums
+    receives the one number, the first sums, and then the second ones. Rows of no weight are not looked at.
+
+    Parameters
+    ----------
+    by_columns : bool
+        Whether X is column-major, and comes transposed.
+
+    Returns
+    -------
+    Kernel
+        The kernel.
+    """
+
+    def spread(X, start, stop, y, s, theta, scale, sums):
+        n_features = theta.shape[0] - 1
+        for i in range(sums.shape[0]):
+            sums[i] = 0.0
+        first, second = sums[1 : n_features + 2], sums[n_features + 2 :]
+        sums[0], first[n_features], second[n_features] = _of_column(y, s, theta[n_features])
+        if by_columns:
+            for j in range(n_features):
+                _, first[j], second[j] = _of_column(X[j, start:stop], s, theta[j])
+        else:
+            for i in range(stop - start):
+                weight = 1.0 if s is None else s[i]
+                if weight > 0.0:
+                    _add_row(X[start + i], weight, theta, first, second)
+        for i in range(sums.shape[0]):
+            sums[i] *= scale
+
+    return Kernel(spread, n_sums=_n_sums)
+
+
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
+def _of_column(values, s, centre):
+    """Return the sums of s, s (value - centre) and s (value - centre)^2."""
+    total, first, second = 0.0, 0.0, 0.0
+    for i in range(values.shape[0]):
+        weight = 1.0 if s is None else s[i]
+        distance = values[i] - centre if weight > 0.0 else 0.0
+        total += weight
+        first += weight * distance
+        second += weight * (distance * distance)
+    return total, first, second
+
+
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
+def _add_row(x, weight, centre, first, second):
+    for j in range(x.shape[0]):
+        distance = x[j] - centre[j]
+        first[j] += weight * distance
+        second[j] += weight * (distance * distance)
