@@ -56,7 +56,7 @@ def fit(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or Moments
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame, or Moments
         The features, finite; a 1-D X is one feature. Never modified. Moments stand for features, target and weights.
     y : array_like of shape (n_samples,), real
         The target, finite.
@@ -201,7 +201,7 @@ def fit(
         gap=gap,
         rank=rank,
         condition=way.condition,
-        feature_names=None,
+        feature_names=problem.feature_names,
         n_iter=run.n_iter,
         n_passes=problem.count_passes(),
         converged=ending in CONVERGED,

@@ -59,7 +59,7 @@ class Moments:
 
         Parameters
         ----------
-        X : array_like of shape (n_samples, n_features) or (n_samples,), real
+        X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame
             The features, finite; a 1-D X is one feature. Never modified.
         y : array_like of shape (n_samples,), real
             The target, finite.
@@ -84,9 +84,8 @@ class Moments:
         rows = ArrayRows(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
         moments = moments_of(rows)
         if not np.isfinite(moments.scatter).all():
-            validation.refuse_non_finite(
-                rows.first_non_finite(), rows.n_features, "moments are taken of finite numbers"
-            )
+            place, need = rows.first_non_finite(), "moments are taken of finite numbers"
+            validation.refuse_non_finite(place, rows.n_features, need, data.names)
             raise ValueError("The squares of X or y exceed float64. Divide the columns by a power of ten.")
         return cls(rows.n_samples, moments.total_weight, moments.mean, moments.scatter)
 

@@ -35,7 +35,7 @@ def cost(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame
         The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
     y : array_like of shape (n_samples,), real
         The target.
@@ -100,7 +100,7 @@ def gradient(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame
         The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
     y : array_like of shape (n_samples,), real
         The target.
@@ -160,7 +160,7 @@ def cost_and_gradient(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame
         The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
     y : array_like of shape (n_samples,), real
         The target.
@@ -225,7 +225,7 @@ def _evaluate(
     scale = validation.loss_scale(loss, data.total_weight)
     l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
     if out is not None:
-        validation.output(out, given.shape, (data.X, data.y, data.sample_weight, given))
+        validation.output(out, given.shape, (*data.arrays(), given))
     sums = rows.gradient(parameters, scale)
     value, result = 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
     if l2:

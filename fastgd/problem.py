@@ -36,6 +36,8 @@ class Problem:
         The shape of X.
     total_weight : float
         ``sum s``.
+    feature_names : list of str or None
+        The names of the features, if X is a data frame.
     has_rows : bool
         Whether there are rows to pass over.
     cheap : bool
@@ -63,6 +65,7 @@ class Problem:
         self._rows: ArrayRows | None = None
         self._moments: CentredMoments | None = None
         self._precompute = precompute
+        self.feature_names: list[str] | None = None
         if isinstance(X, Moments):
             if y is not None or sample_weight is not None:
                 raise TypeError(
@@ -78,6 +81,7 @@ class Problem:
             data = validation.training_set(X, y, sample_weight)
             self._rows = rows = ArrayRows(data.X, data.y, data.sample_weight, n_threads)
             self.n_samples, self.n_features, self.total_weight = rows.n_samples, rows.n_features, data.total_weight
+            self.feature_names = data.names
         self.has_rows = self._rows is not None
         self.cheap = self.has_rows and self.n_samples * self.n_features <= _CHEAP_VALUES
 
@@ -174,7 +178,8 @@ class Problem:
             If there is one.
         """
         if self._rows is not None:
-            validation.refuse_non_finite(self._rows.first_non_finite(), self.n_features, "a fit needs finite numbers")
+            place, need = self._rows.first_non_finite(), "a fit needs finite numbers"
+            validation.refuse_non_finite(place, self.n_features, need, self.feature_names)
 
     def _sizes(self) -> Scales:
         """Return the sizes of the columns, by the moments if they are there and else in one pass."""

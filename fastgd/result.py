@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import validation
 from fastgd.descent import History
 from fastgd.rows.blocks import Blocks
+from fastgd.rows.columns import Columns
 
 _MAX_PRINTED = 10
 
@@ -91,8 +92,9 @@ class FitResult:
 
         Parameters
         ----------
-        X : array_like of shape (n_samples, n_features), real
-            The features; (n_samples,) if there is one.
+        X : array_like of shape (n_samples, n_features), real, or data frame
+            The features; (n_samples,) if there is one. Of a data frame the columns are taken that have the names of those
+            that were fitted, if these had names.
 
         Returns
         -------
@@ -104,7 +106,7 @@ class FitResult:
         TypeError
             If X does not hold real numbers that fit into float64.
         ValueError
-            If it has another shape.
+            If it has another shape, or a column is missing, or has missing values.
 
         Examples
         --------
@@ -112,17 +114,18 @@ class FitResult:
         >>> fastgd.fit([0.0, 1.0, 2.0], [5.0, 5.0, 5.0]).predict([7.0]).round(6)
         array([5.])
         """
-        array = validation.features(X)
-        n_samples, n_features = array.shape if array.ndim == 2 else (len(array), 1)
+        array, _ = validation.features(X, self.feature_names)
+        n_samples, n_features = (*array.shape, 1)[:2]
         if n_features != len(self.coef):
             raise ValueError(
                 f"X has shape {array.shape}, that is {n_features} features, but the fit had {len(self.coef)}. "
                 f"Give X of shape (n_samples, {len(self.coef)})."
             )
-        array = array.reshape(n_samples, n_features)
         result = np.empty(n_samples)
         for start, stop in Blocks(n_samples, max(1, _CONVERTED_VALUES // n_features)):
-            result[start:stop] = array[start:stop].astype(np.float64, copy=False) @ self.coef
+            rows = slice(start, stop)
+            block = array.gather(rows).T if isinstance(array, Columns) else array[rows].reshape(-1, n_features)
+            result[rows] = block.astype(np.float64, copy=False) @ self.coef
         result += self.intercept
         return result
 
@@ -161,7 +164,7 @@ class FitResult:
         data = validation.training_set(X, y, sample_weight)
         target = data.y.astype(np.float64)
         weight = np.ones(len(target)) if data.sample_weight is None else data.sample_weight.astype(np.float64)
-        unexplained = float(weight @ (target - self.predict(data.X)) ** 2)
+        unexplained = float(weight @ (target - self.predict(X)) ** 2)
         total = float(weight @ (target - np.average(target, weights=weight)) ** 2)
         if total == 0.0:
             return float(unexplained == 0.0)

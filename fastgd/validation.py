@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastgd import frames
+from fastgd.rows.columns import Columns
+
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
 
@@ -26,7 +29,7 @@ LOSSES = {"mse": (2.0, True), "half_mse": (1.0, True), "sse": (2.0, False)}
 class TrainingSet(NamedTuple):
     """A checked training set."""
 
-    X: _Array
+    X: _Array | Columns
     """Features, shape (n_samples,) or (n_samples, n_features), real."""
     y: _Array
     """Target, shape (n_samples,), real."""
@@ -34,6 +37,12 @@ class TrainingSet(NamedTuple):
     """Sample weights, shape (n_samples,), real, or None."""
     total_weight: float
     """Their sum, or n_samples."""
+    names: list[str] | None
+    """The names of the features, where X is a data frame."""
+
+    def arrays(self) -> list[_Array | None]:
+        """Return all arrays of it."""
+        return [*(self.X.arrays() if isinstance(self.X, Columns) else [self.X]), self.y, self.sample_weight]
 
 
 def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TrainingSet:
@@ -41,7 +50,7 @@ def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = N
 
     Parameters
     ----------
-    X : array_like of shape (n_samples,) or (n_samples, n_features)
+    X : array_like of shape (n_samples,) or (n_samples, n_features), or data frame
         The features.
     y : array_like of shape (n_samples,)
         The target.
@@ -60,56 +69,68 @@ def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = N
     ValueError
         If shapes do not fit together, there is nothing to fit, or a weight is negative or not finite, or all are zero.
     """
-    X = features(X)
+    rows, names = features(X)
     y = real_array(y, "y")
-    n_samples = len(X)
+    n_samples = len(rows)
     if y.ndim != 1:
         raise ValueError(
             f"y has shape {y.shape}, but one target per row is expected, of shape ({n_samples},).{_ravel_hint(y, 'y')}"
         )
     if len(y) != n_samples:
         raise ValueError(
-            f"X has shape {X.shape} and y has shape {y.shape}: X has {n_samples} rows, but y has {len(y)}. "
+            f"X has shape {rows.shape} and y has shape {y.shape}: X has {n_samples} rows, but y has {len(y)}. "
             "Give one y for each row of X."
         )
     if sample_weight is None:
-        return TrainingSet(X, y, None, float(n_samples))
+        return TrainingSet(rows, y, None, float(n_samples), names)
     s = real_array(sample_weight, "sample_weight")
-    return TrainingSet(X, y, s, _total_weight(s, n_samples))
+    return TrainingSet(rows, y, s, _total_weight(s, n_samples), names)
 
 
-def features(X: ArrayLike) -> _Array:
+def features(X: ArrayLike, wanted: list[str] | None = None) -> tuple[_Array | Columns, list[str] | None]:
     """Check X alone.
 
     Parameters
     ----------
-    X : array_like of shape (n_samples,) or (n_samples, n_features)
+    X : array_like of shape (n_samples,) or (n_samples, n_features), or data frame
         The features.
+    wanted : list of str, optional
+        The names of the columns to take from a data frame; all by default.
 
     Returns
     -------
-    ndarray
-        X as an array of 1 or 2 dimensions with at least one row and one feature.
+    X : ndarray or Columns
+        X, with 1 or 2 dimensions and at least one row and one feature.
+    names : list of str or None
+        The names of the features, where X is a data frame.
 
     Raises
     ------
     TypeError
         If it does not hold real numbers that fit into float64.
     ValueError
-        If it has another shape.
+        If it has another shape, or a column of a data frame has missing values, or is missing itself.
+    ImportError
+        If it is a data frame and narwhals is not installed.
     """
-    X = real_array(X, "X")
-    if X.ndim not in (1, 2):
+    names = None
+    values: Any = X
+    if type(X) is not np.ndarray and frames.is_frame(X):
+        values, names = frames.read(X, wanted)
+        if isinstance(values, Columns):
+            return values, names
+    array = real_array(values, "X")
+    if array.ndim not in (1, 2):
         raise ValueError(
-            f"X has shape {X.shape}, but (n_samples, n_features) is expected, or (n_samples,) for one feature. "
+            f"X has shape {array.shape}, but (n_samples, n_features) is expected, or (n_samples,) for one feature. "
             "Reshape it so that each row is one sample."
         )
-    if not X.size:
-        what = "rows" if X.shape[0] == 0 else "features"
+    if not array.size:
+        what = "rows" if array.shape[0] == 0 else "features"
         raise ValueError(
-            f"X has shape {X.shape}, which has 0 {what}, but at least 1 is expected. Check how X was selected."
+            f"X has shape {array.shape}, which has 0 {what}, but at least 1 is expected. Check how X was selected."
         )
-    return X
+    return array, names
 
 
 def real_array(values: ArrayLike, name: str) -> _Array:
@@ -267,7 +288,9 @@ def output(out: object, shape: tuple[int, ...], inputs: tuple[_Array | None, ...
         raise ValueError("out shares memory with an input, which would be overwritten. Give an array of its own.")
 
 
-def refuse_non_finite(place: tuple[int, int] | None, n_features: int, need: str) -> None:
+def refuse_non_finite(
+    place: tuple[int, int] | None, n_features: int, need: str, names: list[str] | None = None
+) -> None:
     """Refuse a value that is not finite, if there is one.
 
     Parameters
@@ -278,6 +301,8 @@ def refuse_non_finite(place: tuple[int, int] | None, n_features: int, need: str)
         The number of features.
     need : str
         What needs finite numbers, as a clause.
+    names : list of str, optional
+        The names of the features.
 
     Raises
     ------
@@ -287,7 +312,8 @@ def refuse_non_finite(place: tuple[int, int] | None, n_features: int, need: str)
     if place is None:
         return
     row, column = place
-    where = f"y in row {row}" if column == n_features else f"X in row {row}, column {column}"
+    name = names[column] if names and column < n_features else column
+    where = f"y in row {row}" if column == n_features else f"X in row {row}, column {name!r}"
     raise ValueError(f"{where} (counted from 0) is not finite, but {need}. Drop the row, or fill in a value.")
 
 

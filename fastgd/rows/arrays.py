@@ -1,4 +1,4 @@
-"""Rows in memory: numpy arrays and memory maps, of any layout and any real dtype."""
+"""Rows in memory: numpy arrays, memory maps and columns of data frames, of any layout and any real dtype."""
 
 import math
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows import parallel
 from fastgd.rows.blocks import Blocks, Fold, plan
+from fastgd.rows.columns import Columns
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -45,7 +46,7 @@ class ArrayRows:
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features) or (n_samples,), real
+    X : ndarray of shape (n_samples, n_features) or (n_samples,), real, or Columns
         The features.
     y : ndarray of shape (n_samples,), real
         The target.
@@ -77,14 +78,13 @@ class ArrayRows:
         "n_samples",
     )
 
-    def __init__(self, X: _Array, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None) -> None:
-        if X.ndim == 1:
-            X = X[:, np.newaxis]
-        self.n_samples, self.n_features = X.shape
+    def __init__(
+        self, X: _Array | Columns, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None
+    ) -> None:
+        self._X, self._by_columns = _oriented(X)
+        self.n_samples, self.n_features = (*X.shape, 1)[:2]
         self.n_passes = 0
-        self._by_columns = self.n_features > 1 and abs(X.strides[0]) < abs(X.strides[1])
         self._kernel = dense(self.n_features, self._by_columns)
-        self._X = X.T if self._by_columns else X
         self._y = y
         self._s = sample_weight
         self._n_threads = n_threads
@@ -163,8 +163,8 @@ class ArrayRows:
             chosen = chosen[self._s[chosen] > 0]
             if not len(chosen):
                 chosen = np.array([self._s.argmax()])
-        X = self._X[:, chosen].T if self._by_columns else self._X[chosen]
-        return np.column_stack((X, self._y[chosen])).astype(np.float64)
+        X = self._X_block(chosen)
+        return np.column_stack((X.T if self._by_columns else X, self._y[chosen])).astype(np.float64)
 
     def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
         """Sum the first and the second powers of each column, in one pass.
@@ -256,7 +256,9 @@ class ArrayRows:
             if i is None:
                 return False
             start, stop = blocks[i]
-            X, first = (self._X, start) if X_in_place else (_converted(self._X_block(start, stop), self._x_dtype), 0)
+            X, first = (
+                (self._X, start) if X_in_place else (_converted(self._X_block(slice(start, stop)), self._x_dtype), 0)
+            )
             y_block = None if y is None else _converted(y[start:stop], self._y_dtype)
             s_block = None if self._s is None else _converted(self._s[start:stop], _FLOAT64)
             sums = np.empty(kernel.n_sums(self.n_features))
@@ -270,12 +272,14 @@ class ArrayRows:
     def _threads(self) -> int:
         return parallel.default() if self._n_threads is None else self._n_threads
 
-    def _X_block(self, start: int, stop: int) -> _Array:
-        return self._X[:, start:stop] if self._by_columns else self._X[start:stop]
+    def _X_block(self, rows: slice | NDArray[np.intp]) -> _Array:
+        if isinstance(self._X, Columns):
+            return self._X.gather(rows)
+        return self._X[:, rows] if self._by_columns else self._X[rows]
 
     def _values(self, start: int, stop: int) -> _Vector:
         """Return a block's X, and y as its last column."""
-        X = self._X_block(start, stop)
+        X = self._X_block(slice(start, stop))
         values = np.empty((stop - start, self.n_features + 1))
         values[:, :-1] = X.T if self._by_columns else X
         values[:, -1] = self._y[start:stop]
@@ -381,14 +385,26 @@ def total_weight(sample_weight: _Array) -> float:
     return float(sum(sums))
 
 
-def _read_as(array: _Array) -> np.dtype[Any]:
+def _oriented(X: _Array | Columns) -> tuple[_Array | Columns, bool]:
+    """Return X as the kernels want it, transposed if it lies column by column, and whether it does."""
+    if isinstance(X, Columns):
+        return X, True
+    if X.ndim == 1:
+        X = X[:, np.newaxis]
+    by_columns = X.shape[1] > 1 and abs(X.strides[0]) < abs(X.strides[1])
+    return (X.T if by_columns else X), by_columns
+
+
+def _read_as(array: _Array | Columns) -> np.dtype[Any]:
     """Return the dtype that a kernel reads an array as: float32 stays, all else becomes float64."""
     dtype = array.dtype
     return _FLOAT32 if dtype.kind == "f" and dtype.itemsize == 4 else _FLOAT64
 
 
-def _readable(array: _Array, dtype: np.dtype[Any]) -> bool:
+def _readable(array: _Array | Columns, dtype: np.dtype[Any]) -> bool:
     """Tell whether a kernel can read an array as it is."""
+    if isinstance(array, Columns):
+        return False
     flags = array.flags
     # numpy keeps one object per native dtype, so another byte order is another object (and so may be an unpickled
     # dtype: its array is then converted, which costs time and changes nothing).

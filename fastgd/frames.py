@@ -1,0 +1,163 @@
+"""Data frames of any library that narwhals knows: their columns by name, in place where memory allows it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.rows.columns import Column, Columns, Pieces, side_by_side
+
+_Array = NDArray[Any]
+
+
+class Frame(NamedTuple):
+    """What a data frame holds."""
+
+    X: "_Array | Columns"
+    """Its columns, shape (n_samples, n_features)."""
+    names: list[str] | None
+    """Their names, if all are text."""
+
+
+def is_frame(values: object) -> bool:
+    """Tell whether something looks like a data frame; narwhals, which would know, takes time to import.
+
+    Parameters
+    ----------
+    values : object
+        What was given.
+
+    Returns
+    -------
+    bool
+        Whether it has two dimensions and names for its columns.
+    """
+    # A lazy frame has a schema, too; asked for its columns it would compute them.
+    return hasattr(values, "collect_schema") or (
+        hasattr(values, "columns") and len(getattr(values, "shape", "XY")) == 2
+    )
+
+
+def read(frame: Any, wanted: list[str] | None = None) -> Frame:
+    """Take the columns of a data frame.
+
+    Parameters
+    ----------
+    frame : data frame
+        Of pandas, polars, pyarrow, modin or another library that narwhals knows.
+    wanted : list of str, optional
+        The names of the columns to take, in this order; all by default.
+
+    Returns
+    -------
+    Frame
+        The columns. Where they lie in memory as numbers of a kernel's kind they are not copied.
+
+    Raises
+    ------
+    ImportError
+        If narwhals is not installed.
+    TypeError
+        If the frame is lazy, or a column does not hold real numbers.
+    ValueError
+        If two columns have the same name, one has missing values, or one that is wanted is missing.
+    """
+    try:
+        import narwhals.stable.v1 as nw
+    except ImportError:
+        raise ImportError(
+            f"X is a {type(frame).__name__}, and data frames need narwhals. Install it with: pip install 'fastgd[frames]', "
+            "or give X.to_numpy()."
+        ) from None
+    try:
+        table = nw.from_native(frame, eager_only=True)
+    except TypeError:
+        raise TypeError(
+            f"X is a {type(frame).__module__.partition('.')[0]} {type(frame).__name__}, whose rows are not in memory. Give "
+            "X.collect() or X.compute()."
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"X has columns of the same name ({error}). Rename them.") from None
+    columns = list(table.iter_columns())
+    names = _names(columns)
+    if wanted is not None and names is not None:
+        columns, names = _matched(columns, names, wanted), wanted
+    if not columns or not len(table):
+        return Frame(np.empty((len(table), len(columns))), names)
+    return Frame(side_by_side([_column(series, nw) for series in columns]), names)
+
+
+def _names(columns: list[Any]) -> list[str] | None:
+    names = [series.name for series in columns]
+    return names if all(isinstance(name, str) for name in names) else None
+
+
+def _matched(columns: list[Any], names: list[str], wanted: list[str]) -> list[Any]:
+    """Return the columns that are wanted."""
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise ValueError(
+            f"X has no column {', '.join(map(repr, missing[:5]))}{', ...' * (len(missing) > 5)}, but the fit had. "
+            f"It has {', '.join(map(repr, names[:10]))}{', ...' * (len(names) > 10)}. Give a frame with all of the columns "
+            "that were fitted."
+        )
+    by_name = dict(zip(names, columns, strict=True))
+    return [by_name[name] for name in wanted]
+
+
+class _Gathered:
+    """A column whose values become an array piece by piece."""
+
+    def __init__(self, series: Any) -> None:
+        self._series = series
+
+    def __getitem__(self, rows: "slice | NDArray[np.intp]") -> _Array:
+        values: _Array = self._series[rows].to_numpy()
+        return values
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+
+def _column(series: Any, nw: Any) -> Column:
+    """Check a column, and return it as an array if that takes no copy."""
+    dtype = series.dtype
+    real = dtype == nw.Boolean or (dtype.is_numeric() and dtype not in (nw.Decimal, nw.Int128, nw.UInt128))
+    if not real:
+        raise TypeError(
+            f"Column {series.name!r} of X has dtype {dtype}, but real numbers are expected. Drop the column, or encode it as "
+            "numbers (text and categories: as dummies)."
+        )
+    pieces = [_in_place(piece) for piece in _chunks(series, nw)]
+    if all(piece is not None for piece in pieces):  # what is missing there is NaN, as in any array
+        return pieces[0] if len(pieces) == 1 else Pieces(pieces)
+    n_missing = int(series.null_count())
+    if n_missing:
+        raise ValueError(
+            f"Column {series.name!r} of X has {n_missing} missing value{'s' * (n_missing > 1)}, but fastgd has none. Drop the "
+            "rows (drop_nulls, dropna), or fill in values."
+        )
+    return _Gathered(series)
+
+
+def _chunks(series: Any, nw: Any) -> list[Any]:
+    """Return the parts of a series that lie apart, without empty ones: what polars reads from a file is in many."""
+    native = series.to_native()
+    if not hasattr(native, "get_chunks"):
+        return [series]
+    return [nw.from_native(chunk, series_only=True) for chunk in native.get_chunks() if len(chunk)]
+
+
+def _in_place(series: Any) -> Any:
+    """Return the whole of a series as an array, unless that would be a copy.
+
+    Parts tell, for the price of nothing: those of an array have addresses as far apart as their places are.
+    """
+    n = len(series)
+    start, end = series[: min(2, n)].to_numpy(), series[n - 1 :].to_numpy()
+    if type(start) is not np.ndarray or start.dtype.char not in "fdlihbqLIHBQ?e" or start.dtype != end.dtype:
+        return None
+    if end.ctypes.data - start.ctypes.data != (n - 1) * start.strides[0]:
+        return None
+    array: _Array = series.to_numpy()
+    return array if array.ctypes.data == start.ctypes.data else None

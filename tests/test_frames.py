@@ -1,0 +1,252 @@
+"""Data frames: the same results as from arrays, to the bit, without a copy of the whole, and by the names of columns."""
+
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import validation
+from fastgd.rows.columns import Columns, Pieces, side_by_side
+
+nw = pytest.importorskip("narwhals", reason="data frames need narwhals")
+pd = pytest.importorskip("pandas", reason="the data frames of the tests are pandas' and polars'")
+pl = pytest.importorskip("polars", reason="the data frames of the tests are pandas' and polars'")
+
+NAMES = ["a", "b", "c"]
+
+
+def training_set(n=500, dtype=float):
+    rng = np.random.default_rng(0)
+    X = rng.integers(-50, 50, (n, 3)).astype(dtype)
+    return X, X @ [1.0, -2.0, 0.5] + rng.standard_normal(n)
+
+
+def in_chunks(X, *cuts):
+    parts = np.split(X, cuts)
+    return pl.concat([pl.from_numpy(part, schema=NAMES) for part in parts], rechunk=False)
+
+
+MAKERS = {
+    "pandas": lambda X: pd.DataFrame(X, columns=NAMES),
+    "pandas, one block": lambda X: pd.DataFrame(np.asfortranarray(X), columns=NAMES, copy=False),
+    "pandas, row by row": lambda X: pd.DataFrame(np.ascontiguousarray(X), columns=NAMES, copy=False),
+    "pandas, mixed": lambda X: pd.DataFrame({"a": X[:, 0], "b": X[:, 1].astype(np.int8), "c": X[:, 2].astype("f4")}),
+    "pandas, nullable": lambda X: pd.DataFrame(X, columns=NAMES).astype("Float64"),
+    "pandas, strided": lambda X: pd.DataFrame(np.repeat(X, 2, axis=0), columns=NAMES, copy=False).iloc[::2],
+    "polars": lambda X: pl.from_numpy(np.asfortranarray(X), schema=NAMES),
+    "polars, apart": lambda X: pl.DataFrame({name: X[:, j].copy() for j, name in enumerate(NAMES)}),
+    "polars, in chunks": lambda X: in_chunks(X, 1, 200, 200, 201),
+    "polars, mixed": lambda X: pl.DataFrame({"a": X[:, 0], "b": X[:, 1].astype(np.int64), "c": X[:, 2].astype("f4")}),
+}
+
+
+@pytest.fixture(params=MAKERS.values(), ids=MAKERS)
+def make(request):
+    return request.param
+
+
+def test_every_frame_gives_the_bits_of_its_array(make, monkeypatch):
+    monkeypatch.setattr("fastgd.kernels.jit.BLOCK_VALUES", 64)
+    X, y = training_set()
+    frame, theta = make(X), np.array([0.1, 0.2, 0.3])
+    columns = np.asfortranarray(X)
+    gradients = [fastgd.gradient(array, y, theta).tobytes() for array in (X, columns)]
+    assert fastgd.gradient(frame, y, theta).tobytes() in gradients
+    expected, got = fastgd.fit(columns, y, precompute=False), fastgd.fit(frame, y, precompute=False)
+    assert got.feature_names == NAMES
+    assert got.theta == pytest.approx(expected.theta, rel=1e-12)
+    np.testing.assert_allclose(got.predict(frame), got.predict(X), rtol=1e-12, atol=1e-12)
+    assert got.score(frame, y) == pytest.approx(expected.score(X, y), rel=1e-12)
+    moments = fastgd.Moments.from_rows(frame, y)
+    assert moments.mean == pytest.approx(np.append(X.mean(axis=0), y.mean()), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["pandas, one block", "pandas, row by row", "polars"])
+def test_one_block_of_memory_is_read_where_it_is(name):
+    X, _ = training_set()
+    frame = MAKERS[name](X)
+    array, names = validation.features(frame)
+    assert names == NAMES
+    assert isinstance(array, np.ndarray)
+    first = nw.from_native(frame, eager_only=True)["a"].to_numpy()
+    assert array.ctypes.data == first.ctypes.data
+    np.testing.assert_array_equal(array, X)
+
+
+@pytest.mark.parametrize("name", ["polars, apart", "polars, in chunks", "polars, mixed", "pandas, mixed"])
+def test_columns_are_never_joined_as_a_whole(name):
+    X, y = training_set(200_000)
+    frame = MAKERS[name](X)
+    fastgd.fit(frame, y)
+    tracemalloc.start()
+    fastgd.fit(frame, y)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < X.nbytes / 2 + 2e6
+
+
+def test_float32_columns_stay_float32():
+    X, y = training_set(dtype="f4")
+    frame = MAKERS["polars, apart"](X)
+    columns = Columns([frame[name].to_numpy() for name in NAMES])
+    assert columns.dtype == np.float32
+    np.testing.assert_array_equal(
+        fastgd.gradient(frame, y, np.ones(3)), fastgd.gradient(np.asfortranarray(X), y, np.ones(3))
+    )
+
+
+@pytest.mark.parametrize("distance", [0, 16, -48])
+def test_columns_at_regular_distances_are_one_array(distance):
+    memory = np.arange(40.0)
+    start = 20
+    columns = [memory[start + j * distance // 8 :][:4] for j in range(3)]
+    array = side_by_side(columns)
+    assert isinstance(array, np.ndarray)
+    np.testing.assert_array_equal(array, np.column_stack(columns))
+    assert np.shares_memory(array, memory)
+
+
+def test_an_array_of_columns_keeps_their_memory():
+    memory = np.arange(8.0)
+    array = side_by_side([memory[:4], memory[4:]])
+    del memory
+    filler = [np.full(8, -1.0) for _ in range(100)]
+    assert array.ravel(order="F").tolist() == list(range(8))
+    assert len(filler) == 100
+
+
+def test_columns_of_different_kinds_or_distances_are_gathered():
+    memory = np.arange(40.0)
+    for columns in (
+        [memory[:4], memory[4:8], memory[9:13]],
+        [memory[:4], memory[4:12:2]],
+        [memory[:4], memory[4:8].astype("f4")],
+    ):
+        gathered = side_by_side(columns)
+        assert isinstance(gathered, Columns)
+        np.testing.assert_array_equal(gathered.gather(slice(1, 3)), [column[1:3] for column in columns])
+
+
+def test_pieces_are_one_column():
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        values = rng.standard_normal(rng.integers(1, 30))
+        arrays = np.split(values, np.sort(rng.integers(0, len(values) + 1, rng.integers(0, 5))))
+        pieces = Pieces([array for array in arrays if len(array)])
+        assert len(pieces) == len(values)
+        start, stop = np.sort(rng.choice(len(values) + 1, 2, replace=False))
+        np.testing.assert_array_equal(pieces[slice(start, stop)], values[start:stop])
+        chosen = np.sort(rng.choice(len(values), rng.integers(1, len(values) + 1), replace=False))
+        np.testing.assert_array_equal(pieces[chosen], values[chosen])
+
+
+def test_predict_finds_columns_by_name():
+    X, y = training_set()
+    result = fastgd.fit(pd.DataFrame(X, columns=NAMES), y)
+    other = pl.from_numpy(X, schema=NAMES).select("c", pl.lit("text").alias("more"), "a", "b")
+    np.testing.assert_allclose(result.predict(other), result.predict(X), rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match=r"X has no column 'b', but the fit had\. It has 'c', 'a'"):
+        result.predict(other.select("c", "a"))
+
+
+def test_a_fit_without_names_takes_columns_as_they_come():
+    X, y = training_set()
+    result = fastgd.fit(X, y)
+    assert result.feature_names is None
+    np.testing.assert_allclose(
+        result.predict(pd.DataFrame(X, columns=NAMES)), result.predict(X), rtol=1e-12, atol=1e-12
+    )
+    assert fastgd.fit(pd.DataFrame(X), y).feature_names is None  # numbers are no names
+    with pytest.raises(ValueError, match="2 features, but the fit had 3"):
+        result.predict(pd.DataFrame(X[:, :2]))
+
+
+Y = [1.0, 2.0, 3.0]
+BAD = [
+    (lambda: pd.DataFrame({"n": [1, 2, 3], "word": ["x", "y", "z"]}), TypeError, "Column 'word' of X has dtype String"),
+    (lambda: pl.DataFrame({"n": [1, 2, 3], "word": ["x", "y", "z"]}), TypeError, "Column 'word' of X has dtype String"),
+    (lambda: pd.DataFrame({"kind": pd.Categorical(["x", "y", "x"])}), TypeError, "Column 'kind' of X has dtype Categ"),
+    (
+        lambda: pl.DataFrame({"day": pd.date_range("2020", periods=3)}),
+        TypeError,
+        "Column 'day' of X has dtype Datetime",
+    ),
+    (
+        lambda: pl.DataFrame({"money": Y}, schema={"money": pl.Decimal(10, 2)}),
+        TypeError,
+        "'money' of X has dtype Decimal",
+    ),
+    (lambda: pl.DataFrame({"age": [1, None, None]}), ValueError, "Column 'age' of X has 2 missing values"),
+    (
+        lambda: pd.DataFrame({"age": pd.array([1, None, 2], "Int64")}),
+        ValueError,
+        "Column 'age' of X has 1 missing value,",
+    ),
+    (
+        lambda: pd.DataFrame({"age": [1, np.nan, 2]}),
+        ValueError,
+        "X in row 1, column 'age' .counted from 0. is not finite",
+    ),
+    (
+        lambda: pl.DataFrame({"age": [1.0, np.inf, 2.0]}),
+        ValueError,
+        "X in row 1, column 'age' .counted from 0. is not finite",
+    ),
+    (lambda: pd.DataFrame([[1, 2]] * 3, columns=["a", "a"]), ValueError, "columns of the same name .*Rename them"),
+    (lambda: pl.LazyFrame({"a": Y}), TypeError, "polars LazyFrame, whose rows are not in memory. Give X.collect"),
+    (lambda: pl.DataFrame({"a": []}), ValueError, "shape .0, 1., which has 0 rows"),
+    (lambda: pl.DataFrame({"a": [1.0]}), ValueError, "X has 1 rows, but y has 3"),
+]
+
+
+@pytest.mark.parametrize(("make_bad", "error", "text"), BAD, ids=[text for _, _, text in BAD])
+def test_what_cannot_be_fitted_is_named(make_bad, error, text):
+    with pytest.raises(error, match=f"(?s){text}"):
+        fastgd.fit(make_bad(), Y)
+
+
+def test_not_a_number_goes_through_a_gradient():
+    frame = pd.DataFrame({"a": [1.0, np.nan], "b": [1.0, 2.0]})
+    assert np.isnan(fastgd.gradient(frame, [1.0, 2.0], [1.0, 1.0])).all()
+
+
+@pytest.mark.parametrize("name", ["pandas, one block", "polars, apart"])
+def test_a_gradient_is_not_written_over_a_frame(name):
+    X, y = training_set()
+    frame = MAKERS[name](X)
+    column = nw.from_native(frame, eager_only=True)["b"].to_numpy()
+    out = np.frombuffer(column, count=3)
+    if out.flags.writeable:
+        with pytest.raises(ValueError, match="shares memory"):
+            fastgd.gradient(frame, y, np.ones(3), out=out)
+    else:
+        with pytest.raises(ValueError, match="read-only"):
+            fastgd.gradient(frame, y, np.ones(3), out=out)
+
+
+def test_series_are_targets_and_weights():
+    X, y = training_set()
+    s = np.arange(500) % 3
+    expected = fastgd.fit(X, y, sample_weight=s).theta
+    for series in (pd.Series, pl.Series):
+        np.testing.assert_array_equal(fastgd.fit(X, series(y), sample_weight=series(s)).theta, expected)
+
+
+def test_frames_without_narwhals_say_what_to_install():
+    code = (
+        "import sys; sys.modules['narwhals'] = sys.modules['narwhals.stable'] = None\n"
+        "import pandas, fastgd\n"
+        "try: fastgd.fit(pandas.DataFrame({'a': [1.0, 2.0]}), [1.0, 2.0])\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "pip install 'fastgd[frames]'" in done.stdout
+
+
+def test_arrays_do_not_import_narwhals():
+    code = "import sys, numpy, fastgd; fastgd.fit(numpy.ones((3, 1)), numpy.ones(3)); print('narwhals' in sys.modules)"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
