@@ -16,6 +16,53 @@ _MAX_PRINTED = 10
 _CONVERTED_VALUES = 1 << 20
 
 
+def hypothesis(
+    X: ArrayLike,
+    coef: NDArray[np.float64],
+    intercept: float | NDArray[np.float64],
+    feature_names: list[str] | None = None,
+) -> NDArray[np.float64]:
+    """Compute ``h(x) = intercept + coef . x`` for each row.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame
+        The features.
+    coef : ndarray of shape (n_features,) or (n_targets, n_features), float64
+        The coefficients.
+    intercept : float or ndarray of shape (n_targets,), float64
+        The intercept.
+    feature_names : list of str, optional
+        The columns to take from a data frame.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_targets), float64
+        The hypothesis.
+
+    Raises
+    ------
+    TypeError
+        If X does not hold real numbers that fit into float64.
+    ValueError
+        If it has another shape, or a column is missing, or has missing values.
+    """
+    array, _ = validation.features(X, feature_names)
+    n_samples, n_features = (*array.shape, 1)[:2]
+    if n_features != coef.shape[-1]:
+        raise ValueError(
+            f"X has shape {array.shape}, that is {n_features} features, but the fit had {coef.shape[-1]}. "
+            f"Give X of shape (n_samples, {coef.shape[-1]})."
+        )
+    result = np.empty((n_samples, *coef.shape[:-1]))
+    for start, stop in Blocks(n_samples, max(1, _CONVERTED_VALUES // n_features)):
+        rows = slice(start, stop)
+        block = array.gather(rows).T if isinstance(array, Columns) else array[rows].reshape(-1, n_features)
+        result[rows] = block.astype(np.float64, copy=False) @ coef.T
+    result += intercept
+    return result
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class FitResult:
     """A fitted linear hypothesis, and how the fit ended.
@@ -114,20 +161,7 @@ class FitResult:
         >>> fastgd.fit([0.0, 1.0, 2.0], [5.0, 5.0, 5.0]).predict([7.0]).round(6)
         array([5.])
         """
-        array, _ = validation.features(X, self.feature_names)
-        n_samples, n_features = (*array.shape, 1)[:2]
-        if n_features != len(self.coef):
-            raise ValueError(
-                f"X has shape {array.shape}, that is {n_features} features, but the fit had {len(self.coef)}. "
-                f"Give X of shape (n_samples, {len(self.coef)})."
-            )
-        result = np.empty(n_samples)
-        for start, stop in Blocks(n_samples, max(1, _CONVERTED_VALUES // n_features)):
-            rows = slice(start, stop)
-            block = array.gather(rows).T if isinstance(array, Columns) else array[rows].reshape(-1, n_features)
-            result[rows] = block.astype(np.float64, copy=False) @ self.coef
-        result += self.intercept
-        return result
+        return hypothesis(X, self.coef, self.intercept, self.feature_names)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Compute the coefficient of determination, R^2, of the predictions.

@@ -296,7 +296,7 @@ def refuse_non_finite(
     Parameters
     ----------
     place : tuple of (int, int), or None
-        Its row and column, from 0; column n_features is y.
+        Its row and column, from 0; column n_features is y, those beyond are further targets.
     n_features : int
         The number of features.
     need : str
@@ -312,9 +312,11 @@ def refuse_non_finite(
     if place is None:
         return
     row, column = place
-    name = names[column] if names and column < n_features else column
-    where = f"y in row {row}" if column == n_features else f"X in row {row}, column {name!r}"
-    raise ValueError(f"{where} (counted from 0) is not finite, but {need}. Drop the row, or fill in a value.")
+    if column < n_features:
+        where = f"X in row {row}, column {(names[column] if names else column)!r}"
+    else:
+        where = f"y in row {row}" + (f", column {column - n_features}" if column > n_features else "")
+    raise ValueError(f"{where} (counted from 0) is NaN or infinite, but {need}. Drop the row, or fill in a value.")
 
 
 def loss_scale(loss: str, total_weight: float) -> float:

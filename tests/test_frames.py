@@ -188,12 +188,12 @@ BAD = [
     (
         lambda: pd.DataFrame({"age": [1, np.nan, 2]}),
         ValueError,
-        "X in row 1, column 'age' .counted from 0. is not finite",
+        "X in row 1, column 'age' .counted from 0. is NaN or inf",
     ),
     (
         lambda: pl.DataFrame({"age": [1.0, np.inf, 2.0]}),
         ValueError,
-        "X in row 1, column 'age' .counted from 0. is not finite",
+        "X in row 1, column 'age' .counted from 0. is NaN or inf",
     ),
     (lambda: pd.DataFrame([[1, 2]] * 3, columns=["a", "a"]), ValueError, "columns of the same name .*Rename them"),
     (lambda: pl.LazyFrame({"a": Y}), TypeError, "polars LazyFrame, whose rows are not in memory. Give X.collect"),

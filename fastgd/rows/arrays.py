@@ -157,14 +157,7 @@ class ArrayRows:
         ndarray of shape (1 to n, n_features + 1), float64
             Their features and, last, their y.
         """
-        step = -(-self.n_samples // n)
-        chosen = np.arange(0, self.n_samples, step)
-        if self._s is not None:
-            chosen = chosen[self._s[chosen] > 0]
-            if not len(chosen):
-                chosen = np.array([self._s.argmax()])
-        X = self._X_block(chosen)
-        return np.column_stack((X.T if self._by_columns else X, self._y[chosen])).astype(np.float64)
+        return self._values(self._sampled(n))
 
     def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
         """Sum the first and the second powers of each column, in one pass.
@@ -198,7 +191,7 @@ class ArrayRows:
         self.n_passes += 1
         for start, stop in Blocks(self.n_samples, max(1, _CACHED_VALUES // self.n_features)):
             s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
-            yield self._values(start, stop), s
+            yield self._values(slice(start, stop)), s
 
     def first_non_finite(self) -> tuple[int, int] | None:
         """Find the first row that holds a NaN or an infinity.
@@ -209,7 +202,7 @@ class ArrayRows:
             Row and column, both from 0, y being column n_features; None where every value is finite.
         """
         for start, stop in Blocks(self.n_samples, self._kernel.block_rows(self.n_features)):
-            places = np.argwhere(~np.isfinite(self._values(start, stop)))
+            places = np.argwhere(~np.isfinite(self._values(slice(start, stop))))
             if len(places):
                 row, column = places[0].tolist()
                 return start + row, column
@@ -269,6 +262,14 @@ class ArrayRows:
         parallel.share(take, min(self._threads(), len(blocks)))
         return fold.total()
 
+    def _sampled(self, n: int) -> NDArray[np.intp]:
+        """Return the places of the rows that `sample` takes."""
+        rows = np.arange(0, self.n_samples, -(-self.n_samples // n))
+        if self._s is None:
+            return rows
+        rows = rows[self._s[rows] > 0]
+        return rows if len(rows) else np.array([self._s.argmax()])
+
     def _threads(self) -> int:
         return parallel.default() if self._n_threads is None else self._n_threads
 
@@ -277,12 +278,15 @@ class ArrayRows:
             return self._X.gather(rows)
         return self._X[:, rows] if self._by_columns else self._X[rows]
 
-    def _values(self, start: int, stop: int) -> _Vector:
-        """Return a block's X, and y as its last column."""
-        X = self._X_block(slice(start, stop))
-        values = np.empty((stop - start, self.n_features + 1))
-        values[:, :-1] = X.T if self._by_columns else X
-        values[:, -1] = self._y[start:stop]
+    def _values(self, rows: slice | NDArray[np.intp]) -> _Vector:
+        """Return a copy of rows' X, with y as its last column."""
+        return self._beside(rows, self._y[rows, np.newaxis])
+
+    def _beside(self, rows: slice | NDArray[np.intp], targets: _Array) -> _Vector:
+        X = self._X_block(rows)
+        values = np.empty((len(targets), self.n_features + targets.shape[1]))
+        values[:, : self.n_features] = X.T if self._by_columns else X
+        values[:, self.n_features :] = targets
         return values
 
 

@@ -1,0 +1,297 @@
+"""The scikit-learn estimator: `fastgd.fit` for pipelines, searches and cross-validation."""
+
+import math
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd import frames
+from fastgd.descent import History
+from fastgd.fitting import fit
+from fastgd.methods import DEFAULTS
+from fastgd.moments import Moments
+from fastgd.result import FitResult, hypothesis
+from fastgd.targets import fit_targets, moments_of_targets, of_each_target
+
+try:
+    import joblib
+    from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+    from sklearn.utils.validation import (
+        _check_sample_weight,
+        check_array,
+        check_consistent_length,
+        check_is_fitted,
+        validate_data,
+    )
+except ImportError:
+    raise ImportError(
+        "fastgd.sklearn needs scikit-learn 1.7 or later. Install it with: pip install 'fastgd[sklearn]'"
+    ) from None
+
+__all__ = ["GDRegressor"]
+
+# A history holds theta, gradient and update of each iteration; it is thinned to so many of them, 24 MB, or fewer.
+_HISTORY_VALUES = 1_000_000
+
+
+class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
+    """Linear least squares by gradient descent, one pass over the rows for each gradient.
+
+    By default the solution to all the digits that the data hold, in two or three passes; with ``method="gd"`` the iterates of
+    the textbook. See `fastgd.fit`, whose words the parameters are.
+
+    Parameters
+    ----------
+    method : {"auto", "gd", "nesterov", "cg", "preconditioned"}, default "auto"
+        How to descend.
+    fit_intercept : bool, default True
+        Whether the hypothesis has an intercept, which is never penalised.
+    learning_rate : float, "auto", "optimal" or "exact", default "auto"
+        The size of a step of ``"gd"`` or ``"nesterov"``.
+    max_iter : int, optional
+        How many iterations to run at most; the method's own by default.
+    tol : float, optional
+        The tolerance of the scale-free gradient; the method's own by default.
+    l2 : float, default 0.0
+        The penalty ``l2 |coef|^2`` on the mean squared error: `sklearn.linear_model.Ridge` with ``alpha = n_samples * l2``.
+    standardize : bool, default False
+        Whether to descend on standardised features; `learning_rate` and `l2` then apply to these.
+    precompute : bool or "auto", default "auto"
+        Whether the moments are taken first, and answer instead of the rows.
+    warm_start : bool, default False
+        Whether `fit` starts from the solution of the call before, if there was one with as many features and targets.
+    n_jobs : int, optional
+        How many threads a pass takes; -1 for all processors. None for `fastgd.get_num_threads`, all by default. The result does
+        not depend on it, to the bit.
+    verbose : int, default 0
+        Whether to show a progress bar for long fits.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features), float64
+        The coefficients; two-dimensional where y is.
+    intercept_ : float or ndarray of shape (n_targets,), float64
+        The intercept; 0.0 if there is none.
+    n_iter_ : int
+        How many iterations were run; the most of any target.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of shape (n_features,), object
+        Their names, where X was a data frame with text for names.
+    result_ : FitResult, or list of FitResult
+        How the fit ended; one for each target where y is two-dimensional.
+    history_ : History, or list of History
+        The iterations, or as many of them as fit into 24 MB.
+    moments_ : Moments
+        After `partial_fit`, those of all rows so far; X's columns and then those of y.
+
+    See Also
+    --------
+    fastgd.fit : the function behind it.
+
+    Examples
+    --------
+    >>> from fastgd.sklearn import GDRegressor
+    >>> model = GDRegressor().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    >>> model.predict([[10.0]]).round(6)
+    array([21.])
+    """
+
+    def __init__(
+        self,
+        *,
+        method: str = "auto",
+        fit_intercept: bool = True,
+        learning_rate: float | str = "auto",
+        max_iter: int | None = None,
+        tol: float | None = None,
+        l2: float = 0.0,
+        standardize: bool = False,
+        precompute: bool | str = "auto",
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.method = method
+        self.fit_intercept = fit_intercept
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.tol = tol
+        self.l2 = l2
+        self.standardize = standardize
+        self.precompute = precompute
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the hypothesis.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            The features, finite. Read in place where they are float64 or float32 in memory.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The target, or several.
+        sample_weight : array-like of shape (n_samples,), optional
+            How much each row counts, >= 0.
+
+        Returns
+        -------
+        GDRegressor
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data cannot be fitted, or a parameter is out of its range.
+        """
+        starts = self._starts()
+        X, y, s = self._training_set(X, y, sample_weight, reset=True)
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        n_parameters = self.n_features_in_ + bool(self.fit_intercept)
+        if starts is not None and starts.shape != (n_targets, n_parameters):
+            starts = None
+        options = self._options(n_parameters) | {"sample_weight": s, "n_threads": _n_threads(self.n_jobs)}
+        if y.ndim == 1:
+            results = [fit(X, y, theta0=None if starts is None else starts[0], precompute=self.precompute, **options)]
+        else:
+            results = fit_targets(X, y, theta0s=starts, precompute=self.precompute, **options)
+        self._keep(results, several=y.ndim == 2)
+        self.__dict__.pop("moments_", None)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the hypothesis to these rows and all those of earlier calls.
+
+        The moments of the rows are merged with those of the rows before: the result is that of one `fit` to all of them, in any
+        order and in batches of any size, to the digits that moments hold.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            The features, finite.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The target, or several.
+        sample_weight : array-like of shape (n_samples,), optional
+            How much each row counts, >= 0.
+
+        Returns
+        -------
+        GDRegressor
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data cannot be fitted, do not go with those before, or a parameter is out of its range.
+        """
+        before: Moments | None = getattr(self, "moments_", None)
+        X, y, s = self._training_set(X, y, sample_weight, reset=before is None)
+        Y = y.reshape(len(y), -1)
+        moments = moments_of_targets(X, Y, s, n_threads=_n_threads(self.n_jobs))
+        if before is not None:
+            n_before = len(before.mean) - self.n_features_in_
+            if n_before != Y.shape[1]:
+                raise ValueError(
+                    f"y has {Y.shape[1]} targets, but those before had {n_before}. Give as many, or call fit to begin anew."
+                )
+            moments = before + moments
+        n_parameters = self.n_features_in_ + bool(self.fit_intercept)
+        options = self._options(n_parameters)
+        self._keep([fit(each, **options) for each in of_each_target(moments, Y.shape[1])], several=y.ndim == 2)
+        self.moments_ = moments
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predict the target.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            The features, finite.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets), float64
+            The predictions.
+
+        Raises
+        ------
+        ValueError
+            If X has other features, or a value is not finite.
+        NotFittedError
+            If there was no fit.
+        """
+        check_is_fitted(self)
+        X = self._features(X, reset=False)
+        predictions = hypothesis(X, self.coef_, self.intercept_)
+        if not math.isfinite(predictions.sum()):  # as it is with any value that is not finite: 0 times inf is NaN
+            check_array(X, dtype="numeric", input_name="X", estimator=self)
+        return predictions
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn should know."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        return tags
+
+    def _features(self, X: Any, *, reset: bool) -> Any:
+        """Check X; a data frame stays one, so that it is read where it lies."""
+        if frames.is_frame(X):
+            validate_data(self, X, skip_check_array=True, reset=reset)
+            return X
+        # Values that are not finite are found by the fit, without a pass of their own.
+        return validate_data(self, X, dtype="numeric", ensure_all_finite=False, reset=reset)
+
+    def _training_set(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Any, Any, Any]:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None. Give the target."
+            )
+        X = self._features(X, reset=reset)
+        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
+        if y.ndim > 2:
+            raise ValueError(f"y has shape {y.shape}, but (n_samples,) or (n_samples, n_targets) is expected.")
+        check_consistent_length(X, y)
+        return X, y, None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+
+    def _options(self, n_parameters: int) -> dict[str, Any]:
+        n_iter = self.max_iter
+        if n_iter is None:
+            n_iter = DEFAULTS.get(self.method, (1000, 0.0))[0]
+        return {
+            "intercept": self.fit_intercept,
+            "method": self.method,
+            "learning_rate": self.learning_rate,
+            "max_iter": self.max_iter,
+            "tol": self.tol,
+            "l2": self.l2,
+            "standardize": self.standardize,
+            "history": max(1, -(-n_iter * n_parameters // _HISTORY_VALUES)),
+            "progress": bool(self.verbose),
+        }
+
+    def _starts(self) -> NDArray[np.float64] | None:
+        if not self.warm_start or not hasattr(self, "coef_"):
+            return None
+        coef = np.atleast_2d(self.coef_)
+        return np.column_stack((np.atleast_1d(self.intercept_), coef)) if self.fit_intercept else coef
+
+    def _keep(self, results: list[FitResult], *, several: bool) -> None:
+        coef = np.array([result.coef for result in results])
+        intercept = np.array([result.intercept for result in results])
+        self.coef_: NDArray[np.float64] = coef if several else coef[0]
+        self.intercept_: NDArray[np.float64] | float = intercept if several else intercept.item()
+        self.result_: FitResult | list[FitResult] = results if several else results[0]
+        histories = [result.history for result in results]
+        self.history_: History | list[History | None] | None = histories if several else histories[0]
+        self.n_iter_ = max(1, *(result.n_iter for result in results))
+
+
+def _n_threads(n_jobs: int | None) -> int | None:
+    """Return scikit-learn's number of jobs as a number of threads."""
+    if isinstance(n_jobs, int) and n_jobs < 0:
+        return max(1, int(joblib.cpu_count()) + 1 + n_jobs)
+    return n_jobs

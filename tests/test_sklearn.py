@@ -1,0 +1,254 @@
+"""The estimator: scikit-learn's own checks, its tools around it, and other estimators' numbers."""
+
+import pickle
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+import fastgd
+
+sklearn = pytest.importorskip("sklearn", reason="the estimator is scikit-learn's")
+
+from sklearn.base import clone  # noqa: E402
+from sklearn.linear_model import LinearRegression, Ridge  # noqa: E402
+from sklearn.model_selection import GridSearchCV, cross_val_score  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
+
+from fastgd.sklearn import GDRegressor  # noqa: E402
+
+
+def training_set(n=400, k=5, n_targets=None, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, k)) * np.linspace(0.5, 3, k) + np.linspace(-2, 5, k)
+    shape = (k,) if n_targets is None else (k, n_targets)
+    y = X @ rng.standard_normal(shape) + 1.5
+    return X, y + 0.3 * rng.standard_normal(y.shape)
+
+
+CHECKED = [GDRegressor(), GDRegressor(method="cg"), GDRegressor(fit_intercept=False, precompute=False)]
+MARK = parametrize_with_checks(CHECKED).mark
+
+
+@pytest.mark.filterwarnings("ignore::fastgd.ConvergenceWarning")  # some checks have fewer rows than features
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.parametrize(
+    MARK.args[0], list(MARK.args[1]), **MARK.kwargs
+)  # a list: 1.7 has a generator, pytest wants none
+def test_every_check_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("n_targets", [None, 1, 3])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("l2", [0.0, 0.2])
+def test_coefficients_are_those_of_scikit_learn(n_targets, fit_intercept, weighted, l2):
+    X, y = training_set(n_targets=n_targets)
+    s = np.random.default_rng(1).integers(0, 4, len(X)) / 2 if weighted else None
+    total = len(X) if s is None else s.sum()
+    other = Ridge(alpha=l2 * total, fit_intercept=fit_intercept, solver="cholesky") if l2 else LinearRegression()
+    other.set_params(fit_intercept=fit_intercept).fit(X, y, s)
+    model = GDRegressor(l2=l2, fit_intercept=fit_intercept).fit(X, y, s)
+    np.testing.assert_allclose(model.coef_, np.reshape(other.coef_, model.coef_.shape), rtol=1e-9)
+    np.testing.assert_allclose(
+        model.intercept_, np.broadcast_to(other.intercept_, np.shape(model.intercept_)), atol=1e-9
+    )
+    assert model.coef_.shape == (5,) if n_targets is None else (n_targets, 5)
+    assert model.predict(X).shape == y.shape
+    np.testing.assert_allclose(model.predict(X), other.predict(X).reshape(y.shape), rtol=1e-9)
+    assert model.score(X, y, s) == pytest.approx(other.score(X, y, s), rel=1e-12)
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "float32", "frame"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_several_targets_are_as_one_by_one(layout, weighted, monkeypatch):
+    X, Y = training_set(n_targets=4)
+    s = np.arange(len(X)) % 3 if weighted else None
+    X = X.astype("f4") if layout == "float32" else np.array(X, order=layout if layout in "CF" else "F")
+    given = pytest.importorskip("pandas").DataFrame(X, columns=list("abcde")) if layout == "frame" else X
+    monkeypatch.setattr("fastgd.kernels.gram.BLOCK_VALUES", 256)
+    model = GDRegressor().fit(given, Y, s)
+    for t, result in enumerate(model.result_):
+        alone = fastgd.fit(X, Y[:, t], sample_weight=s)
+        np.testing.assert_allclose(result.theta, alone.theta, rtol=1e-12)
+        assert result.cost == pytest.approx(alone.cost, rel=1e-13)
+        assert result.verified
+        assert result.n_passes == 4
+        residuals = X @ result.coef + result.intercept - Y[:, t]
+        true = 2 * np.average(residuals[:, np.newaxis] * np.column_stack((np.ones(len(X)), X)), axis=0, weights=s)
+        assert abs(result.gradient_norm - np.linalg.norm(true)) < 1e-13
+        assert "verified" not in result.message
+
+
+def test_several_targets_by_textbook_descent():
+    X, Y = training_set(n_targets=2)
+    options = {"method": "gd", "learning_rate": 0.005, "max_iter": 20, "tol": 0}
+    for precompute in (True, False):
+        model = GDRegressor(precompute=precompute, **options).fit(X, Y)
+        for t in range(2):
+            alone = fastgd.fit(X, Y[:, t], precompute=False, **options)
+            np.testing.assert_allclose(model.result_[t].theta, alone.theta, rtol=1e-10)
+            np.testing.assert_allclose(model.history_[t]["cost"][0], np.mean(Y[:, t] ** 2), rtol=1e-10)
+    assert model.n_iter_ == 20
+
+
+@pytest.mark.parametrize("n_targets", [None, 2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_partial_fits_are_one_fit(n_targets, weighted):
+    X, y = training_set(n_targets=n_targets)
+    s = np.random.default_rng(2).random(len(X)) if weighted else None
+    whole = GDRegressor().fit(X, y, s)
+    order = np.random.default_rng(3).permutation(len(X))
+    for cuts in ([1, 2, 350], list(range(25, 400, 25))):
+        model = GDRegressor()
+        for rows in np.split(order, cuts):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", fastgd.ConvergenceWarning)  # of the first rows, which are too few
+                model.partial_fit(X[rows], y[rows], None if s is None else s[rows])
+        np.testing.assert_allclose(model.coef_, whole.coef_, rtol=1e-10)
+        np.testing.assert_allclose(model.intercept_, whole.intercept_, rtol=1e-9)
+        assert model.moments_.n_samples == 400
+    model.fit(X, y, s)
+    assert not hasattr(model, "moments_")  # a fit begins anew
+
+
+def test_rows_that_do_not_go_with_those_before_change_nothing():
+    X, y = training_set()
+    model = GDRegressor().partial_fit(X, y)
+    before = pickle.dumps(model)
+    for bad_X, bad_y, text in (
+        (X[:, :3], y, "X has 3 features"),
+        (np.full_like(X, np.nan), y, "is NaN or infinite"),
+        (X, np.column_stack((y, y)), "y has 2 targets, but those before had 1"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            model.partial_fit(bad_X, bad_y)
+        assert pickle.dumps(model) == before
+
+
+def test_a_weight_is_a_number_of_rows():
+    X, y = training_set()
+    s = np.random.default_rng(4).integers(0, 4, len(X))
+    weighted, repeated = GDRegressor().fit(X, y, s), GDRegressor().fit(np.repeat(X, s, axis=0), np.repeat(y, s))
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-12)
+
+
+def test_pipelines_searches_and_cross_validation():
+    X, y = training_set()
+    pipeline = make_pipeline(StandardScaler(), GDRegressor())
+    np.testing.assert_allclose(pipeline.fit(X, y).predict(X), LinearRegression().fit(X, y).predict(X), rtol=1e-9)
+    search = GridSearchCV(pipeline, {"gdregressor__l2": [0.0, 10.0]}).fit(X, y)
+    assert search.best_params_ == {"gdregressor__l2": 0.0}
+    expected = cross_val_score(LinearRegression(), X, y)
+    np.testing.assert_allclose(cross_val_score(GDRegressor(), X, y), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_two_jobs_at_once(backend):
+    joblib = pytest.importorskip("joblib", reason="scikit-learn brings it")
+    X, y = training_set(n=60_000, k=10)  # so much that a pass is shared among threads
+    with joblib.parallel_backend(backend):
+        scores = cross_val_score(GDRegressor(), X, y, n_jobs=2)
+    np.testing.assert_allclose(scores, cross_val_score(LinearRegression(), X, y), rtol=1e-9)
+
+
+def test_sample_weights_are_routed():
+    X, y = training_set()
+    s = np.arange(len(X)) % 3
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = GDRegressor().set_fit_request(sample_weight=True)
+        pipeline = make_pipeline(model).fit(X, y, sample_weight=s)
+    np.testing.assert_allclose(pipeline.predict(X), LinearRegression().fit(X, y, s).predict(X), rtol=1e-9)
+
+
+def test_copies_and_pickles():
+    X, y = training_set()
+    model = GDRegressor(l2=0.1, n_jobs=1).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    assert clone(model).get_params() == model.get_params()
+    assert not hasattr(clone(model), "coef_")
+    assert "GDRegressor" in model._repr_html_()
+
+
+@pytest.mark.parametrize("n_targets", [None, 2])
+def test_a_warm_start_goes_on(n_targets):
+    X, y = training_set(n_targets=n_targets)
+    options = {"method": "gd", "learning_rate": 0.01, "tol": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastgd.ConvergenceWarning)
+        model = GDRegressor(max_iter=30, warm_start=True, **options).fit(X, y)
+        model.fit(X, y)
+        straight = GDRegressor(max_iter=60, **options).fit(X, y)
+        np.testing.assert_allclose(model.coef_, straight.coef_, rtol=1e-9)
+        # with another number of features there is nothing to go on from
+        np.testing.assert_array_equal(
+            model.fit(X[:, :2], y).coef_, GDRegressor(max_iter=30, **options).fit(X[:, :2], y).coef_
+        )
+
+
+def test_frames_are_matched_by_scikit_learns_rules():
+    pd = pytest.importorskip("pandas", reason="feature names come from data frames")
+    pytest.importorskip("narwhals", reason="data frames need narwhals")
+    X, y = training_set()
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    model = GDRegressor().fit(frame, y)
+    assert model.feature_names_in_.tolist() == list("abcde")
+    assert model.result_.feature_names == list("abcde")
+    np.testing.assert_allclose(model.predict(frame), GDRegressor().fit(X, y).predict(X), rtol=1e-12)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[list("edcba")])
+    with pytest.raises(TypeError, match="Column 'b' of X has dtype"):
+        GDRegressor().fit(frame.assign(b="text"), y)
+
+
+def test_memory_maps_are_read_only_and_read(tmp_path):
+    X, y = training_set()
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    np.testing.assert_array_equal(GDRegressor().fit(mapped, y).coef_, GDRegressor().fit(X, y).coef_)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"method": "newton"}, "method='newton'"),
+        ({"l2": -1.0}, "l2=-1.0"),
+        ({"n_jobs": 0}, "n_threads=0"),
+        ({"learning_rate": "fast"}, "learning_rate='fast'"),
+    ],
+)
+@pytest.mark.parametrize("n_targets", [None, 2])
+def test_parameters_out_of_range_are_named(options, text, n_targets):
+    with pytest.raises((ValueError, TypeError), match=text):
+        GDRegressor(**options).fit(*training_set(n_targets=n_targets))
+
+
+def test_n_jobs_counts_as_scikit_learn_does():
+    X, y = training_set(n=60_000, k=10)
+    bits = {GDRegressor(n_jobs=n_jobs).fit(X, y).coef_.tobytes() for n_jobs in (None, 1, 2, -1, -100)}
+    assert len(bits) == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_targets_that_are_not_finite_are_named(bad):
+    X, Y = training_set(n_targets=3)
+    Y[7, 2] = bad
+    with pytest.raises(ValueError, match=r"y in row 7, column 2|Input y contains"):
+        GDRegressor().fit(X, Y)
+
+
+def test_without_scikit_learn_it_says_what_to_install():
+    code = (
+        "import sys; sys.modules['sklearn'] = None\n"
+        "import fastgd\n"
+        "try: from fastgd.sklearn import GDRegressor\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "pip install 'fastgd[sklearn]'" in done.stdout
