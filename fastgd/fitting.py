@@ -56,7 +56,7 @@ def fit(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame, or Moments
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or Moments
         The features, finite; a 1-D X is one feature. Never modified. Moments stand for features, target and weights.
     y : array_like of shape (n_samples,), real
         The target, finite.
@@ -150,7 +150,7 @@ def fit(
         learning_rate = validation.number(learning_rate, "learning_rate", zero=False, hint=hint)
     l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
     problem = Problem(X, y, sample_weight, validation.thread_count(n_threads), precompute)
-    method = chosen(method, learning_rate, problem.n_samples, problem.n_features)
+    method = chosen(method, learning_rate, problem.n_samples, problem.n_features, sparse=problem.is_sparse)
     default_iter, default_tol = DEFAULTS[method]
     max_iter = default_iter if max_iter is None else max_iter
     max_iter = validation.count(max_iter, "max_iter", f"{default_iter} is the default.")

@@ -27,7 +27,7 @@ STEPS = ("auto", "optimal", "exact")
 _LOST_DIGITS = 1e-13
 
 
-def chosen(method: str, learning_rate: float | str, n_samples: int, n_features: int) -> str:
+def chosen(method: str, learning_rate: float | str, n_samples: int, n_features: int, *, sparse: bool) -> str:
     """Choose a method where that was left open, and see whether the step size is one of its own.
 
     Parameters
@@ -38,6 +38,8 @@ def chosen(method: str, learning_rate: float | str, n_samples: int, n_features: 
         The step size, or one of `STEPS`.
     n_samples, n_features : int
         The shape of X.
+    sparse : bool
+        Whether X is sparse.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def chosen(method: str, learning_rate: float | str, n_samples: int, n_features: 
     if method == "auto":
         if learning_rate != "auto":
             return "gd"
-        return "preconditioned" if preconditioning_pays(n_samples, n_features) else "cg"
+        return "preconditioned" if preconditioning_pays(n_samples, n_features, sparse=sparse) else "cg"
     if learning_rate != "auto" and method in ("cg", "preconditioned"):
         raise ValueError(
             f"learning_rate={learning_rate!r} was given, but method={method!r} finds the size of its steps itself. "

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
-from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.moments import CentredMoments, moments_of
+from fastgd.rows.rows import rows_of
 from fastgd.solvers.objective import Evaluation, Objective
 
 _FORMAT = "fastgd moments 1"
@@ -59,7 +59,7 @@ class Moments:
 
         Parameters
         ----------
-        X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame
+        X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame or sparse matrix
             The features, finite; a 1-D X is one feature. Never modified.
         y : array_like of shape (n_samples,), real
             The target, finite.
@@ -81,7 +81,7 @@ class Moments:
             If shapes do not fit together, a value is not finite, or the squares exceed float64.
         """
         data = validation.training_set(X, y, sample_weight)
-        rows = ArrayRows(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
+        rows = rows_of(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
         moments = moments_of(rows)
         if not np.isfinite(moments.scatter).all():
             place, need = rows.first_non_finite(), "moments are taken of finite numbers"

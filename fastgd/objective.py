@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
-from fastgd.rows.arrays import ArrayRows, short_pass
+from fastgd.rows.arrays import short_pass
+from fastgd.rows.rows import rows_of
 
 _LOSSES = validation.LOSSES
 
@@ -35,7 +36,7 @@ def cost(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame or sparse matrix
         The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
     y : array_like of shape (n_samples,), real
         The target.
@@ -100,7 +101,7 @@ def gradient(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame or sparse matrix
         The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
     y : array_like of shape (n_samples,), real
         The target.
@@ -160,7 +161,7 @@ def cost_and_gradient(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame or sparse matrix
         The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
     y : array_like of shape (n_samples,), real
         The target.
@@ -219,7 +220,7 @@ def _evaluate(
 ) -> tuple[float, NDArray[np.float64]]:
     intercept = validation.switch(intercept, "intercept")
     data = validation.training_set(X, y, sample_weight)
-    rows = ArrayRows(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
+    rows = rows_of(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
     given = validation.real_array(theta, "theta")
     parameters = validation.parameters(given, rows.n_features, intercept)
     scale = validation.loss_scale(loss, data.total_weight)

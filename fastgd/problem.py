@@ -5,9 +5,10 @@ from numpy.typing import ArrayLike
 
 from fastgd import validation
 from fastgd.moments import Moments
-from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.compensated import CompensatedRows
 from fastgd.rows.moments import CentredMoments, columns_of, moments_of
+from fastgd.rows.rows import Rows, rows_of
+from fastgd.rows.sparse import SparseRows
 from fastgd.solvers.choose import precomputing_pays
 from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.solvers.objective import Objective, Scales, Sums
@@ -40,6 +41,8 @@ class Problem:
         The names of the features, if X is a data frame.
     has_rows : bool
         Whether there are rows to pass over.
+    is_sparse : bool
+        Whether the features are sparse.
     cheap : bool
         Whether a pass over the rows costs next to nothing.
     final, quick, precise : Objective
@@ -62,7 +65,7 @@ class Problem:
         n_threads: int | None,
         precompute: bool | str,
     ) -> None:
-        self._rows: ArrayRows | None = None
+        self._rows: Rows | None = None
         self._moments: CentredMoments | None = None
         self._precompute = precompute
         self.feature_names: list[str] | None = None
@@ -79,10 +82,11 @@ class Problem:
             if y is None:
                 raise TypeError("y is missing. Give the target of each row of X; only Moments come without one.")
             data = validation.training_set(X, y, sample_weight)
-            self._rows = rows = ArrayRows(data.X, data.y, data.sample_weight, n_threads)
+            self._rows = rows = rows_of(data.X, data.y, data.sample_weight, n_threads)
             self.n_samples, self.n_features, self.total_weight = rows.n_samples, rows.n_features, data.total_weight
             self.feature_names = data.names
         self.has_rows = self._rows is not None
+        self.is_sparse = isinstance(self._rows, SparseRows)
         self.cheap = self.has_rows and self.n_samples * self.n_features <= _CHEAP_VALUES
 
     def take_moments(self, needed: bool, n_answers: int) -> None:
@@ -101,7 +105,8 @@ class Problem:
             If they are needed and the squares exceed float64, or a value is not finite.
         """
         needed = needed or self._precompute is True
-        pays = self._precompute == "auto" and precomputing_pays(self.n_samples, self.n_features, n_answers)
+        open_to_choice = self._precompute == "auto" and not self.is_sparse
+        pays = open_to_choice and precomputing_pays(self.n_samples, self.n_features, n_answers)
         if self._rows is None or not (needed or pays):
             return
         moments = moments_of(self._rows)

@@ -1,6 +1,7 @@
 """What a fit returns."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +10,7 @@ from fastgd import validation
 from fastgd.descent import History
 from fastgd.rows.blocks import Blocks
 from fastgd.rows.columns import Columns
+from fastgd.rows.csr import CSR
 
 _MAX_PRINTED = 10
 
@@ -26,7 +28,7 @@ def hypothesis(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, or data frame
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame or sparse matrix
         The features.
     coef : ndarray of shape (n_features,) or (n_targets, n_features), float64
         The coefficients.
@@ -54,6 +56,10 @@ def hypothesis(
             f"X has shape {array.shape}, that is {n_features} features, but the fit had {coef.shape[-1]}. "
             f"Give X of shape (n_samples, {coef.shape[-1]})."
         )
+    if isinstance(array, CSR):
+        sparse: Any = X
+        product: NDArray[np.float64] = sparse @ coef.T
+        return product + intercept
     result = np.empty((n_samples, *coef.shape[:-1]))
     for start, stop in Blocks(n_samples, max(1, _CONVERTED_VALUES // n_features)):
         rows = slice(start, stop)
@@ -139,7 +145,7 @@ class FitResult:
 
         Parameters
         ----------
-        X : array_like of shape (n_samples, n_features), real, or data frame
+        X : array_like of shape (n_samples, n_features), real, data frame or sparse matrix
             The features; (n_samples,) if there is one. Of a data frame the columns are taken that have the names of those
             that were fitted, if these had names.
 

@@ -130,7 +130,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
             The features, finite. Read in place where they are float64 or float32 in memory.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The target, or several.
@@ -170,7 +170,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
             The features, finite.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The target, or several.
@@ -209,7 +209,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
             The features, finite.
 
         Returns
@@ -228,13 +228,13 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         X = self._features(X, reset=False)
         predictions = hypothesis(X, self.coef_, self.intercept_)
         if not math.isfinite(predictions.sum()):  # as it is with any value that is not finite: 0 times inf is NaN
-            check_array(X, dtype="numeric", input_name="X", estimator=self)
+            check_array(X, accept_sparse=True, dtype="numeric", input_name="X", estimator=self)
         return predictions
 
     def __sklearn_tags__(self) -> Any:
         """Return what scikit-learn should know."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
+        tags.input_tags.sparse = True
         return tags
 
     def _features(self, X: Any, *, reset: bool) -> Any:
@@ -243,7 +243,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             validate_data(self, X, skip_check_array=True, reset=reset)
             return X
         # Values that are not finite are found by the fit, without a pass of their own.
-        return validate_data(self, X, dtype="numeric", ensure_all_finite=False, reset=reset)
+        return validate_data(self, X, accept_sparse=True, dtype="numeric", ensure_all_finite=False, reset=reset)
 
     def _training_set(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Any, Any, Any]:
         if y is None:

@@ -11,9 +11,11 @@ from fastgd import validation
 from fastgd.fitting import fit
 from fastgd.moments import Moments
 from fastgd.result import FitResult
+from fastgd.rows.csr import CSR
 from fastgd.rows.moments import moments_of
 from fastgd.rows.targets import TargetRows
 from fastgd.solvers.inverse_hessian import InverseHessian
+from fastgd.sparse import is_sparse
 
 _Vector = NDArray[np.float64]
 
@@ -47,8 +49,22 @@ def moments_of_targets(
     TypeError, ValueError
         As of `Moments.from_rows`.
     """
+    if is_sparse(X):
+        return _joined([Moments.from_rows(X, y, sample_weight, n_threads=n_threads) for y in np.asfortranarray(Y).T])
     rows, names = _rows(X, Y, sample_weight, n_threads)
     return _moments(rows, names)
+
+
+def _joined(apart: list[Moments]) -> Moments:
+    """Undo `of_each_target`; the products of two targets, which nobody asks for, are left 0."""
+    n_features = apart[0].n_features
+    mean = np.append(apart[0].mean[:-1], [each.mean[-1] for each in apart])
+    scatter = np.zeros((len(mean), len(mean)))
+    scatter[:n_features, :n_features] = apart[0].scatter[:-1, :-1]
+    for t, each in enumerate(apart, start=n_features):
+        scatter[t, :n_features] = scatter[:n_features, t] = each.scatter[-1, :-1]
+        scatter[t, t] = each.scatter[-1, -1]
+    return Moments(apart[0].n_samples, apart[0].total_weight, mean, scatter)
 
 
 def of_each_target(moments: Moments, n_targets: int) -> list[Moments]:
@@ -87,8 +103,8 @@ def fit_targets(
 ) -> list[FitResult]:
     """Fit each target.
 
-    Unless `precompute` is False, moments of all targets are taken in one pass; each target is fitted to its own, and true
-    gradients of all are taken together.
+    Unless `precompute` is False or X is sparse, moments of all targets are taken in one pass; each target is fitted to its
+    own, and true gradients of all are taken together.
 
     Parameters
     ----------
@@ -114,9 +130,9 @@ def fit_targets(
         As of `fastgd.fit`.
     """
     starts: Any = [None] * Y.shape[1] if theta0s is None else theta0s
-    if precompute is False:
+    if precompute is False or is_sparse(X):
         return [
-            fit(X, y, sample_weight=sample_weight, theta0=start, precompute=False, n_threads=n_threads, **options)
+            fit(X, y, sample_weight=sample_weight, theta0=start, precompute=precompute, n_threads=n_threads, **options)
             for y, start in zip(np.asfortranarray(Y).T, starts, strict=True)
         ]
     rows, names = _rows(X, Y, sample_weight, n_threads)
@@ -131,6 +147,7 @@ def _rows(
 ) -> tuple[TargetRows, list[str] | None]:
     data = validation.training_set(X, Y[:, 0], sample_weight)
     Y = validation.real_array(Y, "y")
+    assert not isinstance(data.X, CSR)
     return TargetRows(data.X, Y, data.sample_weight, validation.thread_count(n_threads)), data.names
 
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import frames
+from fastgd import frames, sparse
 from fastgd.rows.columns import Columns
+from fastgd.rows.csr import CSR
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -29,7 +30,7 @@ LOSSES = {"mse": (2.0, True), "half_mse": (1.0, True), "sse": (2.0, False)}
 class TrainingSet(NamedTuple):
     """A checked training set."""
 
-    X: _Array | Columns
+    X: _Array | Columns | CSR
     """Features, shape (n_samples,) or (n_samples, n_features), real."""
     y: _Array
     """Target, shape (n_samples,), real."""
@@ -42,7 +43,8 @@ class TrainingSet(NamedTuple):
 
     def arrays(self) -> list[_Array | None]:
         """Return all arrays of it."""
-        return [*(self.X.arrays() if isinstance(self.X, Columns) else [self.X]), self.y, self.sample_weight]
+        X = self.X.arrays() if isinstance(self.X, Columns) else self.X[:3] if isinstance(self.X, CSR) else [self.X]
+        return [*X, self.y, self.sample_weight]
 
 
 def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TrainingSet:
@@ -50,7 +52,7 @@ def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = N
 
     Parameters
     ----------
-    X : array_like of shape (n_samples,) or (n_samples, n_features), or data frame
+    X : array_like of shape (n_samples,) or (n_samples, n_features), data frame or sparse matrix
         The features.
     y : array_like of shape (n_samples,)
         The target.
@@ -87,19 +89,19 @@ def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = N
     return TrainingSet(rows, y, s, _total_weight(s, n_samples), names)
 
 
-def features(X: ArrayLike, wanted: list[str] | None = None) -> tuple[_Array | Columns, list[str] | None]:
+def features(X: ArrayLike, wanted: list[str] | None = None) -> tuple[_Array | Columns | CSR, list[str] | None]:
     """Check X alone.
 
     Parameters
     ----------
-    X : array_like of shape (n_samples,) or (n_samples, n_features), or data frame
+    X : array_like of shape (n_samples,) or (n_samples, n_features), data frame or sparse matrix
         The features.
     wanted : list of str, optional
         The names of the columns to take from a data frame; all by default.
 
     Returns
     -------
-    X : ndarray or Columns
+    X : ndarray, Columns or CSR
         X, with 1 or 2 dimensions and at least one row and one feature.
     names : list of str or None
         The names of the features, where X is a data frame.
@@ -115,6 +117,9 @@ def features(X: ArrayLike, wanted: list[str] | None = None) -> tuple[_Array | Co
     """
     names = None
     values: Any = X
+    if sparse.is_sparse(X):
+        real_array(np.empty(0, values.dtype), "X")
+        return sparse.read(X), None
     if type(X) is not np.ndarray and frames.is_frame(X):
         values, names = frames.read(X, wanted)
         if isinstance(values, Columns):

@@ -157,7 +157,7 @@ class ArrayRows:
         ndarray of shape (1 to n, n_features + 1), float64
             Their features and, last, their y.
         """
-        return self._values(self._sampled(n))
+        return self._values(sampled(self.n_samples, self._s, n))
 
     def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
         """Sum the first and the second powers of each column, in one pass.
@@ -262,14 +262,6 @@ class ArrayRows:
         parallel.share(take, min(self._threads(), len(blocks)))
         return fold.total()
 
-    def _sampled(self, n: int) -> NDArray[np.intp]:
-        """Return the places of the rows that `sample` takes."""
-        rows = np.arange(0, self.n_samples, -(-self.n_samples // n))
-        if self._s is None:
-            return rows
-        rows = rows[self._s[rows] > 0]
-        return rows if len(rows) else np.array([self._s.argmax()])
-
     def _threads(self) -> int:
         return parallel.default() if self._n_threads is None else self._n_threads
 
@@ -367,6 +359,30 @@ def short_pass(
     sums = np.empty(2 + n_features)
     kernel[kind](X, 0, n_samples, y, s, theta, scale, sums)
     return sums
+
+
+def sampled(n_samples: int, sample_weight: _Array | None, n: int) -> NDArray[np.intp]:
+    """Choose rows at regular distances, but none of no weight.
+
+    Parameters
+    ----------
+    n_samples : int
+        How many rows there are.
+    sample_weight : ndarray of shape (n_samples,), real, or None
+        The sample weights.
+    n : int
+        How many to choose at most, >= 1.
+
+    Returns
+    -------
+    ndarray of shape (1 to n,), intp
+        Their numbers, ascending.
+    """
+    rows = np.arange(0, n_samples, -(-n_samples // n))
+    if sample_weight is None:
+        return rows
+    rows = rows[sample_weight[rows] > 0]
+    return rows if len(rows) else np.array([sample_weight.argmax()])
 
 
 def total_weight(sample_weight: _Array) -> float:

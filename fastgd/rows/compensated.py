@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.kernels.compensated import compiled_compensated
-from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.rows import Rows
 
 _Vector = NDArray[np.float64]
 
@@ -14,11 +14,11 @@ class CompensatedRows:
 
     Parameters
     ----------
-    rows : ArrayRows
+    rows : Rows
         The training set.
     """
 
-    def __init__(self, rows: ArrayRows) -> None:
+    def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.rows import Rows
 
 _Vector = NDArray[np.float64]
 
@@ -109,12 +109,12 @@ class CentredMoments(NamedTuple):
         return sums
 
 
-def moments_of(rows: ArrayRows) -> CentredMoments:
+def moments_of(rows: Rows) -> CentredMoments:
     """Sum up the moments of a training set, in one pass.
 
     Parameters
     ----------
-    rows : ArrayRows
+    rows : Rows
         The training set.
 
     Returns
@@ -134,12 +134,12 @@ def moments_of(rows: ArrayRows) -> CentredMoments:
     return CentredMoments(total, centre + shift, scatter)
 
 
-def columns_of(rows: ArrayRows) -> tuple[_Vector, _Vector]:
+def columns_of(rows: Rows) -> tuple[_Vector, _Vector]:
     """Take the mean and the spread of each feature and of y, in one pass, or two where a sample misleads about the mean.
 
     Parameters
     ----------
-    rows : ArrayRows
+    rows : Rows
         The training set.
 
     Returns
@@ -160,7 +160,7 @@ def columns_of(rows: ArrayRows) -> tuple[_Vector, _Vector]:
     return mean, std
 
 
-def _centre(rows: ArrayRows) -> _Vector:
+def _centre(rows: Rows) -> _Vector:
     """Return what is near the mean of each feature and of y."""
     sampled = rows.sample(max(1, min(_SAMPLED_ROWS, _SAMPLED_VALUES // rows.n_features)))
     centre: _Vector = np.where((sampled == sampled[0]).all(axis=0), sampled[0], sampled.mean(axis=0))

@@ -36,17 +36,19 @@ _MOST_FEATURES = 2000
 _MOST_UNDETERMINED = 500
 
 
-def preconditioning_pays(n_samples: int, n_features: int) -> bool:
+def preconditioning_pays(n_samples: int, n_features: int, *, sparse: bool) -> bool:
     """Tell whether to take the moments to precondition a descent with, or to do without.
 
     Parameters
     ----------
     n_samples, n_features : int
         The shape of X.
+    sparse : bool
+        Whether X is sparse, so that a pass costs little beside a matrix of all products.
 
     Returns
     -------
     bool
         Whether that is sooner than conjugate gradients, or more exact.
     """
-    return n_features <= (_MOST_FEATURES if n_samples > n_features else _MOST_UNDETERMINED)
+    return n_features <= (_MOST_FEATURES if n_samples > n_features and not sparse else _MOST_UNDETERMINED)

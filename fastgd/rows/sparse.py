@@ -1,0 +1,184 @@
+"""Sparse rows in memory, in the compressed form of scipy's CSR: each sum is one pass over the stored values."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.kernels.csr import compiled_csr, csr_gradient, csr_moments, csr_spread
+from fastgd.kernels.jit import BLOCK_VALUES
+from fastgd.rows import parallel
+from fastgd.rows.arrays import sampled
+from fastgd.rows.blocks import Blocks, Fold
+from fastgd.rows.csr import CSR
+
+_Array = NDArray[Any]
+_Vector = NDArray[np.float64]
+
+# A block's sums are zeroed and added to those of others, which should cost little beside its values.
+_VALUES_PER_SUM = 4
+
+# From here on a pass is shared among threads.
+_MIN_SHARED_VALUES = 1 << 18
+
+# Below this share of the sum of squares about zero, the one about the mean is its rounding.
+_LOST = 1e-13
+
+# How many values dense copies of rows may have.
+_DENSE_VALUES = 1 << 16
+
+
+class SparseRows:
+    """A training set with sparse features.
+
+    Parameters
+    ----------
+    X : CSR
+        The features.
+    y : ndarray of shape (n_samples,), real
+        The target.
+    sample_weight : ndarray of shape (n_samples,), real, optional
+        The sample weights.
+    n_threads : int, optional
+        How many threads a pass may take.
+
+    Attributes
+    ----------
+    n_samples, n_features : int
+        The shape of X.
+    n_passes : int
+        How many times the rows were read for a sum.
+    """
+
+    __slots__ = ("_X", "_n_threads", "_s", "_y", "n_features", "n_passes", "n_samples")
+
+    def __init__(self, X: CSR, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None) -> None:
+        self.n_samples, self.n_features = X.shape
+        self.n_passes = 0
+        self._X = X
+        self._y = y
+        self._s = sample_weight
+        self._n_threads = n_threads
+
+    def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
+        """Sum the residuals and what each row adds to the gradient, in one pass.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_features,) or (1 + n_features,), float64, contiguous
+            The parameters.
+        scale : float
+            What the sums are multiplied with.
+
+        Returns
+        -------
+        ndarray of shape (2 + n_features,), float64
+            ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``.
+        """
+        return self._sum(csr_gradient, theta, 2 + self.n_features, with_y=True) * scale
+
+    def product(self, p: _Vector) -> _Vector:
+        """Sum what each row adds to the product of the Hessian with a vector, in one pass; y is not read.
+
+        Parameters
+        ----------
+        p : ndarray of shape (n_features,) or (1 + n_features,), float64, contiguous
+            The vector.
+
+        Returns
+        -------
+        ndarray of shape (2 + n_features,), float64
+            ``(sum s (x.p)^2, sum s (x.p), sum s (x.p) x_1, ..., sum s (x.p) x_k)``.
+        """
+        return self._sum(csr_gradient, p, 2 + self.n_features, with_y=False)
+
+    def moments(self, centre: _Vector) -> _Array:
+        """Sum what `ArrayRows.moments` does.
+
+        Zeros cannot be shifted one by one: the centre is taken off the sums, and of a column whose spread is lost in that,
+        none is left.
+        """
+        n = self.n_features + 2
+        sums = self._sum(csr_moments, centre, n * n, with_y=True).reshape(n, n)
+        sums[n - 2 :, : n - 2] = sums[: n - 2, n - 2 :].T
+        sums[n - 1, n - 2] = sums[n - 2, n - 1]
+        # z - c = T z with T the unit matrix but for its last column, -c
+        squares = np.diagonal(sums)[:-1].copy()
+        sums[:-1] -= np.outer(centre, sums[-1])
+        sums[:, :-1] -= np.outer(sums[:, -1], centre)
+        lost = np.flatnonzero(np.diagonal(sums)[:-1] <= _LOST * squares)
+        sums[lost] = sums[:, lost] = 0.0
+        return sums
+
+    def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
+        """Sum what `ArrayRows.spread` does."""
+        sums = self._sum(csr_spread, centre, 3 * self.n_features + 3, with_y=True)
+        total, k = sums.item(0), self.n_features
+        first, second, stored = sums[1 : k + 2], sums[k + 2 : 2 * k + 3], sums[2 * k + 3 :]
+        zeros = np.maximum(total - stored, 0.0)
+        first[:k] -= zeros * centre[:k]
+        second[:k] += zeros * centre[:k] ** 2
+        return total, first, second
+
+    def sample(self, n: int) -> _Vector:
+        """Take rows as `ArrayRows.sample` does, as an array."""
+        rows = sampled(self.n_samples, self._s, n)
+        return np.column_stack((self._X.dense(rows), self._y[rows])).astype(np.float64)
+
+    def blocks(self) -> Iterator[tuple[_Vector, _Vector]]:
+        """Go through the rows, some at a time, as `ArrayRows.blocks` does: dense copies."""
+        self.n_passes += 1
+        for start, stop in Blocks(self.n_samples, max(1, _DENSE_VALUES // self.n_features)):
+            s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
+            X = self._X.dense(np.arange(start, stop))
+            yield np.column_stack((X, self._y[start:stop])).astype(np.float64), s
+
+    def first_non_finite(self) -> tuple[int, int] | None:
+        """Find the first row that holds a NaN or an infinity.
+
+        Returns
+        -------
+        tuple of (int, int), or None
+            Row and column, both from 0, y being column n_features; None where every value is finite.
+        """
+        found = []
+        for start, stop in Blocks(len(self._X.data), BLOCK_VALUES):
+            places = np.flatnonzero(~np.isfinite(self._X.data[start:stop]))
+            if len(places):
+                place = start + places.item(0)
+                row = int(np.searchsorted(self._X.indptr, place, side="right")) - 1
+                found.append((row, int(self._X.indices[place])))
+                break
+        for start, stop in Blocks(self.n_samples, BLOCK_VALUES):
+            places = np.flatnonzero(~np.isfinite(self._y[start:stop]))
+            if len(places):
+                found.append((start + places.item(0), self.n_features))
+                break
+        return min(found, default=None)
+
+    def _sum(self, function: Any, theta: _Vector, n_sums: int, *, with_y: bool) -> _Vector:
+        self.n_passes += 1
+        data, indices, indptr, _ = self._X
+        run = compiled_csr(
+            function, data.dtype.char, "i" if indices.itemsize == 4 else "l", with_y, self._s is not None
+        )
+        n_block_values = max(BLOCK_VALUES, _VALUES_PER_SUM * n_sums)
+        blocks = Blocks(self.n_samples, max(1, n_block_values * self.n_samples // max(1, len(data), self.n_samples)))
+        fold, numbers = Fold(len(blocks)), iter(range(len(blocks)))
+
+        def take() -> bool:
+            i = next(numbers, None)
+            if i is None:
+                return False
+            start, stop = blocks[i]
+            y = np.ascontiguousarray(self._y[start:stop], np.float64) if with_y else None
+            s = None if self._s is None else np.ascontiguousarray(self._s[start:stop], np.float64)
+            sums = np.empty(n_sums)
+            run(data, indices, indptr, start, stop, y, s, theta, self.n_features, sums)
+            fold.add(i, sums)
+            return True
+
+        n_threads = parallel.default() if self._n_threads is None else self._n_threads
+        parallel.share(take, min(n_threads, len(blocks)) if len(data) >= _MIN_SHARED_VALUES else 1)
+        return fold.total()

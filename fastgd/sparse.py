@@ -1,0 +1,90 @@
+"""Sparse matrices and arrays of scipy, or of what looks like them: their stored values, in place where they are CSR."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.rows.csr import CSR
+
+_CHECKED_AT_ONCE = 1 << 20
+
+
+def is_sparse(values: object) -> bool:
+    """Tell whether something looks like a sparse matrix or array.
+
+    Parameters
+    ----------
+    values : object
+        What was given.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    return hasattr(values, "tocsr") and hasattr(values, "nnz")
+
+
+def read(X: Any) -> CSR:
+    """Take the stored values of a sparse matrix.
+
+    Parameters
+    ----------
+    X : scipy sparse matrix or array of shape (n_samples, n_features), real
+        The matrix. Values and indices of a CSR are read in place, other formats are converted.
+
+    Returns
+    -------
+    CSR
+        The values, each place once.
+
+    Raises
+    ------
+    ValueError
+        If it has another shape, or its indices do not describe a matrix.
+    """
+    if len(X.shape) != 2 or 0 in X.shape:
+        raise ValueError(
+            f"X is sparse and has shape {X.shape}, but (n_samples, n_features) is expected, at least one of each. "
+            "Check how X was selected."
+        )
+    X = X.tocsr()
+    _check(X)
+    if not X.has_canonical_format:  # some places are there twice
+        X = X.copy()
+        X.sum_duplicates()
+    n_stored = int(X.indptr[-1])
+    places = np.int32 if X.indices.dtype.itemsize == X.indptr.dtype.itemsize == 4 else np.int64
+    number = np.float32 if X.dtype == np.float32 else np.float64
+    return CSR(
+        np.ascontiguousarray(X.data[:n_stored], number),
+        np.ascontiguousarray(X.indices[:n_stored], places),
+        np.ascontiguousarray(X.indptr, places),
+        X.shape,
+    )
+
+
+def _check(X: Any) -> None:
+    """Refuse indices that would lead out of the arrays."""
+    n_samples, n_features = X.shape
+    indptr, indices = X.indptr, X.indices
+    sound = (
+        len(indptr) == n_samples + 1
+        and indptr[0] == 0
+        and 0 <= indptr[-1] <= min(len(indices), len(X.data))
+        and not _any(n_samples, lambda rows: indptr[rows.start + 1 : rows.stop + 1] < indptr[rows])
+        and not _any(int(indptr[-1]), lambda rows: (indices[rows] < 0) | (indices[rows] >= n_features))
+    )
+    if not sound:
+        raise ValueError(
+            f"X is a sparse {type(X).__name__} of shape {X.shape} whose indices do not describe it. "
+            "Look at X.check_format(), and build it anew."
+        )
+
+
+def _any(n: int, wrong: Callable[[slice], NDArray[np.bool]]) -> bool:
+    """Tell whether a condition holds anywhere, some places at a time."""
+    starts = range(0, n, _CHECKED_AT_ONCE)
+    return any(wrong(slice(start, min(start + _CHECKED_AT_ONCE, n))).any() for start in starts)
