@@ -22,7 +22,7 @@ class History:
 
     ``history["theta"]``, ``history["gradient"]``, ``history["update"]`` and, where a cost is known, ``history["cost"]``
     have one row per iteration: theta before that iteration's step, the gradient and the cost there, and what the step
-    added to theta. Printed, it is the table of the textbooks.
+    added to theta; ``history["iteration"]`` is its number, from 0. Printed, it is the table of the textbooks.
 
     Parameters
     ----------
@@ -34,6 +34,10 @@ class History:
         Theta after the last iteration.
     message : str
         How the descent ended, if there is something to say.
+    every : int
+        How many iterations lie between two rows; an update is then what all of them have added.
+    n_iter : int, optional
+        How many iterations there were; as many as rows by default.
 
     Attributes
     ----------
@@ -41,6 +45,8 @@ class History:
         Theta after the last iteration.
     message : str
         How the descent ended; empty if there is nothing to say.
+    n_iter : int
+        How many iterations there were.
 
     Examples
     --------
@@ -60,18 +66,27 @@ class History:
         cost: NDArray[np.float64] | None,
         final: Any,
         message: str = "",
+        *,
+        every: int = 1,
+        n_iter: int | None = None,
     ) -> None:
-        self._columns = {"theta": theta, "gradient": gradient, "update": update}
+        self.n_iter = len(theta) if n_iter is None else n_iter
+        self._columns = {
+            "iteration": np.arange(len(theta)) * every,
+            "theta": theta,
+            "gradient": gradient,
+            "update": update,
+        }
         if cost is not None:
             self._columns["cost"] = cost
         self.theta = final
         self.message = message
 
     def __len__(self) -> int:
-        """Return the number of iterations."""
+        """Return the number of rows: of iterations, unless the history is thinned."""
         return len(self._columns["theta"])
 
-    def __getitem__(self, name: str) -> NDArray[np.float64]:
+    def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a column."""
         if name not in self._columns:
             raise KeyError(f"history has no column {name!r}, but {', '.join(map(repr, self._columns))}")
@@ -83,7 +98,7 @@ class History:
         if np.ndim(self.theta) == 0 or n_parameters <= _MAX_PRINTED_PARAMETERS:
             columns = self.to_dict()
         else:
-            columns = {"iteration": np.arange(len(self))}
+            columns = {}
             for name, values in self._columns.items():
                 columns[name if values.ndim == 1 else f"max|{name}|"] = (
                     values if values.ndim == 1 else np.abs(values).max(axis=1)
@@ -96,7 +111,7 @@ class History:
         rows = [[f"{values[i]:.6g}" for values in columns.values()] for i in shown]
         if gap is not None:
             rows.insert(gap, ["..."] * len(columns))
-        end = f"theta after {len(self)} iterations: {_numbers(self.theta)}"
+        end = f"theta after {self.n_iter} iterations: {_numbers(self.theta)}"
         return "\n".join([table(list(columns), rows), end] + ([self.message] if self.message else []))
 
     def to_dict(self) -> dict[str, NDArray[Any]]:
@@ -108,7 +123,7 @@ class History:
             ``"iteration"``, then ``"theta"``, ``"gradient"``, ``"update"`` (with several parameters ``"theta[0]"``,
             ``"theta[1]"`` and so on) and ``"cost"`` where it is known.
         """
-        columns: dict[str, NDArray[Any]] = {"iteration": np.arange(len(self))}
+        columns: dict[str, NDArray[Any]] = {}
         for name, values in self._columns.items():
             if values.ndim == 1:
                 columns[name] = values

@@ -113,7 +113,9 @@ class Run:
         kept = self._kept[: self._n_kept]
         theta, gradient, cost = kept[:, :n], kept[:, n:-1], kept[:, -1]
         update = np.diff(theta, axis=0, append=final[np.newaxis])
-        return History(theta.copy(), gradient.copy(), update, cost.copy(), final.copy())
+        return History(
+            theta.copy(), gradient.copy(), update, cost.copy(), final.copy(), every=self._every, n_iter=self.n_iter
+        )
 
     def _keep(self, at: Evaluation) -> None:
         if self._n_kept == len(self._kept):

@@ -401,6 +401,8 @@ def test_a_history_can_be_thinned(every):
         np.testing.assert_array_equal(thin[column], whole[column][::every])
     np.testing.assert_array_equal(thin["update"], np.diff([*thin["theta"], thin.theta], axis=0))
     np.testing.assert_array_equal(thin.theta, whole.theta)
+    assert thin["iteration"].tolist() == list(range(0, 95, every))
+    assert "theta after 95 iterations" in repr(thin)
 
 
 @pytest.mark.parametrize("history", [-1, 1.5, "yes"])

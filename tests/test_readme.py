@@ -3,7 +3,12 @@
 import contextlib
 import io
 import re
+import shlex
 from pathlib import Path
+
+import pytest
+
+from fastgd import cli
 
 README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
 
@@ -17,6 +22,22 @@ def test_the_example_prints_what_the_readme_says():
     with contextlib.redirect_stdout(printed):
         exec(blocks("python")[0], {})
     assert printed.getvalue() == blocks("text")[0]
+
+
+def test_the_five_minutes(tmp_path, monkeypatch, capsys):
+    for package in ("sklearn", "matplotlib"):
+        pytest.importorskip(package, reason="an extra of these five minutes")
+    monkeypatch.chdir(tmp_path)
+    exec(blocks("python")[1], {})
+    assert f"prints `{capsys.readouterr().out.strip()}`" in README
+    assert (tmp_path / "descent.png").read_bytes().startswith(b"\x89PNG")
+    for line in blocks("sh")[2].splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == ".venv/bin/fastgd"
+        assert cli.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "hours" in out
+    assert out.splitlines()[-101] == "predicted_marks"
 
 
 def test_the_first_block_has_the_two_commands():

@@ -1,0 +1,260 @@
+"""Pictures: what is drawn, beside the numbers that it stands for."""
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+import fastgd
+
+matplotlib = pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
+
+from matplotlib import pyplot  # noqa: E402
+
+from fastgd import plot  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def leave_no_figures():
+    pyplot.close("all")
+    before = dict(matplotlib.rcParams)
+    yield
+    assert dict(matplotlib.rcParams) == before
+    pyplot.close("all")
+
+
+def line(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(0, 10, n)
+    return x, 3 + 2 * x + rng.standard_normal(n)
+
+
+def descent(X, y, **options):
+    options = {"method": "gd", "learning_rate": 0.01, "max_iter": 25, "tol": 0, "history": True} | options
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastgd.ConvergenceWarning)
+        return fastgd.fit(X, y, **options)
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_a_cost_curve_is_the_history():
+    history = descent(*line()).history
+    ax = plot.cost_curve(history)
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), np.arange(25))
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), history["cost"])
+    assert ax.get_yscale() == "linear"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("iteration", "cost")
+
+
+def test_a_thinned_history_is_drawn_where_it_was():
+    history = descent(*line(), history=10).history
+    assert plot.cost_curve(history).lines[0].get_xdata().tolist() == [0, 10, 20]
+
+
+def test_costs_over_many_decades_are_logarithmic():
+    x = np.arange(5.0)
+    assert plot.cost_curve(descent(x, 1 + 2 * x, learning_rate=0.1, max_iter=200).history).get_yscale() == "log"
+    assert plot.cost_curve(fastgd.descend(lambda t: 2 * t, 3.0, cost=lambda t: t**2 - 5)).get_yscale() == "linear"
+
+
+def test_a_history_without_costs_says_what_to_give():
+    with pytest.raises(ValueError, match=r"The history has no cost.*cost=function"):
+        plot.cost_curve(fastgd.descend(lambda t: 2 * t, 3.0))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.9, 1.05])
+@pytest.mark.parametrize("theta0", [3.0, [3.0]])
+def test_a_path_lies_on_its_function(rate, theta0):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastgd.ConvergenceWarning)  # 1.05 diverges
+        history = fastgd.descend(lambda t: 2 * t, theta0, learning_rate=rate, n_iter=6)
+    ax = plot.path_1d(lambda t: t**2, history)
+    curve, path, start, end = ax.lines
+    thetas = 3 * (1 - 2 * rate) ** np.arange(7)
+    np.testing.assert_allclose(path.get_xdata(), thetas, rtol=1e-12)
+    np.testing.assert_allclose(path.get_ydata(), thetas**2, rtol=1e-12)
+    np.testing.assert_allclose(curve.get_ydata(), np.square(curve.get_xdata()), rtol=1e-12)
+    assert curve.get_xdata().min() < thetas.min() < thetas.max() < curve.get_xdata().max()
+    assert (start.get_xdata()[0], end.get_xdata()[0]) == pytest.approx((3.0, thetas[-1]))
+    assert labels(ax) == ["start", "end"]
+
+
+def test_a_path_of_one_step_and_of_none_is_drawn():
+    for n_iter in (0, 1):
+        ax = plot.path_1d(lambda t: t**2, fastgd.descend(lambda t: 2 * t, 3.0, n_iter=n_iter))
+        assert np.ptp(ax.lines[0].get_xdata()) > 0
+
+
+def test_paths_that_cannot_be_drawn_are_refused():
+    with pytest.raises(ValueError, match="2 parameters, but one is expected"):
+        plot.path_1d(lambda t: t**2, fastgd.descend(lambda t: 2 * t, [3.0, 1.0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        far = fastgd.descend(lambda t: 2 * t, 3.0, learning_rate=1e200, n_iter=3)
+    with pytest.raises(ValueError, match="left the finite numbers"):
+        plot.path_1d(lambda t: t**2, far)
+
+
+@pytest.mark.parametrize(
+    ("options", "places"),
+    [
+        ({}, (0, 1)),
+        ({}, (3, 1)),
+        ({"intercept": False, "loss": "sse"}, (0, 2)),
+        ({"l2": 0.3, "loss": "half_mse", "sample_weight": np.arange(60) % 3}, (1, 2)),
+    ],
+    ids=str,
+)
+def test_contours_are_the_cost(options, places, monkeypatch):
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((60, 3)) * [1, 2, 0.5] + 1
+    y = X @ [1.0, -2.0, 3.0] + rng.standard_normal(60)
+    drawn = {}
+
+    def contour(self, a, b, cost, levels, **kwargs):
+        drawn.update(a=a, b=b, cost=cost, levels=levels)
+
+    monkeypatch.setattr(matplotlib.axes.Axes, "contour", contour)
+    history = descent(X, y, **options).history
+    ax = plot.cost_surface(X, y, history, parameters=places, **options)
+    minimum = fastgd.fit(X, y, **options).theta
+    known = {"intercept": True} | options
+    for i, j in ((0, 0), (13, 170), (200, 77)):
+        theta = minimum.copy()
+        theta[list(places)] = drawn["a"][j], drawn["b"][i]
+        assert drawn["cost"][i, j] == pytest.approx(fastgd.reference.cost(X, y, theta, **known), rel=1e-9)
+    assert (np.diff(drawn["levels"]) > 0).all()
+    assert drawn["levels"][0] > fastgd.reference.cost(X, y, minimum, **known)
+    cross, path = ax.lines
+    np.testing.assert_allclose([cross.get_xdata()[0], cross.get_ydata()[0]], minimum[list(places)], rtol=1e-9)
+    thetas = np.vstack((history["theta"], history.theta))[:, places]
+    np.testing.assert_array_equal(np.column_stack(path.get_data()), thetas)
+    low, high = np.transpose([ax.get_xlim(), ax.get_ylim()])
+    assert ((low < thetas) & (thetas < high)).all()  # the whole path is seen
+
+
+def test_a_surface_of_moments_needs_no_rows():
+    x, y = line()
+    by_rows, by_moments = plot.cost_surface(x, y), plot.cost_surface(fastgd.Moments.from_rows(x, y))
+    assert by_rows.get_xlim() == by_moments.get_xlim()
+    assert len(by_moments.lines) == 1
+
+
+@pytest.mark.parametrize("places", [(0, 0), (0, 2), (-1, 0), (0,)])
+def test_parameters_that_are_not_there_are_named(places):
+    with pytest.raises(ValueError, match="two different places in theta are expected, which has 2"):
+        plot.cost_surface(*line(), parameters=places)
+
+
+def test_a_history_of_another_fit_is_refused():
+    with pytest.raises(ValueError, match="history has 1 parameters, but theta has 2"):
+        plot.cost_surface(*line(), descent(*line(), intercept=False).history)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("l2", [0.0, 0.5])
+def test_the_stable_limit_is_that_of_the_hessian(standardize, intercept, l2):
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((50, 2)) * [1, 3] + 2
+    y = X @ [1.0, 2.0] + 1
+    Z = (X - X.mean(axis=0) * intercept) / X.std(axis=0) if standardize else X
+    A = np.column_stack((np.ones(50), Z)) if intercept else Z
+    H = 2 / 50 * A.T @ A + np.diag([0.0] * intercept + [2 * l2] * 2)
+    limit = 2 / np.linalg.eigvalsh(H)[-1]
+    ax = plot.learning_rates(
+        X, y, [0.9 * limit, 1.1 * limit], n_iter=8, standardize=standardize, intercept=intercept, l2=l2
+    )
+    assert ax.get_legend().get_title().get_text() == f"learning rate\n(stable below {limit:.4g})"
+    assert labels(ax) == [f"{0.9 * limit:.4g}", f"{1.1 * limit:.4g}, diverges"]
+    for rate, curve in zip((0.9 * limit, 1.1 * limit), ax.lines, strict=True):
+        result = descent(
+            X, y, learning_rate=rate, max_iter=8, standardize=standardize, intercept=intercept, l2=l2, precompute=False
+        )
+        np.testing.assert_allclose(curve.get_ydata(), [*result.history["cost"], result.cost], rtol=1e-8)
+
+
+def test_descents_that_overflow_leave_the_others_readable():
+    x, y = line()
+    ax = plot.learning_rates(x, y, [0.01, 1e150], n_iter=30)
+    assert ax.get_ylim()[1] < 2 * np.mean(y**2)
+    assert plot.learning_rates(x, y, [1.0], n_iter=5).get_ylim()[1] > 0  # nothing but a diverging one
+    with pytest.raises(ValueError, match="rates is empty"):
+        plot.learning_rates(x, y, [])
+
+
+def test_rates_are_told_apart_without_colours():
+    ax = plot.learning_rates(*line(), [0.001, 0.002, 0.005, 0.01])
+    styles = {
+        (str(curve.get_linestyle()), curve._dash_pattern[1] and tuple(curve._dash_pattern[1])) for curve in ax.lines
+    }
+    assert len(styles) == 4
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_a_line_goes_through_its_predictions(intercept):
+    x, y = line()
+    result = fastgd.fit(x, y, intercept=intercept)
+    ax = plot.fit_line(x, y, result)
+    points, drawn = ax.lines
+    np.testing.assert_array_equal(np.column_stack(points.get_data()), np.column_stack((x, y)))
+    np.testing.assert_allclose(drawn.get_ydata(), result.predict(drawn.get_xdata()), rtol=1e-12)
+    residuals = np.array(ax.collections[0].get_segments())
+    np.testing.assert_allclose(np.sort(residuals[:, :, 1], axis=1), np.sort(np.column_stack((y, result.predict(x)))))
+    assert labels(ax)[0] == "40 rows"
+
+
+def test_of_many_rows_some_are_drawn():
+    x, y = line(1_000_001)
+    ax = plot.fit_line(x, y, fastgd.fit(x, y))
+    assert len(ax.lines[0].get_xdata()) == 9901
+    assert labels(ax)[0] == "1,000,001 rows, every 101th shown"
+    assert not ax.collections
+
+
+def test_a_frame_gives_its_name():
+    pd = pytest.importorskip("pandas", reason="names come from data frames")
+    pytest.importorskip("narwhals", reason="data frames need narwhals")
+    x, y = line()
+    frame = pd.DataFrame({"hours": x})
+    assert plot.fit_line(frame, y, fastgd.fit(frame, y)).get_xlabel() == "hours"
+
+
+def test_a_line_has_one_feature():
+    X = np.ones((4, 2)) * np.arange(4)[:, np.newaxis] ** [1, 2]
+    with pytest.raises(ValueError, match="The fit has 2 features, but a line has one"):
+        plot.fit_line(X, np.arange(4), fastgd.fit(X, [1.0, 2.0, 0.0, 1.0]))
+
+
+def test_axes_that_are_given_are_drawn_on():
+    x, y = line()
+    result = descent(x, y)
+    quadratic = fastgd.descend(lambda t: 2 * t, 3.0)
+    for draw in (
+        lambda ax: plot.cost_curve(result.history, ax=ax),
+        lambda ax: plot.path_1d(lambda t: t**2, quadratic, ax=ax),
+        lambda ax: plot.cost_surface(x, y, ax=ax),
+        lambda ax: plot.learning_rates(x, y, [0.01], ax=ax),
+        lambda ax: plot.fit_line(x, y, result, ax=ax),
+    ):
+        _, given = pyplot.subplots()
+        n_figures = len(pyplot.get_fignums())
+        assert draw(given) is given
+        assert given.lines
+        assert len(pyplot.get_fignums()) == n_figures
+
+
+def test_without_matplotlib_it_says_what_to_install():
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "import fastgd, fastgd.plot\n"
+        "try: fastgd.plot.path_1d(lambda t: t**2, fastgd.descend(lambda t: 2 * t, 3.0))\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "pip install 'fastgd[plot]'" in done.stdout
