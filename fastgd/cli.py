@@ -7,20 +7,26 @@ needs it, once its files have been read.
 import argparse
 import csv
 import dataclasses
+import importlib.util
 import io
+import json
 import math
 import os
 import sys
 import time
 import warnings
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import numpy as np
 
 from fastgd import __version__
 from fastgd.exceptions import ConvergenceWarning
+from fastgd.files import read_table
 from fastgd.models import Model, ModelError, check_writable, load, save
-from fastgd.tables import TableError, read_csv
+from fastgd.tables import Table, TableError
+
+if TYPE_CHECKING:
+    from fastgd.result import FitResult
 
 METHODS = ("auto", "gd", "nesterov", "cg", "preconditioned")
 LOSSES = ("mse", "half_mse", "sse")
@@ -29,13 +35,17 @@ LOSSES = ("mse", "half_mse", "sse")
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 
 _EXAMPLES = """\
-examples:
-  fastgd
-  fastgd fit houses.csv --target price --standardize --save model.json
-  fastgd fit houses.csv --target price --features area,rooms \\
-      --method gd --learning-rate 1e-7 --max-iter 100
+files: CSV with a header line, .parquet, or an array, .npy. Examples:
+  fastgd fit houses.csv --target price --save model.json
+  fastgd fit houses.csv --target price --features area --plot line.png
+  fastgd fit houses.parquet --target price --json
+  fastgd fit houses.csv --target price --method gd --standardize --history h.csv
   fastgd predict model.json new.csv > predictions.csv
 """
+
+# Sizes at which plain numpy is timed, too: in cache and out of it.
+_PEER_SIZES = ((1_000, 10), (100_000, 10), (10_000_000, 2), (3_000_000, 10), (300_000, 100))
+_FEW_PEER_SIZES = ((1_000, 10), (100_000, 10), (1_000_000, 2))
 
 
 class _InputError(ValueError):
@@ -123,8 +133,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Fit the NIST Norris data, compare with the certified values, and time the one-pass gradient.",
         allow_abbrev=False,
     )
-    _add_fit(commands.add_parser("fit", help="fit a line to a CSV file", allow_abbrev=False))
-    _add_predict(commands.add_parser("predict", help="predict from a fitted line and a CSV file", allow_abbrev=False))
+    _add_fit(commands.add_parser("fit", help="fit a line to the columns of a file", allow_abbrev=False))
+    _add_predict(commands.add_parser("predict", help="predict from a fitted line and a file", allow_abbrev=False))
     _add_bench(commands.add_parser("bench", help="measure this machine and the gradient on it", allow_abbrev=False))
     _add_warmup(commands.add_parser("warmup", help="compile ahead of the first call", allow_abbrev=False))
     return parser
@@ -132,19 +142,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Fit a column of a CSV file (UTF-8, a header line, numbers) as a linear function of other columns, and print "
-        "the coefficients. Exit status: 0, 1 if the descent diverged, 2 if the input cannot be used."
+        "Fit a column of a file as a linear function of other columns, and print the coefficients. The file is CSV (UTF-8, "
+        "a header line, numbers), Parquet (.parquet), or a numpy array (.npy), whose columns are numbered from 0. Exit "
+        "status: 0, 1 if the descent diverged, 2 if the input cannot be used."
     )
-    parser.add_argument("data", metavar="DATA.csv", help="the training set")
+    parser.add_argument("data", metavar="DATA", help="the training set: .csv, .parquet or .npy")
     parser.add_argument("--target", required=True, metavar="COLUMN", type=str.strip, help="the column to fit")
     parser.add_argument("--features", type=_columns, metavar="A,B", help="the columns to fit it from (all others)")
-    parser.add_argument("--method", choices=METHODS, default="auto", help="how to descend (auto)")
-    parser.add_argument("--loss", choices=LOSSES, default="mse", help="what to minimise (mse)")
+    parser.add_argument("--method", choices=METHODS, metavar="M", default="auto", help=f"{', '.join(METHODS)}")
+    parser.add_argument("--loss", choices=LOSSES, metavar="L", default="mse", help=f"{', '.join(LOSSES)}")
     parser.add_argument(
         "--learning-rate", type=_learning_rate, default="auto", metavar="NUMBER", help="step size (auto)"
     )
-    parser.add_argument("--max-iter", type=_count, metavar="N", help="how many iterations at most (1000)")
-    parser.add_argument("--tol", type=_not_negative, metavar="NUMBER", help="when to stop; 0 for never (1e-8)")
+    parser.add_argument("--max-iter", type=_count, metavar="N", help="how many iterations at most")
+    parser.add_argument("--tol", type=_not_negative, metavar="NUMBER", help="when to stop; 0 for never")
     parser.add_argument("--standardize", action="store_true", help="descend on standardised features")
     parser.add_argument(
         "--l2", type=_not_negative, default=0.0, metavar="NUMBER", help="penalty on the squared coef (0)"
@@ -152,18 +163,25 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-intercept", action="store_true", help="fit a line through the origin")
     parser.add_argument("--drop-missing", action="store_true", help="drop rows with missing values")
     parser.add_argument("--save", metavar="MODEL.json", help="where to save the line, for fastgd predict")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--history", metavar="FILE.csv", help="where to write the iterations")
+    parser.add_argument(
+        "--plot",
+        metavar="FILE.png",
+        help="where to draw the line of one feature, or the cost over the iterations (with --method gd, nesterov or cg)",
+    )
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write the predictions for the rows of a CSV file to standard output, as CSV. Columns are found by their names."
+        "Write the predictions for the rows of a file to standard output, as CSV. Columns are found by their names."
     )
     parser.add_argument("model", metavar="MODEL.json", help="what fastgd fit --save has written")
-    parser.add_argument("data", metavar="DATA.csv", help="the rows to predict")
+    parser.add_argument("data", metavar="DATA", help="the rows to predict: .csv, .parquet or .npy")
     parser.add_argument(
         "--drop-missing",
         action="store_true",
-        help="drop rows with missing values; if there are any, a first column holds the line of each row in DATA.csv",
+        help="drop rows with missing values; if there are any, a first column holds the line (or number) of each row in DATA",
     )
 
 
@@ -171,7 +189,8 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Measure how fast this machine reads memory, and print what share of that the gradient and the product with the "
         "Hessian reach, over the number of features, for each dtype and layout (C: row-major, F: column-major), on one and "
-        "on all threads; then the speed of the gradient from cache to memory. It takes some minutes and 0.6 GB of memory."
+        "on all threads; then the speed of the gradient from cache to memory, and plain numpy beside it. It takes some minutes "
+        "and 0.6 GB of memory."
     )
     parser.add_argument("--quick", action="store_true", help="few sizes, small data: seconds, and rough figures")
     parser.add_argument("--png", metavar="FILE", help="draw a picture, too (needs matplotlib)")
@@ -192,7 +211,7 @@ def _bench(args: argparse.Namespace) -> int:
     if args.png is not None:
         check_writable(args.png)
     from fastgd import roofline
-    from fastgd.timing import machine
+    from fastgd.timing import compare, machine, report
 
     features = (1, 10, 100, 1000) if args.quick else roofline.FEATURES
     n_bytes, n_rounds = (1 << 24, 3) if args.quick else (roofline.N_BYTES, 7)
@@ -207,6 +226,9 @@ def _bench(args: argparse.Namespace) -> int:
     print(
         f"GB/s of X and y by the gradient, row-major float64, by number of features\n\n{roofline.describe(followed)}\n"
     )
+    _say("measuring plain numpy, too ...")
+    sizes = _FEW_PEER_SIZES if args.quick else _PEER_SIZES
+    print(f"The gradient by plain numpy, in its best spelling, and by fastgd\n\n{report(compare(sizes))}\n")
     print(f"({machine()})")
     if args.png is not None:
         try:
@@ -228,17 +250,20 @@ def _warmup(args: argparse.Namespace) -> int:
 def _fit(args: argparse.Namespace) -> int:
     if args.features is not None and args.target in args.features:
         raise _InputError(f"{args.target!r} is the target and among the features, but a target is fitted from others.")
-    if args.save is not None:
-        check_writable(args.save)
-        if os.path.exists(args.save) and os.path.exists(args.data) and os.path.samefile(args.save, args.data):
-            raise _InputError(f"the model would replace its data, {args.data}. Give another name with --save.")
-    table = read_csv(args.data, args.features, args.drop_missing, target=args.target)
+    _check_outputs(args)
+    table = read_table(args.data, args.features, args.drop_missing, target=args.target)
     features = table.names[:-1]
     if not features:
         raise _InputError(
             f"{args.data} has no column but the target {args.target!r}, so there is nothing to fit it from."
         )
     _report_dropped(table.n_dropped)
+    draws_line = len(features) == 1
+    if args.plot is not None and not draws_line and args.method in ("auto", "preconditioned"):
+        raise _InputError(
+            f"--plot was given, and {len(features)} features and --method {args.method}, which takes a step or two. Give one "
+            "of them with --features, for a picture of the line, or --method gd, nesterov or cg, for one of the cost."
+        )
 
     from fastgd.fitting import fit
 
@@ -254,6 +279,7 @@ def _fit(args: argparse.Namespace) -> int:
             tol=args.tol,
             standardize=args.standardize,
             l2=args.l2,
+            history=args.history is not None or (args.plot is not None and not draws_line),
         )
     except ValueError as error:
         raise _InputError(str(error)) from error
@@ -261,8 +287,13 @@ def _fit(args: argparse.Namespace) -> int:
     try:
         if args.save is not None and not diverged:
             save(Model(args.target, features, result.intercept, result.coef), args.save)
-    finally:  # whatever happens to the file
-        print(dataclasses.replace(result, feature_names=features))
+        if args.history is not None and result.history is not None:
+            result.history.to_csv(args.history)
+        if args.plot is not None:
+            _draw(args.plot, table, result, features)
+    finally:  # whatever happens to the files
+        result = dataclasses.replace(result, feature_names=features)
+        print(_as_json(result, args.target) if args.json else result)
     if diverged and args.save is not None:
         _say(f"error: the descent diverged, so no model was saved to {args.save}.")
     return int(diverged)
@@ -270,19 +301,74 @@ def _fit(args: argparse.Namespace) -> int:
 
 def _predict(args: argparse.Namespace) -> int:
     model = load(args.model)
-    table = read_csv(args.data, model.features, args.drop_missing)
+    table = read_table(args.data, model.features, args.drop_missing)
     predictions = table.values @ model.coef + model.intercept
     _report_dropped(table.n_dropped)
     # Through .data come Python's own floats, one at a time; csv writes them with every digit.
     writer = csv.writer(sys.stdout, lineterminator="\n")
     name = f"predicted_{model.target}"
-    if table.n_dropped:
+    if table.n_dropped and table.lines is not None:
         writer.writerow(["line", name])
         writer.writerows(zip(table.lines.data, predictions.data, strict=True))
     else:
         writer.writerow([name])
         writer.writerows(zip(predictions.data))
     return 0
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Find out what cannot be written before anything is computed, and refuse to replace the data."""
+    for option in ("save", "history", "plot"):
+        path = getattr(args, option)
+        if path is None:
+            continue
+        check_writable(path)
+        if os.path.exists(path) and os.path.exists(args.data) and os.path.samefile(path, args.data):
+            what = {"save": "the model", "history": "the history", "plot": "the picture"}[option]
+            raise _InputError(f"{what} would replace its data, {args.data}. Give another name with --{option}.")
+    if args.plot is not None and importlib.util.find_spec("matplotlib") is None:
+        raise _InputError(
+            "--plot needs matplotlib, which is not installed. Install it with: pip install 'fastgd[plot]'."
+        )
+
+
+def _draw(path: str, table: Table, result: "FitResult", features: list[str]) -> None:
+    from matplotlib.figure import Figure
+
+    from fastgd import plot
+
+    figure = Figure(layout="constrained")
+    ax = figure.subplots()
+    if len(features) == 1:
+        plot.fit_line(table.values[:, 0], table.values[:, 1], result, ax=ax)
+        ax.set(xlabel=features[0], ylabel=table.names[-1])
+    elif result.history is not None:
+        plot.cost_curve(result.history, ax=ax)
+    figure.savefig(path, format="png", dpi=150)
+
+
+def _as_json(result: "FitResult", target: str) -> str:
+    numbers = (
+        "cost",
+        "gradient_norm",
+        "gap",
+        "rank",
+        "condition",
+        "n_iter",
+        "n_passes",
+        "converged",
+        "verified",
+        "message",
+    )
+    coef = dict(zip(result.feature_names or [], map(_finite, result.coef.tolist()), strict=True))
+    content = {"target": target, "intercept": _finite(result.intercept), "coef": coef}
+    content |= {name: _finite(getattr(result, name)) for name in numbers}
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """Return null for what JSON has no number for."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _columns(text: str) -> list[str]:

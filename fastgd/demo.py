@@ -62,20 +62,5 @@ def run() -> None:
     print(table(["", "computed", "certified by NIST", "digits that agree"], rows))
 
     print("\nThe gradient of the mean squared error on this machine, fastgd's one pass beside plain numpy's two:\n")
-    rows = [
-        [
-            f"{c.n_samples:,}",
-            f"{c.n_features}",
-            _duration(c.numpy_seconds),
-            _duration(c.fastgd_seconds),
-            f"{c.ratio:.1f}x",
-            f"{c.bandwidth / 1e9:.1f} GB/s",
-        ]
-        for c in timing.compare(_SIZES, seconds=0.3)
-    ]
-    print(table(["rows", "features", "numpy", "fastgd", "faster", "fastgd reads"], rows))
+    print(timing.report(timing.compare(_SIZES, seconds=0.3)))
     print(f"({timing.machine()})")
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds * 1e6:.1f} us" if seconds < 1e-3 else f"{seconds * 1e3:.1f} ms"

@@ -6,6 +6,7 @@ import math
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +27,9 @@ class Table(NamedTuple):
     """The names of the columns."""
     values: NDArray[np.float64]
     """The numbers, all finite, shape (n_rows, n_columns), row-major."""
-    lines: NDArray[np.int64]
-    """The line of the file in which each row ends, counted from 1, shape (n_rows,)."""
+    lines: NDArray[np.int64] | None
+    """The line of the file in which each row ends, or the row of a file without lines, counted from 1, shape (n_rows,); None if
+    nobody looked, as no row was dropped."""
     n_dropped: int
     """How many rows were dropped because a value is missing."""
 
@@ -66,18 +68,56 @@ def read_csv(
     TableError
         If the file cannot be read, has no such columns, or has a cell in them that is not a finite number.
     """
-    file_name = os.fspath(path)
-    if not file_name or not file_name.isprintable():
-        file_name = repr(file_name)
+    with (
+        opened(path, "a CSV file"),
+        open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
+    ):
+        return _read(file, printable(path), columns, drop_missing, target)
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """Return the name of a file as it can stand in a line of text.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    str
+        Its name.
+    """
+    name = os.fspath(path)
+    return name if name and name.isprintable() else repr(name)
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str], expected: str) -> Iterator[None]:
+    """Say what is wrong with a file that cannot be opened or read within this context.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    expected : str
+        What it should be.
+
+    Raises
+    ------
+    TableError
+        If it cannot be.
+    """
+    name = printable(path)
     try:
-        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            return _read(file, file_name, columns, drop_missing, target)
+        yield
     except FileNotFoundError:
-        raise TableError(f"there is no file {file_name}, but a CSV file is expected. Check the path.") from None
+        raise TableError(f"there is no file {name}, but {expected} is expected. Check the path.") from None
     except IsADirectoryError:
-        raise TableError(f"{file_name} is a directory, but a CSV file is expected. Give a file in it.") from None
+        raise TableError(f"{name} is a directory, but {expected} is expected. Give a file in it.") from None
     except OSError as error:
-        raise TableError(f"{file_name} cannot be read: {error.strerror}. Check the path and the permissions.") from None
+        reason = error.strerror or str(error)
+        raise TableError(f"{name} cannot be read: {reason}. Check the path and the permissions.") from None
 
 
 def _read(
@@ -90,11 +130,11 @@ def _read(
         header = next((row for row in reader if row), None)
         if header is None:
             raise TableError(f"{file_name} is empty, but a header line and rows are expected. Check the path.")
-        header = _names(header, f"{file_name}, line {reader.line_num}")
+        header = names_of(header, f"{file_name}, line {reader.line_num}")
         if columns is None:
             columns = [column for column in header if column != target]
         names = [*columns] if target is None else [*columns, target]
-        positions = [_position(column, header, file_name) for column in names]
+        positions = column_positions(names, header, file_name)
         for row in reader:
             if not row:
                 if len(header) > 1:
@@ -142,7 +182,26 @@ def _utf8_lines(file: Iterable[str], file_name: str) -> Iterator[str]:
         yield line
 
 
-def _names(header: list[str], where: str) -> list[str]:
+def names_of(header: list[str], where: str) -> list[str]:
+    """Check the names of columns.
+
+    Parameters
+    ----------
+    header : list of str
+        The cells of the header.
+    where : str
+        Where it stands.
+
+    Returns
+    -------
+    list of str
+        The names, without blanks around them.
+
+    Raises
+    ------
+    TableError
+        If a column has none, or two have the same.
+    """
     numbers: dict[str, int] = {}
     for number, cell in enumerate(header, 1):
         name = cell.strip()
@@ -152,6 +211,31 @@ def _names(header: list[str], where: str) -> list[str]:
             raise TableError(f"{where}: columns {numbers[name]} and {number} are both {_shown(name)}. Rename one.")
         numbers[name] = number
     return list(numbers)
+
+
+def column_positions(names: Sequence[str], header: list[str], file_name: str) -> list[int]:
+    """Find columns.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Their names.
+    header : list of str
+        The names of all columns.
+    file_name : str
+        The file that has them.
+
+    Returns
+    -------
+    list of int
+        Their places.
+
+    Raises
+    ------
+    TableError
+        If one is not there; with what there is, and what may have been meant.
+    """
+    return [_position(name, header, file_name) for name in names]
 
 
 def _position(name: str, header: list[str], file_name: str) -> int:

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 
 from fastgd import objective, reference
+from fastgd.formatting import table
 
 # How long a function is run before it is timed, in seconds. Where threads share the work, the worker threads of numpy's BLAS go
 # on spinning for 0.12 s after a product, on the processor that the next function would use. Elsewhere it is the caches that
@@ -92,6 +93,37 @@ def compare(
             )
         )
     return results
+
+
+def report(comparisons: Sequence[Comparison]) -> str:
+    """Print comparisons as a table.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+        What `compare` has found.
+
+    Returns
+    -------
+    str
+        The table.
+    """
+    rows = [
+        [
+            f"{c.n_samples:,}",
+            f"{c.n_features:,}",
+            _duration(c.numpy_seconds),
+            _duration(c.fastgd_seconds),
+            f"{c.ratio:.1f}x",
+            f"{c.bandwidth / 1e9:.1f} GB/s",
+        ]
+        for c in comparisons
+    ]
+    return table(["rows", "features", "numpy", "fastgd", "faster", "fastgd reads"], rows)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1e6:.1f} us" if seconds < 1e-3 else f"{seconds * 1e3:.1f} ms"
 
 
 def machine() -> str:

@@ -1,6 +1,8 @@
 import csv
 import io
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -83,6 +85,7 @@ def test_fit_passes_its_options_on(capsys, monkeypatch):
         "standardize": False,
         "l2": 0.0,
         "intercept": True,
+        "history": False,
     }
     assert {k: v for k, v in given.items() if k not in "Xy"} == defaults
     options = "--features b --method gd --loss sse --learning-rate 0.1 --max-iter 7 --tol 1e-3 --l2 2"
@@ -97,7 +100,85 @@ def test_fit_passes_its_options_on(capsys, monkeypatch):
         "standardize": True,
         "l2": 2.0,
         "intercept": False,
+        "history": False,
     }
+
+
+def test_a_result_as_json(capsys):
+    text = succeeds(capsys, "fit", "data.csv", "--target", "y", "--json", "--l2", "0.1")
+    content = json.loads(text)
+    result = fastgd.fit([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], [3.0, -2.0, -1.0, 4.0], l2=0.1)
+    assert content["target"] == "y"
+    assert content["coef"] == dict(zip("ab", result.coef.tolist(), strict=True))
+    for name in (
+        "intercept",
+        "cost",
+        "gradient_norm",
+        "n_iter",
+        "n_passes",
+        "rank",
+        "converged",
+        "verified",
+        "message",
+    ):
+        assert content[name] == getattr(result, name)
+
+
+def test_what_is_not_finite_is_null_in_json(capsys):
+    arguments = "--target y --method gd --learning-rate 1e300 --json"
+    assert cli.main(["fit", "data.csv", *arguments.split()]) == 1
+    content = json.loads(capsys.readouterr().out)
+    assert content["cost"] is None
+    assert content["converged"] is False
+
+
+def test_a_history_is_written(capsys):
+    succeeds(capsys, *shlex.split("fit data.csv --target y --method gd --max-iter 3 --tol 0 --history h.csv"))
+    lines = Path("h.csv").read_text().splitlines()
+    assert lines[0].startswith("iteration,theta[0],theta[1],theta[2],gradient[0]")
+    assert [line.partition(",")[0] for line in lines[1:]] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("options", ["--features a", "--method gd --learning-rate 0.1"])
+def test_a_picture_is_drawn(options, capsys):
+    pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
+    succeeds(capsys, *f"fit data.csv --target y {options} --plot p.png".split())
+    assert Path("p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_of_nothing_is_refused(capsys):
+    told = fails(capsys, *shlex.split("fit data.csv --target y --plot p.png"))
+    assert "2 features and --method auto" in told
+    assert not Path("p.png").exists()
+
+
+def test_a_picture_without_matplotlib_is_refused_at_once(capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install 'fastgd[plot]'" in fails(capsys, *shlex.split("fit nofile.csv --target y --plot p.png"))
+
+
+@pytest.mark.parametrize("option", ["--history", "--plot"])
+def test_outputs_never_replace_the_data(option, capsys):
+    before = Path("data.csv").read_text()
+    assert "would replace its data" in fails(capsys, "fit", "data.csv", "--target", "y", option, "data.csv")
+    assert Path("data.csv").read_text() == before
+    assert fails(capsys, "fit", "data.csv", "--target", "y", option, "no/such/folder")
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".npy"])
+def test_other_files_give_the_same(ending, capsys):
+    values = np.array([[1, 0, 3], [0, 1, -2], [-1, 0, -1], [0, -1, 4.0]])
+    if ending == ".parquet":
+        pa = pytest.importorskip("pyarrow", reason="Parquet files are read by pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pa.table(dict(zip("aby", values.T, strict=True))), "data.parquet")
+    else:
+        np.save("data.npy", values.view([(name, float) for name in "aby"])[:, 0])
+    expected = succeeds(capsys, *shlex.split("fit data.csv --target y --save m.json"))
+    assert succeeds(capsys, "fit", f"data{ending}", "--target", "y") == expected
+    predicted = succeeds(capsys, "predict", "m.json", "data.csv")
+    assert succeeds(capsys, "predict", "m.json", f"data{ending}") == predicted
 
 
 def test_choices_are_those_of_the_library():
@@ -214,7 +295,7 @@ def test_demo(argv, capsys, monkeypatch):
     ("argv", "message"),
     [
         ("--bad", "unrecognized arguments: --bad (see fastgd --help)"),
-        ("fit", "the following arguments are required: DATA.csv, --target (see fastgd fit --help)"),
+        ("fit", "the following arguments are required: DATA, --target (see fastgd fit --help)"),
         ("fit data.csv", "the following arguments are required: --target (see fastgd fit --help)"),
         ("fit none.csv --target y", "there is no file none.csv, but a CSV file is expected. Check the path."),
         ("fit . --target y", ". is a directory, but a CSV file is expected. Give a file in it."),
@@ -257,7 +338,7 @@ def test_demo(argv, capsys, monkeypatch):
             "fit data.csv --target y --save ./data.csv",
             "the model would replace its data, data.csv. Give another name with --save.",
         ),
-        ("predict m.json", "the following arguments are required: DATA.csv (see fastgd predict --help)"),
+        ("predict m.json", "the following arguments are required: DATA (see fastgd predict --help)"),
         (
             "predict none.json data.csv",
             "there is no file none.json, but a model is expected. "

@@ -1,0 +1,197 @@
+"""Reading a table of numbers from a file: CSV, Parquet, or numpy's .npy, by the ending of its name."""
+
+import codecs
+import csv
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.tables import Table, TableError, column_positions, names_of, opened, printable, read_csv
+
+_PIECE = 1 << 24  # bytes
+_ROWS = 1 << 16
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    columns: Sequence[str] | None = None,
+    drop_missing: bool = False,
+    *,
+    target: str | None = None,
+) -> Table:
+    """Read columns of a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file: Parquet if it ends in ``.parquet``, an array if in ``.npy``, and else CSV, as `read_csv` reads it; through
+        pyarrow where it is installed and the file is a plain one.
+    columns : sequence of str, optional
+        The columns to read, in the order wanted. All but `target` by default, in the order of the file. Those of an array are
+        numbered from 0, or have the names of its fields.
+    drop_missing : bool, default False
+        Whether to drop a row in which one of the columns has a missing value, rather than to refuse the file.
+    target : str, optional
+        A column that is read besides `columns`, and put last.
+
+    Returns
+    -------
+    Table
+        The columns.
+
+    Raises
+    ------
+    TableError
+        If the file cannot be read, has no such columns, or has something in them that is not a finite number.
+    """
+    ending = os.path.splitext(os.fspath(path))[1].lower()
+    if ending == ".parquet":
+        return _read_parquet(path, columns, drop_missing, target)
+    if ending == ".npy":
+        return _read_npy(path, columns, drop_missing, target)
+    table = _read_plain_csv(path, columns, target)
+    return read_csv(path, columns, drop_missing, target=target) if table is None else table
+
+
+def _read_plain_csv(path: str | os.PathLike[str], columns: Sequence[str] | None, target: str | None) -> Table | None:
+    """Read a file of numbers by pyarrow; None if there is anything else, for `read_csv` to look at or to complain of."""
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions
+        from pyarrow.csv import read_csv as read_fast
+    except ImportError:
+        return None
+    try:
+        header = _plain_header(path)
+        if header is None:
+            return None
+        known = names_of(header, "")
+        columns = [name for name in known if name != target] if columns is None else columns
+        names = [*columns] if target is None else [*columns, target]
+        positions = column_positions(names, known, "")
+        numbered = [str(i) for i in range(len(known))]
+        wanted = [numbered[i] for i in positions]
+        table = read_fast(
+            path,
+            read_options=ReadOptions(column_names=numbered, skip_rows=1),
+            parse_options=ParseOptions(quote_char=False),
+            convert_options=ConvertOptions(
+                column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=[]
+            ),
+        )
+        values = np.empty((table.num_rows, len(names)))
+        for j, column in enumerate(table.columns):
+            values[:, j] = column.to_numpy()
+    except (OSError, ValueError, ArrowException):
+        return None
+    if not len(values) or not np.isfinite(values).all():
+        return None
+    return Table(names, values, None, 0)
+
+
+def _plain_header(path: str | os.PathLike[str]) -> list[str] | None:
+    """Return the header of a file that is UTF-8, without quotes or anything else that readers differ about."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    header = None
+    with open(path, "rb") as file:
+        first = file.readline().removeprefix(codecs.BOM_UTF8)
+        rest = first
+        while rest:
+            decoder.decode(rest)
+            if b'"' in rest or b"\0" in rest or b"\r" in rest.replace(b"\r\n", b"").removesuffix(b"\r"):
+                return None
+            rest = file.read(_PIECE)
+        decoder.decode(b"", final=True)
+    header = next(csv.reader([first.decode()], skipinitialspace=True), [])
+    # An only column may hold empty lines, which are missing values; a first line may be empty, too.
+    return header if len(header) > 1 else None
+
+
+def _read_parquet(
+    path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
+) -> Table:
+    try:
+        from pyarrow import ArrowException, compute, types
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise TableError("Parquet files are read by pyarrow. Install it with: pip install 'fastgd[parquet]'.") from None
+    name = printable(path)
+    try:
+        with opened(path, "a Parquet file"), ParquetFile(path) as file:
+            schema = file.schema_arrow
+            names = _wanted(columns, target, schema.names, name)
+            for column in names:
+                kind = schema.field(column).type
+                if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+                    raise TableError(
+                        f"{name}, column {column!r}: {kind} is not a number. Correct it, or choose other columns."
+                    )
+            table = file.read(columns=names)
+            values = np.empty((table.num_rows, len(names)))
+            for j, column in enumerate(names):
+                numbers = compute.cast(table.column(column), "float64", safe=False)
+                values[:, j] = numbers.to_numpy()  # null becomes NaN
+    except ArrowException as error:
+        raise TableError(f"{name} is no Parquet file ({str(error).splitlines()[0]}). Check the path.") from None
+    return _complete(values, names, drop_missing, name)
+
+
+def _read_npy(
+    path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
+) -> Table:
+    name = printable(path)
+    try:
+        with opened(path, "an array"):
+            array: NDArray[Any] = np.load(path, allow_pickle=False, mmap_mode="r")
+    except ValueError as error:
+        raise TableError(f"{name} is no array that can be read ({error}). Write it by numpy.save.") from None
+    if array.dtype.names and array.ndim == 1:
+        names = _wanted(columns, target, list(array.dtype.names), name)
+        parts = [array[column] for column in names]
+    elif array.ndim == 2:
+        names = _wanted(columns, target, [str(j) for j in range(array.shape[1])], name)
+        parts = [array[:, int(column)] for column in names]
+    else:
+        raise TableError(f"{name} has shape {array.shape}, but rows and columns are expected. Reshape it.")
+    values = np.empty((len(array), len(names)))
+    for j, part in enumerate(parts):
+        if part.dtype.kind not in "?biuf" or part.ndim != 1:
+            raise TableError(f"{name}, column {names[j]!r}: {part.dtype} is not a number. Choose other columns.")
+        for start in range(0, len(part), _ROWS):  # of a row-major file no page is read for one column alone
+            values[start : start + _ROWS, j] = part[start : start + _ROWS]
+    return _complete(values, names, drop_missing, name)
+
+
+def _wanted(columns: Sequence[str] | None, target: str | None, known: list[str], name: str) -> list[str]:
+    columns = [column for column in known if column != target] if columns is None else columns
+    names = [*columns] if target is None else [*columns, target]
+    column_positions(names, known, name)
+    return names
+
+
+def _complete(values: NDArray[np.float64], names: list[str], drop_missing: bool, name: str) -> Table:
+    """Refuse or drop what is missing, NaN, and refuse what is infinite."""
+    if not len(values):
+        raise TableError(f"{name} has no rows. Give a file that has at least one.")
+    if np.isinf(values).any():
+        row, column = np.argwhere(np.isinf(values))[0].tolist()
+        raise TableError(
+            f"{name}, row {row + 1}, column {names[column]!r}: {values[row, column]} is not finite. Correct it, or leave it "
+            "empty if it is not known."
+        )
+    missing = np.isnan(values).any(axis=1)
+    if not missing.any():
+        return Table(names, values, np.arange(1, len(values) + 1), 0)
+    row = int(missing.argmax())
+    if not drop_missing:
+        column = int(np.isnan(values[row]).argmax())
+        raise TableError(
+            f"{name}, row {row + 1}, column {names[column]!r}: a value is missing. Fill it in, or drop such rows with "
+            "--drop-missing."
+        )
+    if missing.all():
+        raise TableError(f"{name} has {len(values)} rows, but a value is missing in each. Fill in the values.")
+    return Table(names, values[~missing], np.flatnonzero(~missing) + 1, int(missing.sum()))

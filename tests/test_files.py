@@ -1,0 +1,193 @@
+"""Tables from CSV by pyarrow, Parquet and arrays: the same as from the reader that looks at every cell, or the same error."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastgd.files import _read_plain_csv, read_table
+from fastgd.tables import TableError, read_csv
+
+pa = pytest.importorskip("pyarrow", reason="Parquet files, and plain CSV files, are read by pyarrow")
+from pyarrow import parquet  # noqa: E402
+
+
+def outcome(read, *args, **options):
+    try:
+        table = read(*args, **options)
+    except TableError as error:
+        return str(error)
+    return table.names, table.values.tolist(), table.n_dropped
+
+
+PLAIN = {
+    "numbers": "a,b,y\n1,2.5,3\n-4,5e-3,.6\n",
+    "CRLF": "a,b,y\r\n1,2,3\r\n4,5,6\r\n",
+    "no last newline": "a,b,y\n1,2,3",
+    "BOM": "\ufeffa,b,y\n1,2,3\n",
+    "blanks in names": " a , b ,y\n1,2,3\n",
+    "names in another language": "größe,b,y\n1,2,3\n",
+    "text where nobody looks": "a,b,y,name\n1,2,3,x\n4,5,6,\u00e4\n",
+}
+
+ODD = {
+    "blanks around numbers": "a,b,y\n 1 ,2 , 3\n",
+    "quoted numbers": 'a,b,y\n"1",2,3\n',
+    "quoted newlines": 'a,b,y,t\n1,2,3,"x\ny"\n',
+    "missing": "a,b,y\n1,,3\n4,5,6\n",
+    "NA": "a,b,y\n1,NA,3\n4,5,6\n",
+    "nan": "a,b,y\n1,nan,3\n4,5,6\n",
+    "null": "a,b,y\n1,null,3\n4,5,6\n",
+    "infinite": "a,b,y\n1,inf,3\n",
+    "too large": "a,b,y\n1,1e999,3\n",
+    "underscores": "a,b,y\n1_0,2,3\n",
+    "plus": "a,b,y\n+1,2,3\n",
+    "hexadecimal": "a,b,y\n0x10,2,3\n",
+    "text": "a,b,y\nx,2,3\n",
+    "true": "a,b,y\ntrue,2,3\n",
+    "ragged": "a,b,y\n1,2\n",
+    "too many": "a,b,y\n1,2,3,4\n",
+    "empty lines": "a,b,y\n\n1,2,3\n\n4,5,6\n",
+    "an empty line first": "\na,b,y\n1,2,3\n",
+    "a line of blanks": "a,b,y\n1,2,3\n  \n",
+    "one column": "y\n1\n\n2\n",
+    "no rows": "a,b,y\n",
+    "nothing": "",
+    "the same name twice": "a,a,y\n1,2,3\n",
+    "no name": "a,,y\n1,2,3\n",
+    "old Mac": "a,b,y\r1,2,3\r",
+    "no such column": "a,b\n1,2\n",
+    "NUL": "a,b,y\n1,\0,3\n",
+}
+
+
+@pytest.mark.parametrize("drop_missing", [False, True])
+@pytest.mark.parametrize("columns", [None, ["b"]])
+@pytest.mark.parametrize("text", [*PLAIN.values(), *ODD.values()], ids=[*PLAIN, *ODD])
+def test_both_readers_agree(text, columns, drop_missing, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes(text.encode())
+    options = {"target": "y"}
+    assert outcome(read_table, path, columns, drop_missing, **options) == outcome(
+        read_csv, path, columns, drop_missing, **options
+    )
+
+
+@pytest.mark.parametrize("text", PLAIN.values(), ids=PLAIN)
+def test_plain_files_are_read_fast(text, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes(text.encode())
+    assert _read_plain_csv(path, None if "name" not in text else ["a"], "y") is not None
+
+
+def test_bytes_that_are_no_text_are_refused_wherever_they_are(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes("a,y,t\n1,2,ä\n".encode("latin-1"))
+    assert outcome(read_table, path, ["a"], target="y") == outcome(read_csv, path, ["a"], target="y")
+
+
+CELLS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.integers(-(10**20), 10**20).map(str),
+    st.text(st.sampled_from('0123456789.eE+-_ "x,\n\r'), max_size=6),
+)
+
+
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=3).map(",".join), max_size=4).map("\n".join))
+def test_whatever_is_in_a_file(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(f"a,y\n{text}\n".encode())
+    assert outcome(read_table, path, target="y") == outcome(read_csv, path, target="y")
+
+
+def test_every_digit_is_read(tmp_path):
+    values = np.random.default_rng(0).standard_normal((600, 2)) * 10.0 ** np.arange(-300.0, 300.0)[:, np.newaxis]
+    path = tmp_path / "data.csv"
+    path.write_text("a,y\n" + "".join(f"{a!r},{b!r}\n" for a, b in values.tolist()))
+    fast = _read_plain_csv(path, None, "y")
+    np.testing.assert_array_equal(fast.values, values[: len(fast.values)])
+
+
+def write(tmp_path, **columns):
+    path = tmp_path / "data.parquet"
+    parquet.write_table(pa.table(columns), path)
+    return path
+
+
+def test_columns_of_a_parquet_file(tmp_path):
+    path = write(
+        tmp_path, t=["x", "y"], a=pa.array([1, 2], pa.int8()), b=pa.array([0.5, 1.5], pa.float32()), y=[True, False]
+    )
+    table = read_table(path, ["b", "a"], target="y")
+    assert table.names == ["b", "a", "y"]
+    assert table.values.tolist() == [[0.5, 1, 1], [1.5, 2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        ({"a": ["x"], "y": [1.0]}, "column 'a': string is not a number"),
+        ({"a": [1.0], "z": [1.0]}, "has no column 'y', but 'a', 'z'"),
+        ({"a": [1.0, None], "y": [1.0, 2.0]}, "row 2, column 'a': a value is missing. .*--drop-missing"),
+        ({"a": [1.0, math.nan], "y": [1.0, 2.0]}, "row 2, column 'a': a value is missing"),
+        ({"a": [1.0, math.inf], "y": [1.0, 2.0]}, "row 2, column 'a': inf is not finite"),
+        ({"a": pa.array([], pa.float64()), "y": pa.array([], pa.float64())}, "has no rows"),
+    ],
+)
+def test_parquet_files_that_cannot_be_fitted(columns, text, tmp_path):
+    with pytest.raises(TableError, match=text):
+        read_table(write(tmp_path, **columns), target="y")
+
+
+def test_rows_with_missing_values_are_dropped(tmp_path):
+    path = write(tmp_path, a=[1, None, 3], y=[1.0, 2.0, None])
+    table = read_table(path, drop_missing=True, target="y")
+    assert (table.values.tolist(), table.lines.tolist(), table.n_dropped) == ([[1, 1]], [1], 2)
+    with pytest.raises(TableError, match="has 3 rows, but a value is missing in each"):
+        read_table(write(tmp_path, a=[None, None, 3], y=[1.0, 2.0, None]), drop_missing=True, target="y")
+
+
+def test_arrays_have_numbers_for_names(tmp_path):
+    path = tmp_path / "data.npy"
+    np.save(path, np.arange(6).reshape(2, 3))
+    table = read_table(path, ["2", "0"], target="1")
+    assert (table.names, table.values.tolist()) == (["2", "0", "1"], [[2, 0, 1], [5, 3, 4]])
+    assert read_table(path, target="1").names == ["0", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("array", "text"),
+    [
+        (np.zeros(3), r"has shape \(3,\), but rows and columns are expected"),
+        (np.zeros((2, 2), complex), "complex128 is not a number"),
+        (np.array([["a", "b"]]), "<U1 is not a number"),
+        (np.array([[{}, 1]], object), "is no array that can be read"),
+        (np.array([[1.0, np.nan]]), "row 1, column '1': a value is missing"),
+    ],
+)
+def test_arrays_that_cannot_be_fitted(array, text, tmp_path):
+    np.save(tmp_path / "data.npy", array)
+    with pytest.raises(TableError, match=text):
+        read_table(tmp_path / "data.npy", target="1")
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.parquet", "data.npy"])
+def test_files_that_are_not_there_or_not_what_they_say(name, tmp_path):
+    with pytest.raises(TableError, match="there is no file"):
+        read_table(tmp_path / name)
+    (tmp_path / name).write_bytes(b"\x93nonsense")
+    with pytest.raises(TableError, match=name):
+        read_table(tmp_path / name)
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    with pytest.raises(TableError, match=name):
+        read_table(tmp_path / name)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
+    path = write(tmp_path, a=[1.0], y=[1.0])
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    with pytest.raises(TableError, match=r"pip install 'fastgd\[parquet\]'"):
+        read_table(path)
