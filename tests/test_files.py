@@ -59,6 +59,7 @@ ODD = {
     "no name": "a,,y\n1,2,3\n",
     "old Mac": "a,b,y\r1,2,3\r",
     "no such column": "a,b\n1,2\n",
+    "a quote that is not closed": 'a,b,y,t\n1,2,3,"x\n',
     "NUL": "a,b,y\n1,\0,3\n",
 }
 

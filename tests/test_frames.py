@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import validation
+from fastgd import frames, validation
 from fastgd.rows.columns import Columns, Pieces, side_by_side
 
 nw = pytest.importorskip("narwhals", reason="data frames need narwhals")
@@ -124,10 +124,30 @@ def test_columns_of_different_kinds_or_distances_are_gathered():
         [memory[:4], memory[4:8], memory[9:13]],
         [memory[:4], memory[4:12:2]],
         [memory[:4], memory[4:8].astype("f4")],
+        [memory[:4], memory[4:8].view(np.int64)],
     ):
         gathered = side_by_side(columns)
         assert isinstance(gathered, Columns)
         np.testing.assert_array_equal(gathered.gather(slice(1, 3)), [column[1:3] for column in columns])
+
+
+def test_a_series_that_is_copied_as_a_whole_is_not_taken_for_its_memory():
+    class Series:
+        def __init__(self, values, copy):
+            self.values, self.copy = values, copy
+
+        def __len__(self):
+            return len(self.values)
+
+        def __getitem__(self, rows):
+            return Series(self.values[rows], False)
+
+        def to_numpy(self):
+            return self.values.copy() if self.copy else self.values
+
+    values = np.arange(5.0)
+    assert frames._in_place(Series(values, False)) is values
+    assert frames._in_place(Series(values, True)) is None
 
 
 def test_pieces_are_one_column():

@@ -97,6 +97,31 @@ def test_several_targets_by_textbook_descent():
     assert model.n_iter_ == 20
 
 
+def test_several_targets_keep_the_digits_of_correlated_columns():
+    rng = np.random.default_rng(5)
+    Q, _ = np.linalg.qr(rng.standard_normal((6, 6)))
+    X = rng.standard_normal((3000, 6)) @ (Q * np.logspace(0, -6, 6)) @ Q.T
+    Y = X @ rng.standard_normal((6, 2)) + 1e-3 * rng.standard_normal((3000, 2))
+    A = np.column_stack((np.ones(3000), X))
+    for t, result in enumerate(GDRegressor().fit(X, Y).result_):
+        r = A @ result.theta - Y[:, t]
+        assert (abs(A.T @ r) / np.linalg.norm(A, axis=0) / np.linalg.norm(r)).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"method": "gd", "max_iter": 7, "tol": 0}, {"method": "cg", "max_iter": 2}, {"standardize": True, "l2": 0.5}],
+    ids=str,
+)
+def test_several_targets_end_where_one_by_one_would(options):
+    X, Y = training_set(n_targets=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastgd.ConvergenceWarning)
+        model = GDRegressor(**options).fit(X, Y)
+        for t in range(2):
+            np.testing.assert_allclose(model.coef_[t], fastgd.fit(X, Y[:, t], **options).coef, rtol=1e-9)
+
+
 @pytest.mark.parametrize("n_targets", [None, 2])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_partial_fits_are_one_fit(n_targets, weighted):

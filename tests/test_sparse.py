@@ -89,6 +89,8 @@ def test_places_that_are_there_twice_are_added():
     moments = fastgd.Moments.from_rows(X, [1.0, 2.0])
     expected = fastgd.Moments.from_rows([[3.0, 0.0], [0.0, 4.0]], [1.0, 2.0])
     np.testing.assert_allclose(moments.scatter, expected.scatter, atol=1e-14)
+    _, std = columns_of(rows_of(sparse.read(X), np.array([1.0, 2.0])))
+    np.testing.assert_allclose(std, [1.5, 2.0, 0.5], rtol=1e-14)
     for old, new in zip(before, (X.data, X.indices, X.indptr), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -156,6 +158,13 @@ def test_constant_columns_are_left_to_the_intercept():
     np.testing.assert_allclose(result.coef[:6], alone.coef, rtol=1e-10)
     by_cg = fastgd.fit(wide, y, method="cg")
     np.testing.assert_allclose(by_cg.coef, [*alone.coef, 0, 0], rtol=1e-9)
+
+
+def test_moments_of_constants_are_exactly_zero():
+    constants = np.random.default_rng(3).random(40) * 10.0 ** np.arange(-20, 20)
+    X = sp.csr_array(np.tile(constants, (300, 1)))
+    moments = moments_of(rows_of(sparse.read(X), np.arange(300.0), np.linspace(0.1, 0.7, 300)))
+    assert not moments.scatter[:40].any()
 
 
 def test_nothing_is_densified():

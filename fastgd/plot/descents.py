@@ -1,0 +1,227 @@
+"""Descents over their iterations, and on a function of one number."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastgd import validation
+from fastgd.descent import History
+from fastgd.exceptions import ConvergenceWarning
+from fastgd.fitting import fit
+from fastgd.moments import Moments
+from fastgd.plot.axes import ACCENT, DARK, LIGHT, MAX_MARKERS, MIDDLE, STYLES, axes_of, costs_of, scale_costs
+
+_MAX_ARROWS = 30
+
+
+def cost_curve(history: History, *, ax: Any = None) -> Any:
+    """Draw the cost over the iterations.
+
+    Parameters
+    ----------
+    history : History
+        What ``fit(..., history=True)`` or ``descend(..., cost=...)`` has kept.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+        Where it was drawn. The cost is on a logarithmic scale where it is positive and spans two decades.
+
+    Raises
+    ------
+    ValueError
+        If the history has no costs.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import fastgd.plot
+    >>> history = fastgd.descend(lambda t: 2 * t, 3.0, cost=lambda t: t**2)
+    >>> fastgd.plot.cost_curve(history).get_xlabel()
+    'iteration'
+    """
+    iteration, cost = history["iteration"], costs_of(history)
+    ax = axes_of(ax)
+    few = len(cost) <= MAX_MARKERS // 4
+    ax.plot(iteration, cost, color=MIDDLE, marker="o" if few else None, markersize=4)
+    scale_costs(ax, [cost])
+    ax.set_xlabel("iteration")
+    ax.set_ylabel("cost")
+    return ax
+
+
+def path_1d(function: Callable[[float], float], history: History, *, ax: Any = None) -> Any:
+    """Draw a function of one number, and the steps of a descent on it.
+
+    Parameters
+    ----------
+    function : callable
+        The function that the descent went down, of a float.
+    history : History
+        A descent in one parameter.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+        Where it was drawn.
+
+    Raises
+    ------
+    ValueError
+        If the descent has more than one parameter, or left the finite numbers.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import fastgd.plot
+    >>> history = fastgd.descend(lambda t: 2 * t, 3.0)
+    >>> ax = fastgd.plot.path_1d(lambda t: t**2, history)
+    >>> len(ax.lines[1].get_xdata())
+    11
+    """
+    theta = np.append(history["theta"], history.theta)
+    if np.size(history.theta) != 1:
+        raise ValueError(
+            f"The history has {np.size(history.theta)} parameters, but one is expected. "
+            "Use cost_surface for two, and cost_curve for any number."
+        )
+    if not np.isfinite(theta).all():
+        raise ValueError("The descent left the finite numbers. Draw fewer iterations, or a smaller learning rate.")
+    values = np.array([float(function(float(t))) for t in theta])
+    low, high = theta.min(), theta.max()
+    margin = 0.15 * (high - low) or max(1.0, 0.1 * abs(low))
+    # As much on the other side of the end as on that of the start, so that a valley is seen as one.
+    reach = max(abs(theta[0] - theta[-1]), margin)
+    grid = np.linspace(min(low, theta[-1] - 0.5 * reach) - margin, max(high, theta[-1] + 0.5 * reach) + margin, 400)
+    ax = axes_of(ax)
+    ax.plot(grid, [float(function(float(t))) for t in grid], color=LIGHT, zorder=1)
+    ax.plot(theta, values, color=MIDDLE, marker="o", markersize=4, linewidth=1, zorder=2)
+    for i in range(min(len(theta) - 1, _MAX_ARROWS)):
+        _arrow(ax, (theta[i], values[i]), (theta[i + 1], values[i + 1]))
+    _ends(ax, (theta[0], values[0]), (theta[-1], values[-1]))
+    ax.set_xlabel(r"$\theta$")
+    ax.set_ylabel(r"$J(\theta)$")
+    return ax
+
+
+def learning_rates(
+    X: ArrayLike | Moments,
+    y: ArrayLike | None,
+    rates: Sequence[float],
+    *,
+    n_iter: int = 50,
+    intercept: bool = True,
+    loss: str = "mse",
+    sample_weight: ArrayLike | None = None,
+    l2: float = 0.0,
+    standardize: bool = False,
+    ax: Any = None,
+) -> Any:
+    """Draw the cost over the iterations for several learning rates, with the stable limit in the legend.
+
+    Parameters
+    ----------
+    X, y, intercept, loss, sample_weight, l2, standardize
+        As of `fastgd.fit`; X may be Moments, and y None.
+    rates : sequence of float
+        The learning rates, > 0.
+    n_iter : int, default 50
+        How many iterations.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+        Where it was drawn. Descents that diverge leave it at the top.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the data cannot be fitted, or an option is out of its range.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import fastgd.plot
+    >>> ax = fastgd.plot.learning_rates([1.0, 2.0, 3.0], [2.0, 4.0, 5.0], [0.01, 0.1, 0.2])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['0.01', '0.1', '0.2, diverges']
+    """
+    if not len(rates):
+        raise ValueError("rates is empty, but at least one learning rate is expected. Give [0.01, 0.1], for example.")
+    moments = X if isinstance(X, Moments) else Moments.from_rows(X, y, sample_weight)  # type: ignore[arg-type]
+    options: dict[str, Any] = {
+        "intercept": intercept,
+        "loss": loss,
+        "l2": l2,
+        "standardize": standardize,
+        "method": "gd",
+    }
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # that some of them diverge is what is shown
+        descents = [fit(moments, learning_rate=r, max_iter=n_iter, tol=0, history=True, **options) for r in rates]
+    limit = _stable_limit(moments, **options)
+    ax = axes_of(ax)
+    curves = []
+    for i, (rate, descent) in enumerate(zip(rates, descents, strict=True)):
+        assert descent.history is not None
+        cost = np.append(costs_of(descent.history), descent.cost)
+        curves.append(cost)
+        label = f"{rate:.4g}" + (", diverges" if rate > limit else "")
+        shade = DARK if i % 2 else MIDDLE
+        ax.plot(np.arange(len(cost)), cost, label=label, linestyle=STYLES[i % len(STYLES)], color=shade)
+    stable = [curve for curve, rate in zip(curves, rates, strict=True) if rate <= limit]
+    scale_costs(ax, stable or curves)
+    if stable:
+        _show_between(ax, min(curve.min() for curve in stable), curves[0].item(0))
+    ax.legend(title=f"learning rate\n(stable below {limit:.4g})", frameon=False)
+    ax.set_xlabel("iteration")
+    ax.set_ylabel("cost")
+    return ax
+
+
+def _arrow(ax: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    style = {"arrowstyle": "->", "color": MIDDLE, "shrinkA": 3, "shrinkB": 3}
+    ax.annotate("", end, start, arrowprops=style, zorder=2)
+
+
+def _ends(ax: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    ax.plot(*start, "s", color=DARK, markersize=8, label="start", zorder=3)
+    ax.plot(*end, "*", color=ACCENT, markersize=12, label="end", zorder=3)
+    ax.legend(frameon=False)
+
+
+def _show_between(ax: Any, lowest: float, start: float) -> None:
+    """Leave out what lies far above the start."""
+    if ax.get_yscale() == "log":
+        ax.set_ylim(lowest / 2, 5 * start)
+    elif start > lowest:
+        ax.set_ylim(lowest - 0.05 * (start - lowest), start + 0.5 * (start - lowest))
+
+
+def _stable_limit(
+    moments: Moments, *, intercept: bool, loss: str, l2: float, standardize: bool, **_options: Any
+) -> float:
+    """Return 2 / lambda_max of the Hessian that the descent sees."""
+    mean, scatter, total = moments.mean[:-1], moments.scatter[:-1, :-1], moments.total_weight
+    if standardize:
+        std = np.sqrt(np.diagonal(scatter) / total)
+        unit = np.where(std > 0, std, 1.0)
+        scatter = scatter / unit / unit[:, np.newaxis]
+        mean = np.zeros_like(mean) if intercept else mean / unit
+    if intercept:
+        mean, scatter = np.append(1.0, mean), np.pad(scatter, (1, 0))
+    hessian = validation.loss_scale(loss, total) * (scatter + total * np.outer(mean, mean))
+    hessian += np.diag([0.0] * intercept + [2.0 * l2] * moments.n_features)
+    return 2.0 / float(np.linalg.eigvalsh(hessian)[-1])

@@ -1,0 +1,74 @@
+"""Rows of one feature, and the line that was fitted to them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastgd import validation
+from fastgd.plot.axes import ACCENT, DARK, LIGHT, axes_of
+from fastgd.result import FitResult
+
+_MAX_POINTS = 10_000
+_MAX_RESIDUALS = 50
+
+
+def fit_line(X: ArrayLike, y: ArrayLike, result: FitResult, *, ax: Any = None) -> Any:
+    """Draw the rows of one feature, and the line that was fitted to them.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples,) or (n_samples, 1), real, or data frame
+        The feature.
+    y : array_like of shape (n_samples,), real
+        The target.
+    result : FitResult
+        The fit.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+        Where it was drawn: with residuals where there are few rows, and with some 10,000 of them where there are more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X has more than one feature, or does not go with y.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import fastgd.plot
+    >>> X, y = [1.0, 2.0, 3.0], [2.0, 4.0, 5.0]
+    >>> ax = fastgd.plot.fit_line(X, y, fastgd.fit(X, y))
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['3 rows', '0.6667 + 1.5 x']
+    """
+    if len(result.coef) != 1:
+        raise ValueError(
+            f"The fit has {len(result.coef)} features, but a line has one. Use cost_curve or cost_surface instead."
+        )
+    data = validation.training_set(X, y)
+    n_samples = len(data.y)
+    step = -(-n_samples // _MAX_POINTS)
+    values: Any = data.X
+    x = np.asarray(values[::step], dtype=float).reshape(-1)
+    target = data.y[::step].astype(float)
+    ax = axes_of(ax)
+    shown = f"{n_samples:,} rows" + (f", every {step:,}th shown" if step > 1 else "")
+    ax.plot(x, target, ".", color=LIGHT if n_samples > _MAX_RESIDUALS else DARK, markersize=3 if step > 1 else 6,
+            label=shown, rasterized=step > 1)  # fmt: skip
+    slope, ends = result.coef.item(0), np.array([x.min(), x.max()])
+    if n_samples <= _MAX_RESIDUALS:
+        ax.vlines(x, target, result.intercept + slope * x, color=LIGHT, linewidth=1, zorder=0)
+    line = f"{slope:.4g} x"
+    if len(result.theta) == 2:
+        line = f"{result.intercept:.4g} {'-' if slope < 0 else '+'} {abs(slope):.4g} x"
+    ax.plot(ends, result.intercept + slope * ends, color=ACCENT, label=line)
+    ax.legend(frameon=False)
+    ax.set_xlabel(result.feature_names[0] if result.feature_names else "x")
+    ax.set_ylabel("y")
+    return ax
