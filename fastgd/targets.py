@@ -19,6 +19,9 @@ from fastgd.sparse import is_sparse
 
 _Vector = NDArray[np.float64]
 
+# A step that changes the hypothesis by less than this share of y, squared, is its rounding.
+_NOTHING = 1e-28
+
 # True gradients that a solution from moments is improved by: the second finds nothing where the condition number is below 1e7.
 _MOST_STEPS = 2
 
@@ -186,6 +189,8 @@ def _verified(
         intercept=intercept,
         product=None,
     )
+    y_squares = np.diagonal(moments.scatter)[n_features:] + moments.total_weight * moments.mean[n_features:] ** 2
+    y_squares = 0.5 * scale * y_squares
     thetas = np.array([result.theta for result in results])
     best: list[tuple[float, _Vector, float, _Vector]] = []
     for step in range(1 + _MOST_STEPS * exact):
@@ -198,6 +203,8 @@ def _verified(
             (inverse.gap(g), theta, cost, g) for g, theta, cost in zip(gradients, thetas, costs.tolist(), strict=True)
         ]
         best = found if not step else [min(pair, key=lambda each: each[0]) for pair in zip(best, found, strict=True)]
+        if all(gap <= _NOTHING * squares for (gap, *_), squares in zip(best, y_squares.tolist(), strict=True)):
+            break
         thetas = np.array([theta - inverse(g) for _, theta, _, g in best])
     return [
         replace(

@@ -78,7 +78,7 @@ def test_several_targets_are_as_one_by_one(layout, weighted, monkeypatch):
         np.testing.assert_allclose(result.theta, alone.theta, rtol=1e-12)
         assert result.cost == pytest.approx(alone.cost, rel=1e-13)
         assert result.verified
-        assert result.n_passes == 4
+        assert 2 <= result.n_passes <= 4
         residuals = X @ result.coef + result.intercept - Y[:, t]
         true = 2 * np.average(residuals[:, np.newaxis] * np.column_stack((np.ones(len(X)), X)), axis=0, weights=s)
         assert abs(result.gradient_norm - np.linalg.norm(true)) < 1e-13
