@@ -258,9 +258,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         return X, y, None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
 
     def _options(self, n_parameters: int) -> dict[str, Any]:
-        n_iter = self.max_iter
-        if n_iter is None:
-            n_iter = DEFAULTS.get(self.method, (1000, 0.0))[0]
+        # What is no number, and no method, is for fit to refuse.
+        n_iter = self.max_iter if isinstance(self.max_iter, int) else DEFAULTS.get(str(self.method), (1000, 0.0))[0]
         return {
             "intercept": self.fit_intercept,
             "method": self.method,

@@ -622,7 +622,7 @@ def _ravel_hint(array: _Array, name: str) -> str:
     if array.ndim == 2 and 1 in array.shape:
         return f" Give {name}.ravel() instead."
     if array.ndim == 2:
-        return " Several targets are not supported: fit them one at a time."
+        return " Fit several targets one at a time, or together by fastgd.sklearn.GDRegressor."
     return ""
 
 

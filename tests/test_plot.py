@@ -67,6 +67,19 @@ def test_a_history_without_costs_says_what_to_give():
         plot.cost_curve(fastgd.descend(lambda t: 2 * t, 3.0))
 
 
+def test_what_is_no_history_is_named():
+    result = fastgd.fit(*line())
+    for draw in (
+        lambda given: plot.cost_curve(given),
+        lambda given: plot.path_1d(lambda t: t, given),
+        lambda given: plot.cost_surface(*line(), given),
+    ):
+        with pytest.raises(TypeError, match=r"history is a FitResult, but a History is expected. Give fit"):
+            draw(result)
+    with pytest.raises(TypeError, match="history is a NoneType"):
+        plot.cost_curve(result.history)
+
+
 @pytest.mark.parametrize("rate", [0.1, 0.9, 1.05])
 @pytest.mark.parametrize("theta0", [3.0, [3.0]])
 def test_a_path_lies_on_its_function(rate, theta0):

@@ -245,6 +245,8 @@ def test_memory_maps_are_read_only_and_read(tmp_path):
         ({"method": "newton"}, "method='newton'"),
         ({"l2": -1.0}, "l2=-1.0"),
         ({"n_jobs": 0}, "n_threads=0"),
+        ({"max_iter": "many"}, "max_iter='many'"),
+        ({"method": ["gd"]}, "method="),
         ({"learning_rate": "fast"}, "learning_rate='fast'"),
     ],
 )

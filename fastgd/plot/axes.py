@@ -43,6 +43,32 @@ def axes_of(ax: Any) -> Any:
     return pyplot.subplots(layout="constrained")[1]
 
 
+def checked(history: Any) -> History:
+    """Return a history, if it is one.
+
+    Parameters
+    ----------
+    history : History
+        What was given.
+
+    Returns
+    -------
+    History
+        The same.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if isinstance(history, History):
+        return history
+    raise TypeError(
+        f"history is a {type(history).__name__}, but a History is expected. Give fit(..., history=True).history, or what "
+        "descend returns."
+    )
+
+
 def costs_of(history: History) -> NDArray[np.float64]:
     """Return the costs of a history.
 
@@ -62,7 +88,7 @@ def costs_of(history: History) -> NDArray[np.float64]:
         If it has none.
     """
     try:
-        return history["cost"]
+        return checked(history)["cost"]
     except KeyError:
         raise ValueError(
             "The history has no cost. Give descend the function itself, too: descend(gradient, theta0, cost=function)."

@@ -12,7 +12,7 @@ from fastgd.descent import History
 from fastgd.exceptions import ConvergenceWarning
 from fastgd.fitting import fit
 from fastgd.moments import Moments
-from fastgd.plot.axes import ACCENT, DARK, LIGHT, MAX_MARKERS, MIDDLE, STYLES, axes_of, costs_of, scale_costs
+from fastgd.plot.axes import ACCENT, DARK, LIGHT, MAX_MARKERS, MIDDLE, STYLES, axes_of, checked, costs_of, scale_costs
 
 _MAX_ARROWS = 30
 
@@ -34,8 +34,10 @@ def cost_curve(history: History, *, ax: Any = None) -> Any:
 
     Raises
     ------
+    TypeError
+        If it is no history.
     ValueError
-        If the history has no costs.
+        If it has no costs.
     ImportError
         If matplotlib is not installed.
 
@@ -46,7 +48,8 @@ def cost_curve(history: History, *, ax: Any = None) -> Any:
     >>> fastgd.plot.cost_curve(history).get_xlabel()
     'iteration'
     """
-    iteration, cost = history["iteration"], costs_of(history)
+    cost = costs_of(history)
+    iteration = history["iteration"]
     ax = axes_of(ax)
     few = len(cost) <= MAX_MARKERS // 4
     ax.plot(iteration, cost, color=MIDDLE, marker="o" if few else None, markersize=4)
@@ -75,6 +78,8 @@ def path_1d(function: Callable[[float], float], history: History, *, ax: Any = N
 
     Raises
     ------
+    TypeError
+        If it is no history.
     ValueError
         If the descent has more than one parameter, or left the finite numbers.
     ImportError
@@ -88,7 +93,7 @@ def path_1d(function: Callable[[float], float], history: History, *, ax: Any = N
     >>> len(ax.lines[1].get_xdata())
     11
     """
-    theta = np.append(history["theta"], history.theta)
+    theta = np.append(checked(history)["theta"], history.theta)
     if np.size(history.theta) != 1:
         raise ValueError(
             f"The history has {np.size(history.theta)} parameters, but one is expected. "

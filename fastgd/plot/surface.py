@@ -10,7 +10,7 @@ from fastgd.descent import History
 from fastgd.exceptions import ConvergenceWarning
 from fastgd.fitting import fit
 from fastgd.moments import Moments
-from fastgd.plot.axes import ACCENT, MAX_MARKERS, MIDDLE, axes_of
+from fastgd.plot.axes import ACCENT, MAX_MARKERS, MIDDLE, axes_of, checked
 
 
 def cost_surface(
@@ -118,7 +118,7 @@ def _two_of(parameters: tuple[int, int], n_parameters: int) -> tuple[int, int]:
 
 
 def _path(history: History, places: tuple[int, int], n_parameters: int) -> NDArray[np.float64]:
-    if np.size(history.theta) != n_parameters:
+    if np.size(checked(history).theta) != n_parameters:
         raise ValueError(
             f"The history has {np.size(history.theta)} parameters, but theta has {n_parameters}. "
             "Give the options of the fit, intercept among them."
