@@ -52,7 +52,8 @@ def read_table(
         return _read_parquet(path, columns, drop_missing, target)
     if ending == ".npy":
         return _read_npy(path, columns, drop_missing, target)
-    table = _read_plain_csv(path, columns, target)
+    # What comes through a pipe can be read once only.
+    table = _read_plain_csv(path, columns, target) if os.path.isfile(path) else None
     return read_csv(path, columns, drop_missing, target=target) if table is None else table
 
 

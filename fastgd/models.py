@@ -3,12 +3,13 @@
 import json
 import math
 import os
-import secrets
-import shutil
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastgd.outputs import replacing
+from fastgd.tables import printable
 
 _FORMAT = "fastgd-model"
 _VERSION = 1
@@ -17,7 +18,7 @@ _ADVICE = "Models are written by: fastgd fit DATA.csv --target COLUMN --save MOD
 
 
 class ModelError(ValueError):
-    """A model that cannot be read or written: one line that says what was found, what was expected and what to do."""
+    """A model that cannot be read or kept: one line that says what was found, what was expected and what to do."""
 
 
 class Model(NamedTuple):
@@ -33,34 +34,6 @@ class Model(NamedTuple):
     """The coefficients, shape (n_features,)."""
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check that a model could be saved, so that a long fit does not end with nothing to show for it.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Where to.
-
-    Raises
-    ------
-    ModelError
-        If it is not a regular file or the name of a new one in a directory that can be written.
-    """
-    name, real = _name(path), os.path.realpath(path)
-    folder = os.path.dirname(real)
-    if os.path.exists(real) and not os.path.isfile(real):
-        what = "is a directory" if os.path.isdir(real) else "is not a regular file"
-    elif not os.path.isdir(folder):
-        what = "is in a directory that does not exist"
-    elif not os.access(folder, os.W_OK | os.X_OK):
-        what = "is in a directory that cannot be written"
-    elif os.path.exists(real) and not os.access(real, os.W_OK):
-        what = "is read-only"
-    else:
-        return
-    raise ModelError(f"{name} {what}, but the name of a file that can be written is expected. Give another name.")
-
-
 def save(model: Model, path: str | os.PathLike[str]) -> None:
     """Write a model. An older one of the same name is replaced in one step, or stays as it was if that fails.
 
@@ -74,7 +47,9 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ModelError
-        If the model is not finite or the file cannot be written.
+        If the model is not finite.
+    OutputError
+        If the file cannot be written.
     """
     content = {
         "format": _FORMAT,
@@ -84,29 +59,12 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         "intercept": model.intercept,
         "coef": model.coef.tolist(),
     }
-    check_writable(path)
     try:
         text = json.dumps(content, allow_nan=False, indent=2) + "\n"
     except ValueError:
         raise ModelError("the model has coefficients that are not finite, so it is not saved. Fit it anew.") from None
-    # The file beside it is complete, on the disk and has its permissions before it takes the name.
-    real = os.path.realpath(path)
-    temporary = os.path.join(os.path.dirname(real), f".fastgd-{secrets.token_hex(8)}.tmp")
-    try:
-        try:
-            with open(temporary, "x", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            if os.path.exists(real):
-                shutil.copymode(real, temporary)
-            os.replace(temporary, real)
-        except BaseException:
-            if os.path.exists(temporary):
-                os.remove(temporary)
-            raise
-    except OSError as error:
-        raise ModelError(f"{_name(path)} cannot be written: {error.strerror}. Give another name.") from None
+    with replacing(path) as temporary, open(temporary, "x", encoding="utf-8") as file:
+        file.write(text)
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -127,7 +85,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     ModelError
         If the file cannot be read or is not a model of this version.
     """
-    name = _name(path)
+    name = printable(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read()
@@ -216,11 +174,6 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         double = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"has the key {_shown(double)} twice, but each is expected once")
     return content
-
-
-def _name(path: str | os.PathLike[str]) -> str:
-    name = os.fspath(path)
-    return name if name and name.isprintable() else repr(name)
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,8 @@
 """Tables from CSV by pyarrow, Parquet and arrays: the same as from the reader that looks at every cell, or the same error."""
 
 import math
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -81,6 +83,16 @@ def test_plain_files_are_read_fast(text, tmp_path):
     path = tmp_path / "data.csv"
     path.write_bytes(text.encode())
     assert _read_plain_csv(path, None if "name" not in text else ["a"], "y") is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_a_pipe_is_read_once(tmp_path):
+    path = tmp_path / "data.csv"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=["a,y\n1,2\n"], daemon=True)
+    writer.start()
+    assert read_table(path, target="y").values.tolist() == [[1, 2]]
+    writer.join()
 
 
 def test_bytes_that_are_no_text_are_refused_wherever_they_are(tmp_path):

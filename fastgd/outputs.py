@@ -1,0 +1,126 @@
+"""Files that a command writes: checked before anything is computed, and replaced in one step."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastgd.tables import printable
+
+_PICTURES = (".png", ".pdf", ".svg")
+
+
+class OutputError(ValueError):
+    """A file that cannot be written: one line that says what was found, what was expected and what to do."""
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Check that a file could be written, so that a long fit does not end with nothing to show for it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If it is not a regular file or the name of a new one in a directory that can be written.
+    """
+    name, real = printable(path), os.path.realpath(path)
+    folder = os.path.dirname(real)
+    if os.path.exists(real) and not os.path.isfile(real):
+        what = "is a directory" if os.path.isdir(real) else "is not a regular file"
+    elif not os.path.isdir(folder):
+        what = "is in a directory that does not exist"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        what = "is in a directory that cannot be written"
+    elif os.path.exists(real) and not os.access(real, os.W_OK):
+        what = "is read-only"
+    else:
+        return
+    raise OutputError(f"{name} {what}, but the name of a file that can be written is expected. Give another name.")
+
+
+def check_picture(path: str | os.PathLike[str]) -> None:
+    """Check that a picture could be drawn, and written to a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, its name has another ending than that of a picture, or matplotlib cannot be imported.
+    """
+    check_writable(path)
+    name = printable(path)
+    if os.path.splitext(path)[1].lower() not in _PICTURES:
+        raise OutputError(f"{name} is not the name of a picture. Give one that ends in {', '.join(_PICTURES)}.")
+    try:
+        from matplotlib.figure import Figure  # noqa: F401
+    except ImportError:
+        raise OutputError(f"{name} is drawn by matplotlib. Install it with: pip install 'fastgd[plot]'.") from None
+    except ValueError as error:  # of a backend that is not known, in MPLBACKEND
+        raise OutputError(f"{name} is drawn by matplotlib, which cannot be imported: {error}.") from None
+
+
+def same_file(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Tell whether two names are, or would be, of one file.
+
+    Parameters
+    ----------
+    path, other : str or path-like
+        The names.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    if os.path.exists(path) and os.path.exists(other):
+        return os.path.samefile(path, other)
+    return os.path.realpath(path) == os.path.realpath(other)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Write a file. An older one of the same name is replaced in one step, or stays as it was if that fails.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Yields
+    ------
+    str
+        The name of a new file beside it, of the same ending, to be written and closed within this context.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    check_writable(path)
+    real = os.path.realpath(path)
+    ending = os.path.splitext(real)[1]
+    temporary = os.path.join(os.path.dirname(real), f".fastgd-{secrets.token_hex(8)}{ending}")
+    try:
+        try:
+            yield temporary
+            # The new file is complete, on the disk and has its permissions before it takes the name.
+            with open(temporary, "r+b") as file:
+                os.fsync(file.fileno())
+            if os.path.exists(real):
+                shutil.copymode(real, temporary)
+            os.replace(temporary, real)
+        except BaseException:
+            if os.path.exists(temporary):
+                os.remove(temporary)
+            raise
+    except OSError as error:
+        raise OutputError(f"{printable(path)} cannot be written: {error.strerror}. Give another name.") from None
