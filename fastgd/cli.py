@@ -154,8 +154,8 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot",
         metavar="FILE.png",
-        help="where to draw the line of one feature; of more, the cost over the iterations, for which --method gd, nesterov or cg "
-        "takes enough of them (.png, .pdf or .svg; needs matplotlib)",
+        help="where to draw the line of one feature, or else the cost over the iterations (with --method gd, nesterov or cg); "
+        ".png, .pdf or .svg",
     )
 
 

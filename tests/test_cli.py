@@ -3,6 +3,7 @@ import io
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,6 +133,15 @@ def test_what_is_not_finite_is_null_in_json(capsys):
     assert content["converged"] is False
 
 
+def test_json_is_json_whatever_the_terminal_can_show():
+    Path("data.csv").write_text('größe,"a ""b"", c",目標\n1,0,2\n2,5,3\n3,1,4\n', encoding="utf-8")
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = process("fit", "data.csv", "--target", "目標", "--json", env=ascii_only)
+    assert (done.returncode, done.stderr) == (0, "")
+    content = json.loads(done.stdout)
+    assert (content["target"], list(content["coef"])) == ("目標", ["größe", 'a "b", c'])
+
+
 def test_a_history_is_written(capsys):
     succeeds(capsys, *shlex.split("fit data.csv --target y --method gd --max-iter 3 --tol 0 --history h.csv"))
     lines = Path("h.csv").read_text().splitlines()
@@ -139,30 +149,150 @@ def test_a_history_is_written(capsys):
     assert [line.partition(",")[0] for line in lines[1:]] == ["0", "1", "2"]
 
 
-@pytest.mark.parametrize("options", ["--features a", "--method gd --learning-rate 0.1"])
-def test_a_picture_is_drawn(options, capsys):
+def draws(capsys, options, path="p.png"):
     pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
-    succeeds(capsys, *f"fit data.csv --target y {options} --plot p.png".split())
+    return succeeds(capsys, *shlex.split(f"fit data.csv --target y --plot {path} {options}"))
+
+
+@pytest.mark.parametrize(
+    "options", ["--features a", "--learning-rate 0.1", "--method gd --learning-rate 0.1 --max-iter 2 --tol 0"]
+)
+def test_a_picture_is_drawn(options, capsys):
+    draws(capsys, options)
     assert Path("p.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_picture_of_nothing_is_refused(capsys):
-    told = fails(capsys, *shlex.split("fit data.csv --target y --plot p.png"))
-    assert "2 features and --method auto" in told
+@pytest.mark.parametrize(("path", "start"), [("p.pdf", b"%PDF"), ("p.svg", b"<?xml"), ("P.PNG", b"\x89PNG")])
+def test_a_picture_is_what_its_name_says(path, start, capsys):
+    draws(capsys, "--features a", path)
+    assert Path(path).read_bytes().startswith(start)
+
+
+def test_what_is_drawn(capsys, monkeypatch):
+    figures = []
+    figure = pytest.importorskip("matplotlib.figure", reason="pictures are drawn by matplotlib").Figure
+    monkeypatch.setattr(figure, "savefig", lambda self, path, **_: Path(path).touch() or figures.append(self))
+    Path("data.csv").write_text("a,b,y\n0,0,1\n1,0,3\n2,1,5\n".replace("a", "$\\frac", 1))  # no formula, but a name
+    draws(capsys, r"--features '$\frac'")
+    draws(capsys, "--method gd --max-iter 5 --tol 0 --history h.csv")
+    line, curve = (figure.axes[0] for figure in figures)
+    assert (line.get_xlabel(), line.get_ylabel()) == ("$\\frac", "y")
+    assert not line.xaxis.label.get_parse_math()
+    assert {(0, 1), (1, 3), (2, 5)} == set(zip(*line.lines[0].get_data(), strict=True))
+    with open("h.csv", encoding="utf-8") as file:
+        costs = [float(row["cost"]) for row in csv.DictReader(file)]
+    assert len(costs) == 5
+    assert curve.lines[0].get_ydata().tolist() == costs
+
+
+def test_a_formula_that_is_a_name_is_drawn(capsys):
+    Path("data.csv").write_text(r"$\nonsense{$,y" + "\n0,1\n1,3\n")
+    draws(capsys, "")
+    assert Path("p.png").exists()
+
+
+@pytest.mark.parametrize(
+    "options", ["--method gd --learning-rate 100", "--features a --method gd --learning-rate 1e200"]
+)
+def test_a_descent_that_diverges_is_drawn_quietly(options, capsys):
+    pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
+    assert cli.main(shlex.split(f"fit data.csv --target y --plot p.png {options}")) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("fastgd: warning: Diverged")
+    assert Path("p.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("", "2 features and --method auto, which takes a step or two. Give --method gd"),
+        ("--method preconditioned", "2 features and --method preconditioned, which takes a step or two"),
+        ("--method gd --max-iter 1", "2 features and --max-iter 1. Give a larger one"),
+        ("--method cg --learning-rate 0.1", "learning_rate=0.1 was given, but method='cg' finds"),
+    ],
+)
+def test_a_picture_of_nothing_is_refused_before_the_fit(options, said, capsys, monkeypatch):
+    pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
+    monkeypatch.setattr(fitting, "fit", None)
+    assert said in fails(capsys, *shlex.split(f"fit data.csv --target y --plot p.png {options}"))
+    assert not Path("p.png").exists()
+
+
+@pytest.mark.parametrize(("options", "status"), [("--method cg", 2), ("--learning-rate 1e300", 1)])
+def test_a_fit_of_one_iteration_has_no_curve(options, status, capsys):
+    pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
+    assert cli.main(shlex.split(f"fit data.csv --target y --plot p.png --json --history h.csv {options}")) == status
+    out, err = capsys.readouterr()
+    assert json.loads(out)["n_iter"] == 1
+    assert err.endswith("error: the fit ended after less than two iterations, so there is no curve to draw to p.png.\n")
+    assert Path("h.csv").exists()
     assert not Path("p.png").exists()
 
 
 def test_a_picture_without_matplotlib_is_refused_at_once(capsys, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "pip install 'fastgd[plot]'" in fails(capsys, *shlex.split("fit nofile.csv --target y --plot p.png"))
+    for module in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert fails(capsys, *shlex.split("fit nofile.csv --target y --plot p.png")) == (
+        "p.png is drawn by matplotlib. Install it with: pip install 'fastgd[plot]'."
+    )
+    monkeypatch.setattr("fastgd.roofline.shares", None)
+    assert "pip install 'fastgd[plot]'" in fails(capsys, "bench", "--png", "p.png")
 
 
-@pytest.mark.parametrize("option", ["--history", "--plot"])
-def test_outputs_never_replace_the_data(option, capsys):
+def test_a_backend_that_there_is_not():
+    pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
+    done = process(*shlex.split("fit data.csv --target y --plot p.png"), env=os.environ | {"MPLBACKEND": "none-such"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("fastgd: error: p.png is drawn by matplotlib, which cannot be imported: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["p", "p.txt", "png"])
+def test_a_picture_that_is_none_by_its_name(name, capsys):
+    expected = f"{name} is not the name of a picture. Give one that ends in .png, .pdf, .svg."
+    assert fails(capsys, *shlex.split(f"fit data.csv --target y --features a --plot {name}")) == expected
+    assert fails(capsys, "bench", "--png", name) == expected
+
+
+@pytest.mark.parametrize("name", ["data.csv", "./data.csv", "hard.csv", "soft.csv"])
+@pytest.mark.parametrize("option", ["--save", "--history", "--plot"])
+def test_outputs_never_replace_the_data(option, name, capsys):
+    os.link("data.csv", "hard.csv")
+    os.symlink("data.csv", "soft.csv")
     before = Path("data.csv").read_text()
-    assert "would replace its data" in fails(capsys, "fit", "data.csv", "--target", "y", option, "data.csv")
+    assert "would replace its data" in fails(capsys, "fit", "data.csv", "--target", "y", option, name)
     assert Path("data.csv").read_text() == before
-    assert fails(capsys, "fit", "data.csv", "--target", "y", option, "no/such/folder")
+
+
+@pytest.mark.parametrize("option", ["--save", "--history", "--plot"])
+def test_outputs_are_checked_before_the_data_are_read(option, capsys):
+    assert "directory that does not exist" in fails(capsys, "fit", "none.csv", "--target", "y", option, "no/such.png")
+
+
+@pytest.mark.parametrize(("one", "other"), [("save", "history"), ("save", "plot"), ("history", "plot")])
+def test_outputs_do_not_replace_each_other(one, other, capsys):
+    os.symlink("o.png", "same.png")
+    told = fails(capsys, *shlex.split(f"fit data.csv --target y --{one} o.png --{other} same.png"))
+    assert told == f"--{one} and --{other} are both o.png. Give each a name of its own."
+    assert not Path("o.png").exists()
+
+
+@pytest.mark.parametrize(("option", "path"), [("save", "o.json"), ("history", "o.csv"), ("plot", "o.png")])
+def test_an_output_that_fails_stays_as_it_was_and_the_result_is_printed(option, path):
+    if option == "plot":
+        pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
+    Path(path).write_text("old")
+    code = (
+        "import os, sys\nfrom fastgd.cli import main\n"
+        "def full(*args): raise OSError(28, 'No space left on device')\n"
+        "os.fsync = full\nsys.exit(main(sys.argv[1:]))"
+    )
+    argv = ["fit", "data.csv", "--target", "y", "--features", "a", f"--{option}", path]
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.splitlines()[1].split()) == (2, ["intercept", "1"])
+    assert done.stderr == f"fastgd: error: {path} cannot be written: No space left on device. Give another name.\n"
+    assert Path(path).read_text() == "old"
+    assert sorted(os.listdir()) == ["data.csv", path]
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".npy"])
@@ -409,13 +539,33 @@ def test_error_stays_on_its_line(capsys):
 # As a process.
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["fit", "--help"], ["predict", "--help"]])
-def test_help_fits_on_a_screen(argv, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("argv", "n_lines"),
+    [([], 24), (["fit"], 36), (["predict"], 24), (["bench"], 24), (["warmup"], 24), (["demo"], 24)],
+)
+def test_help_fits_on_a_screen(argv, n_lines, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
-    out = succeeds(capsys, *argv)
+    out = succeeds(capsys, *argv, "--help")
     assert out.startswith("usage: fastgd")
-    assert len(out.splitlines()) <= 36
+    assert len(out.splitlines()) <= n_lines
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_examples_of_the_help_run(capsys, tmp_path):
+    for package in ("matplotlib", "pyarrow"):
+        pytest.importorskip(package, reason="an extra of an example")
+    import pyarrow.csv
+    from pyarrow import parquet
+
+    Path("houses.csv").write_text("area,rooms,price\n50,2,110\n70,3,150\n90,3,190\n120,5,260\n")
+    shutil.copy("houses.csv", "new.csv")
+    parquet.write_table(pyarrow.csv.read_csv("houses.csv"), "houses.parquet")
+    examples = [line.strip() for line in succeeds(capsys, "--help").splitlines() if line.startswith("  fastgd ")]
+    assert len(examples) == 5
+    for example in examples:
+        arguments = shlex.split(example.partition(" > ")[0])[1:]
+        assert cli.main(arguments) == 0
+    assert {"model.json", "line.png", "h.csv"} <= set(os.listdir())
 
 
 def test_version(capsys):

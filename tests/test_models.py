@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastgd.models import Model, ModelError, check_writable, load, save
+from fastgd.models import Model, ModelError, load, save
+from fastgd.outputs import OutputError, check_writable, replacing, same_file
 
 ADVICE = "Models are written by: fastgd fit DATA.csv --target COLUMN --save MODEL.json"
 MODEL = Model("y", ["a", "b, c"], 0.1, np.array([1 / 3, -5e-324]))
@@ -89,10 +90,10 @@ def test_failure_leaves_the_old_model(function, problem, monkeypatch):
 
     Path("m.json").write_text("old")
     monkeypatch.setattr(os, function, fail)
-    expected = ModelError if isinstance(problem, OSError) else KeyboardInterrupt
+    expected = OutputError if isinstance(problem, OSError) else KeyboardInterrupt
     with pytest.raises(expected) as caught:
         save(MODEL, "m.json")
-    if expected is ModelError:
+    if expected is OutputError:
         assert str(caught.value) == "m.json cannot be written: No space left on device. Give another name."
     assert Path("m.json").read_text() == "old"
     assert files() == ["m.json"]
@@ -103,7 +104,7 @@ def test_file_that_cannot_be_made(monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", refuse)
-    with pytest.raises(ModelError, match=r"^m.json cannot be written: Permission denied\."):
+    with pytest.raises(OutputError, match=r"^m.json cannot be written: Permission denied\."):
         save(MODEL, "m.json")
 
 
@@ -132,7 +133,7 @@ def test_model_that_is_not_finite_is_not_saved(value):
 def test_unwritable(path, problem):
     Path("file").touch()
     for call in (check_writable, lambda path: save(MODEL, path)):
-        with pytest.raises(ModelError) as caught:
+        with pytest.raises(OutputError) as caught:
             call(path)
         assert str(caught.value) == (
             f"{path} {problem}, but the name of a file that can be written is expected. Give another name."
@@ -146,7 +147,7 @@ def test_without_permission(refused, problem, monkeypatch):
     Path("m.json").touch()
     # By a stand-in, because root may write everywhere.
     monkeypatch.setattr(os, "access", lambda path, mode: path != os.path.realpath(refused))
-    with pytest.raises(ModelError, match=problem):
+    with pytest.raises(OutputError, match=problem):
         check_writable("m.json")
 
 
@@ -155,6 +156,46 @@ def test_writable():
     check_writable("old.json")
     check_writable("new.json")
     assert files() == ["old.json"]
+
+
+def test_a_file_has_its_ending_while_it_is_written_and_stays_as_it_was_until_then():
+    Path("p.png").write_text("old")
+    with replacing("p.png") as temporary:
+        assert temporary.endswith(".png")
+        assert os.path.samefile(os.path.dirname(temporary), ".")
+        Path(temporary).write_text("new")
+        assert Path("p.png").read_text() == "old"
+    assert Path("p.png").read_text() == "new"
+    assert files() == ["p.png"]
+
+
+def test_a_file_that_was_not_finished_is_no_file():
+    Path("old").write_text("old")
+
+    def begin(path):
+        with replacing(path) as temporary:
+            Path(temporary).write_text("half of")
+            raise RuntimeError
+
+    for path in ("old", "new"):
+        with pytest.raises(RuntimeError):
+            begin(path)
+    assert files() == ["old"]
+    assert Path("old").read_text() == "old"
+
+
+def test_names_of_one_file():
+    Path("a").touch()
+    os.link("a", "hard")
+    os.symlink("a", "soft")
+    os.symlink("none", "dangling")
+    for name in ("a", "./a", os.path.abspath("a"), "hard", "soft"):
+        assert same_file("a", name)
+    assert same_file("none", "dangling")
+    Path("b").touch()
+    assert not same_file("a", "b")
+    assert not same_file("a", "none")
+    assert not same_file("none", "nothing")
 
 
 @pytest.mark.parametrize(
