@@ -55,6 +55,8 @@ def gram(by_columns: bool) -> Kernel:
         n_copied = max(1, min(stop - start, max(_COPY_BYTES // (8 * width), _MIN_COPY_ROWS)))
         Z = _zero_lines(n_copied * width)
         W = Z if s is None else _zero_lines(n_copied * width)
+        for i in range(n_copied):
+            Z[i * width + n_features + 1] = 1.0
         # While tiles are computed, the rows to be copied next are asked for: so many values for each row of a tile that the
         # last of them are asked for with the last tile. Asked for sooner, they would keep the tiles from reading. (Columns
         # are read in pieces long enough for the hardware to foresee them.)
@@ -70,7 +72,6 @@ def gram(by_columns: bool) -> Kernel:
                 _copy_rows(X, first, n_features, n_rows, theta, Z, width)
             for i in range(n_rows):
                 Z[i * width + n_features] = y[first - start + i] - theta[n_features]
-                Z[i * width + n_features + 1] = 1.0
             if s is not None:
                 for i in range(n_rows):
                     for j in range(i * width, (i + 1) * width):
@@ -107,32 +108,37 @@ def _copy_columns(columns, start, n_rows, centre, Z, width):
     """Write rows of transposed X, less the centre, into lines of Z of this width."""
     n_features, n_samples = columns.shape
     n_squares = n_rows // LANES * LANES
-    for j in range(0, n_features - LANES + 1, LANES):
+    for j in range(0, n_features, LANES):
+        n_columns = min(LANES, n_features - j)
         for i in range(0, n_squares, LANES):
-            _copy_square(columns, j * n_samples + start + i, n_samples, centre, j, Z, i * width + j, width)
+            _copy_square(columns, j * n_samples + start + i, n_samples, n_columns, centre, j, Z, i * width + j, width)
     for j in range(n_features):
         column, c = columns[j, start : start + n_rows], centre[j]
-        for i in range(0 if j >= n_features // LANES * LANES else n_squares, n_rows):
+        for i in range(n_squares, n_rows):
             Z[i * width + j] = column[i] - c
 
 
 @intrinsic
-def _copy_square(_context, columns, source, stride, centre, j, Z, target, width):
-    """Transpose eight by eight numbers from columns.flat[source] on, less centre[j] and its followers, to Z[target] on."""
+def _copy_square(_context, columns, source, stride, n_columns, centre, j, Z, target, width):
+    """Transpose eight numbers of each of up to eight columns from columns.flat[source] on, less centre[j:], to Z[target] on."""
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        columns, centre, Z = (code.data(signature.args[place], args[place]) for place in (0, 3, 5))
-        source, stride, j, target, width = args[1], args[2], args[4], args[6], args[7]
+        columns, centre, Z = (code.data(signature.args[place], args[place]) for place in (0, 4, 6))
+        source, stride, n_columns, j, target, width = args[1], args[2], args[3], args[5], args[7], args[8]
+        there = code.first(n_columns)
+        last = code.sub(n_columns, int64(1))
         pieces = []
         for m in range(LANES):
-            piece = code.vector(columns, code.add(source, code.mul(stride, int64(m))))
-            pieces.append(code.fsub(piece, code.splat(code.number(code.gep(centre, [j]), m))))
+            # In the place of a column that is not there the last one is read, and not written.
+            place = code.select(code.icmp_signed("<", int64(m), last), int64(m), last)
+            piece = code.vector(columns, code.add(source, code.mul(stride, place)))
+            pieces.append(code.fsub(piece, code.splat(code.number(code.gep(centre, [code.add(j, place)]), 0))))
         for m, line in enumerate(code.deinterleave(pieces)):
-            code.put(line, Z, code.add(target, code.mul(width, int64(m))))
+            code.put(line, Z, code.add(target, code.mul(width, int64(m))), there)
         return code.nothing()
 
-    return types.void(columns, source, stride, centre, j, Z, target, width), generate
+    return types.void(columns, source, stride, n_columns, centre, j, Z, target, width), generate
 
 
 @intrinsic
