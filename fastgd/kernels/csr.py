@@ -78,18 +78,17 @@ def csr_moments(data, indices, indptr, start, stop, y, s, centre, n_features, su
         sums[j] = 0.0
     for i in range(stop - start):
         weight = 1.0 if s is None else s[i]
-        if weight > 0.0:
-            begin, end = indptr[start + i], indptr[start + i + 1]
-            for v in range(begin, end):
-                weighted = weight * data[v]
-                line = sums[indices[v] * width : (indices[v] + 1) * width]
-                _scatter(data[begin:end], indices[begin:end], weighted, line)
-                line[n_features] += weighted * y[i]
-                line[n_features + 1] += weighted
-            last = n_features * width
-            sums[last + n_features] += weight * y[i] * y[i]
-            sums[last + n_features + 1] += weight * y[i]
-            sums[last + width + n_features + 1] += weight
+        begin, end = indptr[start + i], indptr[start + i + 1]
+        for v in range(begin, end):
+            weighted = weight * data[v]
+            line = sums[indices[v] * width : (indices[v] + 1) * width]
+            _scatter(data[begin:end], indices[begin:end], weighted, line)
+            line[n_features] += weighted * y[i]
+            line[n_features + 1] += weighted
+        last = n_features * width
+        sums[last + n_features] += weight * y[i] * y[i]
+        sums[last + n_features + 1] += weight * y[i]
+        sums[last + width + n_features + 1] += weight
 
 
 @cache
