@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastgd import reference
+    from fastgd.batches import from_batches
     from fastgd.descent import History, descend
     from fastgd.exceptions import ConvergenceWarning
     from fastgd.fitting import fit
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fastgd.objective import cost, cost_and_gradient, gradient
     from fastgd.result import FitResult
     from fastgd.run import FitState
+    from fastgd.scan import scan_csv, scan_parquet
     from fastgd.threads import get_num_threads, set_num_threads
     from fastgd.warming import warmup
 
@@ -31,9 +33,12 @@ __all__ = [
     "cost_and_gradient",
     "descend",
     "fit",
+    "from_batches",
     "get_num_threads",
     "gradient",
     "reference",
+    "scan_csv",
+    "scan_parquet",
     "set_num_threads",
     "warmup",
 ]
@@ -48,8 +53,11 @@ _HOMES = {
     "cost_and_gradient": "fastgd.objective",
     "descend": "fastgd.descent",
     "fit": "fastgd.fitting",
+    "from_batches": "fastgd.batches",
     "get_num_threads": "fastgd.threads",
     "gradient": "fastgd.objective",
+    "scan_csv": "fastgd.scan",
+    "scan_parquet": "fastgd.scan",
     "set_num_threads": "fastgd.threads",
     "warmup": "fastgd.warming",
 }

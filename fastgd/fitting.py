@@ -16,6 +16,7 @@ from fastgd.moments import Moments
 from fastgd.problem import Problem
 from fastgd.progress import Progress
 from fastgd.result import FitResult
+from fastgd.rows.source import Source
 from fastgd.run import CONVERGED, FitState, Run, message, step_size_advice
 from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.solvers.step_size import MAX_PRODUCTS
@@ -30,7 +31,7 @@ _SMALL_MATRIX = 32
 
 
 def fit(
-    X: ArrayLike | Moments,
+    X: ArrayLike | Moments | Source,
     y: ArrayLike | None = None,
     *,
     intercept: bool = True,
@@ -56,10 +57,11 @@ def fit(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or Moments
-        The features, finite; a 1-D X is one feature. Never modified. Moments stand for features, target and weights.
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, Moments, or source
+        The features, finite; a 1-D X is one feature. Never modified. Moments, and what `scan_parquet`, `scan_csv` and
+        `from_batches` return, stand for features, target and weights. A dask array or data frame is fitted on its workers.
     y : array_like of shape (n_samples,), real
-        The target, finite.
+        The target, finite; left out where X holds it.
     intercept : bool, default True
         Whether the hypothesis has an intercept.
     loss : {"mse", "half_mse", "sse"}, default "mse"
@@ -102,7 +104,8 @@ def fit(
         Whether to keep theta, gradient, update and cost of each iteration, in ``result.history``; a number n keeps every
         n-th, and its update is then the way to the next one kept.
     progress : bool, default False
-        Whether to show a progress bar when the fit takes longer than a second (needs tqdm).
+        Whether to show a progress bar when the fit takes longer than a second, and of each pass over rows that are not in
+        memory (needs tqdm).
     callback : callable, optional
         Called with a `FitState` after each iteration; a true return value ends the fit.
     n_threads : int, optional
@@ -157,7 +160,7 @@ def fit(
     tol = default_tol if tol is None else tol
     tol = validation.number(tol, "tol", zero=True, hint=f"{default_tol:g} is the default.")
     start = None if theta0 is None else validation.starting_point(theta0, problem.n_features, intercept)
-    scale = validation.loss_scale(loss, problem.total_weight)
+    loss = validation.choice(loss, "loss", tuple(validation.LOSSES))
 
     # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise (but not in a callback).
     errors = np.geterr()
@@ -167,10 +170,12 @@ def fit(
         np.errstate(all="ignore"),
         Progress(progress, max_iter) as bar,
     ):
+        problem.show_passes(bar.passes())
         n_answers = max_iter if tol == 0 else min(max_iter, _EXPECTED_ITER)
         if learning_rate in ("auto", "optimal"):
             n_answers += min(problem.n_features + intercept, MAX_PRODUCTS)
         problem.take_moments(method == "preconditioned", n_answers)
+        scale = validation.loss_scale(loss, problem.total_weight)
         problem.state(intercept=intercept, scale=scale, l2=l2, standardize=standardize, sized=tol > 0 or method == "cg")
         way = Method(method, problem, learning_rate, tol, start)
         run = Run(problem.final, way.start, every, callback, errors, bar)
@@ -187,8 +192,12 @@ def fit(
     if inverse is not None and rank is not None and rank < problem.final.n_parameters:
         failed = True
         told.append(_dependence(inverse, problem.final.n_parameters))
+    n_dropped = problem.count_dropped()
+    if n_dropped:
+        told.append(f"{n_dropped} row{'s' * (n_dropped > 1)} with missing values left out.")
     if not problem.has_rows:
-        told.append("Moments only were given, so the result is not verified on the rows.")
+        why = "Moments only were given" if problem.count_passes() == 0 else "The rows could be read once only"
+        told.append(f"{why}, so the result is not verified on the rows.")
     if failed:
         warnings.warn(" ".join(told), ConvergenceWarning, stacklevel=2)
     theta = problem.final.original(run.last.theta)

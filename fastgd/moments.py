@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
+from fastgd.homes import home_of
+from fastgd.outputs import replaced
 from fastgd.rows.moments import CentredMoments, moments_of
-from fastgd.rows.rows import rows_of
+from fastgd.rows.source import Source
 from fastgd.solvers.objective import Evaluation, Objective
 
 _FORMAT = "fastgd moments 1"
@@ -20,9 +22,9 @@ _ADVICE = "Files of moments are written by Moments.save."
 class Moments:
     """Number, weight, means and centred second moments of a training set, in float64.
 
-    They are taken in one pass (`from_rows`), added where training sets are joined (``a + b``), and answer for cost and
-    gradient in O(k^2), whatever the number of rows. Their digits are those of the squares: a gradient from moments is exact
-    to the unit roundoff times the sizes of these, where one from rows is exact to that of the residuals.
+    They are taken in one pass (`from_rows`), added where training sets are joined (``a + b``, or ``sum`` of many), and answer
+    for cost and gradient in O(k^2), whatever the number of rows. Their digits are those of the squares: a gradient from moments
+    is exact to the unit roundoff times the sizes of these, where one from rows is exact to that of the residuals.
 
     Attributes
     ----------
@@ -50,7 +52,12 @@ class Moments:
 
     @classmethod
     def from_rows(
-        cls, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, n_threads: int | None = None
+        cls,
+        X: ArrayLike | Source,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        n_threads: int | None = None,
     ) -> "Moments":
         """Take the moments of a training set, in one pass.
 
@@ -59,10 +66,11 @@ class Moments:
 
         Parameters
         ----------
-        X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame or sparse matrix
-            The features, finite; a 1-D X is one feature. Never modified.
+        X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or source
+            The features, finite; a 1-D X is one feature. Never modified. What `scan_parquet`, `scan_csv` and `from_batches`
+            return holds target and weights, too.
         y : array_like of shape (n_samples,), real
-            The target, finite.
+            The target, finite; left out where X holds it.
         sample_weight : array_like of shape (n_samples,), real, optional
             How much each row counts; finite, >= 0, not all zero. 1 each by default.
         n_threads : int, optional
@@ -80,12 +88,11 @@ class Moments:
         ValueError
             If shapes do not fit together, a value is not finite, or the squares exceed float64.
         """
-        data = validation.training_set(X, y, sample_weight)
-        rows = rows_of(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
+        rows, _, names, *_ = home_of(X, y, sample_weight, n_threads)
         moments = moments_of(rows)
         if not np.isfinite(moments.scatter).all():
             place, need = rows.first_non_finite(), "moments are taken of finite numbers"
-            validation.refuse_non_finite(place, rows.n_features, need, data.names)
+            validation.refuse_non_finite(place, rows.n_features, need, names)
             raise ValueError("The squares of X or y exceed float64. Divide the columns by a power of ten.")
         return cls(rows.n_samples, moments.total_weight, moments.mean, moments.scatter)
 
@@ -138,6 +145,10 @@ class Moments:
         merged = self.centred().merged(other.centred())
         return Moments(self.n_samples + other.n_samples, merged.total_weight, merged.mean, merged.scatter)
 
+    def __radd__(self, other: object) -> "Moments":
+        """Let ``sum`` begin with 0."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
     def __repr__(self) -> str:
         """Return sizes, not numbers."""
         return f"Moments(n_samples={self.n_samples}, n_features={self.n_features}, total_weight={self.total_weight:g})"
@@ -145,19 +156,32 @@ class Moments:
     def save(self, file: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the moments to a file in numpy's ``.npz`` format, without pickle.
 
+        A file of that name is replaced in one step, or stays as it was if this fails, even if the machine is switched off: what
+        is there is always whole.
+
         Parameters
         ----------
         file : path or binary file
-            Where to; numpy adds ``.npz`` to a path that does not end so.
+            Where to; ``.npz`` is added to a path that does not end so.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
         """
-        np.savez(
-            file,
-            format=np.array(_FORMAT),
-            n_samples=np.array(self.n_samples),
-            total_weight=np.array(self.total_weight),
-            mean=self.mean,
-            scatter=self.scatter,
-        )
+        entries = {
+            "format": np.array(_FORMAT),
+            "n_samples": np.array(self.n_samples),
+            "total_weight": np.array(self.total_weight),
+            "mean": self.mean,
+            "scatter": self.scatter,
+        }
+        if not isinstance(file, str | os.PathLike):
+            np.savez(file, **entries)  # type: ignore[arg-type]
+            return
+        path = os.fspath(file)
+        with replaced(path if path.endswith(".npz") else path + ".npz") as temporary:
+            np.savez(temporary, **entries)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, file: str | os.PathLike[str] | BinaryIO) -> "Moments":

@@ -4,8 +4,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
+from fastgd.homes import home_of
 from fastgd.rows.arrays import short_pass
-from fastgd.rows.rows import rows_of
+from fastgd.rows.parts import PartedRows
+from fastgd.rows.source import Source
 
 _LOSSES = validation.LOSSES
 
@@ -14,8 +16,8 @@ _NO_PENALTY = 0.0
 
 
 def cost(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None,
     theta: ArrayLike,
     *,
     intercept: bool = False,
@@ -36,10 +38,11 @@ def cost(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame or sparse matrix
-        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or source
+        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified. What
+        `scan_parquet`, `scan_csv` and `from_batches` return holds target and weights, too.
     y : array_like of shape (n_samples,), real
-        The target.
+        The target; None where X holds it.
     theta : array_like of shape (n_features,) or (1 + n_features,), real
         The parameters, the intercept first. A number where there is one parameter.
     intercept : bool, default False
@@ -83,8 +86,8 @@ def cost(
 
 
 def gradient(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None,
     theta: ArrayLike,
     *,
     intercept: bool = False,
@@ -101,10 +104,11 @@ def gradient(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame or sparse matrix
-        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or source
+        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified. What
+        `scan_parquet`, `scan_csv` and `from_batches` return holds target and weights, too.
     y : array_like of shape (n_samples,), real
-        The target.
+        The target; None where X holds it.
     theta : array_like of shape (n_features,) or (1 + n_features,), real
         The parameters, the intercept first. A number where there is one parameter.
     intercept : bool, default False
@@ -146,8 +150,8 @@ def gradient(
 
 
 def cost_and_gradient(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None,
     theta: ArrayLike,
     *,
     intercept: bool = False,
@@ -161,10 +165,11 @@ def cost_and_gradient(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame or sparse matrix
-        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified.
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or source
+        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified. What
+        `scan_parquet`, `scan_csv` and `from_batches` return holds target and weights, too.
     y : array_like of shape (n_samples,), real
-        The target.
+        The target; None where X holds it.
     theta : array_like of shape (n_features,) or (1 + n_features,), real
         The parameters, the intercept first. A number where there is one parameter.
     intercept : bool, default False
@@ -208,8 +213,8 @@ def cost_and_gradient(
 
 
 def _evaluate(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None,
     theta: ArrayLike,
     intercept: bool,
     loss: str,
@@ -219,15 +224,16 @@ def _evaluate(
     out: NDArray[np.float64] | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
     intercept = validation.switch(intercept, "intercept")
-    data = validation.training_set(X, y, sample_weight)
-    rows = rows_of(data.X, data.y, data.sample_weight, validation.thread_count(n_threads))
+    rows, total_weight, _, arrays, _ = home_of(X, y, sample_weight, n_threads)
     given = validation.real_array(theta, "theta")
     parameters = validation.parameters(given, rows.n_features, intercept)
-    scale = validation.loss_scale(loss, data.total_weight)
+    scale = validation.loss_scale(loss, total_weight or 1.0)
     l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
     if out is not None:
-        validation.output(out, given.shape, (*data.arrays(), given))
+        validation.output(out, given.shape, (*arrays, given))
     sums = rows.gradient(parameters, scale)
+    if isinstance(rows, PartedRows):  # whose total weight is known by now
+        sums *= validation.loss_scale(loss, rows.total_weight) / scale
     value, result = 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
     if l2:
         coef = parameters[1:] if intercept else parameters

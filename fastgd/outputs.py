@@ -1,4 +1,4 @@
-"""Files that a command writes: checked before anything is computed, and replaced in one step."""
+"""Files that are written: checked before anything is computed, and replaced in one step."""
 
 import os
 import secrets
@@ -106,21 +106,44 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         If the file cannot be written.
     """
     check_writable(path)
+    try:
+        with replaced(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise OutputError(f"{printable(path)} cannot be written: {error.strerror}. Give another name.") from None
+
+
+@contextmanager
+def replaced(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Do what `replacing` does, without a word of its own where that fails.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Yields
+    ------
+    str
+        The name of a new file beside it, of the same ending, to be written and closed within this context.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
     real = os.path.realpath(path)
     ending = os.path.splitext(real)[1]
     temporary = os.path.join(os.path.dirname(real), f".fastgd-{secrets.token_hex(8)}{ending}")
     try:
-        try:
-            yield temporary
-            # The new file is complete, on the disk and has its permissions before it takes the name.
-            with open(temporary, "r+b") as file:
-                os.fsync(file.fileno())
-            if os.path.exists(real):
-                shutil.copymode(real, temporary)
-            os.replace(temporary, real)
-        except BaseException:
-            if os.path.exists(temporary):
-                os.remove(temporary)
-            raise
-    except OSError as error:
-        raise OutputError(f"{printable(path)} cannot be written: {error.strerror}. Give another name.") from None
+        yield temporary
+        # The new file is complete, on the disk and has its permissions before it takes the name.
+        with open(temporary, "r+b") as file:
+            os.fsync(file.fileno())
+        if os.path.exists(real):
+            shutil.copymode(real, temporary)
+        os.replace(temporary, real)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        raise

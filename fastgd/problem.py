@@ -1,15 +1,21 @@
 """What a hypothesis is fitted to: rows, or moments, or both once these have been taken."""
 
+import math
+import sys
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
+from fastgd.homes import home_of
 from fastgd.moments import Moments
 from fastgd.rows.compensated import CompensatedRows
 from fastgd.rows.moments import CentredMoments, columns_of, moments_of
-from fastgd.rows.rows import Rows, rows_of
+from fastgd.rows.parts import PartedRows, Watch
+from fastgd.rows.rows import Rows
+from fastgd.rows.source import Source
 from fastgd.rows.sparse import SparseRows
-from fastgd.solvers.choose import precomputing_pays
+from fastgd.solvers.choose import moments_fit, precomputing_pays
 from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.solvers.objective import Objective, Scales, Sums
 
@@ -22,8 +28,8 @@ class Problem:
 
     Parameters
     ----------
-    X : array_like or Moments
-        The features, or the moments.
+    X : array_like, Moments or Source
+        The features, or the moments, or what gives features, target and weights.
     y, sample_weight : array_like, optional
         Target and weights; none beside moments.
     n_threads : int, optional
@@ -40,7 +46,7 @@ class Problem:
     feature_names : list of str or None
         The names of the features, if X is a data frame.
     has_rows : bool
-        Whether there are rows to pass over.
+        Whether there are rows to pass over, once the moments have been taken.
     is_sparse : bool
         Whether the features are sparse.
     cheap : bool
@@ -59,7 +65,7 @@ class Problem:
 
     def __init__(
         self,
-        X: ArrayLike | Moments,
+        X: ArrayLike | Moments | Source,
         y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         n_threads: int | None,
@@ -67,7 +73,9 @@ class Problem:
     ) -> None:
         self._rows: Rows | None = None
         self._moments: CentredMoments | None = None
+        self._one_shot = False
         self._precompute = precompute
+        self._columns: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self.feature_names: list[str] | None = None
         if isinstance(X, Moments):
             if y is not None or sample_weight is not None:
@@ -79,18 +87,27 @@ class Problem:
             self._moments = X.centred()
             self.n_samples, self.n_features, self.total_weight = X.n_samples, X.n_features, X.total_weight
         else:
-            if y is None:
-                raise TypeError("y is missing. Give the target of each row of X; only Moments come without one.")
-            data = validation.training_set(X, y, sample_weight)
-            self._rows = rows = rows_of(data.X, data.y, data.sample_weight, n_threads)
-            self.n_samples, self.n_features, self.total_weight = rows.n_samples, rows.n_features, data.total_weight
-            self.feature_names = data.names
-        self.has_rows = self._rows is not None
+            home = home_of(X, y, sample_weight, n_threads)
+            if home.one_shot and precompute is False:
+                raise ValueError(
+                    "precompute=False was given, but the rows can be read once only. Leave it out, or give from_batches a "
+                    "function that begins anew."
+                )
+            self._rows = rows = home.rows
+            self._one_shot = home.one_shot
+            self.n_features, self.feature_names = rows.n_features, home.feature_names
+            self.total_weight = home.total_weight or math.nan
+            self.n_samples = (rows.n_expected or sys.maxsize) if isinstance(rows, PartedRows) else rows.n_samples
+        self.has_rows = self._rows is not None and not self._one_shot
         self.is_sparse = isinstance(self._rows, SparseRows)
-        self.cheap = self.has_rows and self.n_samples * self.n_features <= _CHEAP_VALUES
+        in_memory = not isinstance(self._rows, PartedRows)
+        self.cheap = self.has_rows and in_memory and self.n_samples * self.n_features <= _CHEAP_VALUES
 
     def take_moments(self, needed: bool, n_answers: int) -> None:
         """Take the moments in one pass, if they are needed or asked for, or are expected to save passes.
+
+        Of rows that are not all in memory the total weight is known only after a pass: where no moments are taken, means and
+        spreads are.
 
         Parameters
         ----------
@@ -104,17 +121,20 @@ class Problem:
         ValueError
             If they are needed and the squares exceed float64, or a value is not finite.
         """
-        needed = needed or self._precompute is True
-        open_to_choice = self._precompute == "auto" and not self.is_sparse
-        pays = open_to_choice and precomputing_pays(self.n_samples, self.n_features, n_answers)
-        if self._rows is None or not (needed or pays):
+        rows = self._rows
+        if rows is None:
             return
-        moments = moments_of(self._rows)
-        if np.isfinite(moments.scatter).all():
-            self._moments = moments
-            return
-        self.refuse_non_finite()
-        if needed:
+        needed = needed or self._precompute is True or self._one_shot
+        if needed or (self._precompute == "auto" and self._precomputing_pays(n_answers)):
+            moments = moments_of(rows)
+            if np.isfinite(moments.scatter).all():
+                self._moments = moments
+        elif isinstance(rows, PartedRows):
+            self._columns = columns_of(rows)
+        if isinstance(rows, PartedRows):
+            self.total_weight = rows.total_weight
+        if needed and self._moments is None:
+            self.refuse_non_finite()
             raise ValueError(
                 "The squares of X or y exceed float64, so that there are no moments. Divide them by a power of ten, "
                 'or give method="gd" and precompute=False.'
@@ -146,11 +166,13 @@ class Problem:
                 standardize=self.scales if standardize else None,
             )
 
-        by_rows = None if self._rows is None else over(self._rows)
+        by_rows = over(self._rows) if self._rows is not None and self.has_rows else None
         by_moments = None if self._moments is None else over(self._moments)
         self.final = by_rows or by_moments  # type: ignore[assignment]  # one of them is there
         self.quick = by_moments or self.final
-        self.precise = over(CompensatedRows(self._rows)) if self.cheap and self._rows is not None else self.final
+        self.precise = self.final
+        if self.cheap and not isinstance(self._rows, PartedRows | None):
+            self.precise = over(CompensatedRows(self._rows))
 
     def inverse_hessian(self, *, exact: bool) -> InverseHessian | None:
         """Approximate the inverse of the Hessian, if there are moments.
@@ -174,6 +196,21 @@ class Problem:
         """Return how many times the rows were read."""
         return 0 if self._rows is None else self._rows.n_passes
 
+    def show_passes(self, watch: Watch | None) -> None:
+        """Let somebody see how far each pass has come, if the rows are not in memory.
+
+        Parameters
+        ----------
+        watch : Watch or None
+            Who.
+        """
+        if isinstance(self._rows, PartedRows):
+            self._rows.watch = watch
+
+    def count_dropped(self) -> int:
+        """Return how many rows were left out, as they had missing values."""
+        return self._rows.n_dropped if isinstance(self._rows, PartedRows) else 0
+
     def refuse_non_finite(self) -> None:
         """Name the first number that is not finite, if there is one.
 
@@ -186,11 +223,16 @@ class Problem:
             place, need = self._rows.first_non_finite(), "a fit needs finite numbers"
             validation.refuse_non_finite(place, self.n_features, need, self.feature_names)
 
+    def _precomputing_pays(self, n_answers: int) -> bool:
+        if isinstance(self._rows, PartedRows):  # to read them takes longer than to compute
+            return moments_fit(self.n_features) and n_answers > 2
+        return not self.is_sparse and precomputing_pays(self.n_samples, self.n_features, n_answers)
+
     def _sizes(self) -> Scales:
         """Return the sizes of the columns, by the moments if they are there and else in one pass."""
         if self._moments is not None:
             mean, std = self._moments.columns()
         else:
             assert self._rows is not None
-            mean, std = columns_of(self._rows)
+            mean, std = self._columns or columns_of(self._rows)
         return Scales(mean[:-1], std[:-1], mean.item(-1), std.item(-1), self.total_weight)

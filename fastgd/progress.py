@@ -1,6 +1,7 @@
 """A progress bar for long fits."""
 
 import time
+from threading import Lock
 from typing import Any, Self
 
 from fastgd.solvers.objective import Evaluation
@@ -45,6 +46,10 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
+    def passes(self) -> "PassBar | None":
+        """Return what shows each pass over rows that are not in memory, if anything is to be shown."""
+        return None if self._bar is None else PassBar()
+
     def update(self, n_iter: int, at: Evaluation) -> None:
         """Show how far the fit has come.
 
@@ -61,3 +66,42 @@ class Progress:
         self._bar.set_postfix(cost=f"{at.cost:.6g}", gradient=f"{abs(at.gradient).max():.3g}", refresh=False)
         self._bar.update(n_iter - self._shown)
         self._shown = n_iter
+
+
+class PassBar:
+    """A bar for each pass, while it takes."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._lock = Lock()
+
+    def begin(self, number: int, n_parts: int | None, unit: str) -> None:
+        """Show a pass.
+
+        Parameters
+        ----------
+        number : int
+            Which, from 1.
+        n_parts : int or None
+            How many parts it has, if that is known.
+        unit : str
+            What a part is.
+        """
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=n_parts, delay=_DELAY, desc=f"pass {number}", unit=" " + unit, leave=False)
+
+    def update(self, n_parts: int) -> None:
+        """Show that it has come further.
+
+        Parameters
+        ----------
+        n_parts : int
+            By how many parts.
+        """
+        with self._lock:
+            self._bar.update(n_parts)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self._bar.close()

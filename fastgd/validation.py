@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import frames, sparse
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
+from fastgd.rows.source import Source
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -47,7 +48,14 @@ class TrainingSet(NamedTuple):
         return [*X, self.y, self.sample_weight]
 
 
-def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TrainingSet:
+def training_set(
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    wanted: list[str] | None = None,
+    part: bool = False,
+) -> TrainingSet:
     """Check a training set.
 
     Parameters
@@ -58,6 +66,10 @@ def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = N
         The target.
     sample_weight : array_like of shape (n_samples,), optional
         The sample weights.
+    wanted : list of str, optional
+        The names of the columns to take from a data frame; all by default.
+    part : bool
+        Whether there are more rows, so that the weights of these may all be zero.
 
     Returns
     -------
@@ -71,7 +83,7 @@ def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = N
     ValueError
         If shapes do not fit together, there is nothing to fit, or a weight is negative or not finite, or all are zero.
     """
-    rows, names = features(X)
+    rows, names = features(X, wanted)
     y = real_array(y, "y")
     n_samples = len(rows)
     if y.ndim != 1:
@@ -86,7 +98,7 @@ def training_set(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = N
     if sample_weight is None:
         return TrainingSet(rows, y, None, float(n_samples), names)
     s = real_array(sample_weight, "sample_weight")
-    return TrainingSet(rows, y, s, _total_weight(s, n_samples), names)
+    return TrainingSet(rows, y, s, _total_weight(s, n_samples, part), names)
 
 
 def features(X: ArrayLike, wanted: list[str] | None = None) -> tuple[_Array | Columns | CSR, list[str] | None]:
@@ -117,6 +129,11 @@ def features(X: ArrayLike, wanted: list[str] | None = None) -> tuple[_Array | Co
     """
     names = None
     values: Any = X
+    if isinstance(X, Source):
+        raise TypeError(
+            f"X is a {type(X).__name__}, whose rows are not in memory, but an array is expected. fit, cost, gradient, "
+            "cost_and_gradient and Moments.from_rows take it in the place of X; here, give arrays."
+        )
     if sparse.is_sparse(X):
         real_array(np.empty(0, values.dtype), "X")
         return sparse.read(X), None
@@ -588,7 +605,7 @@ def interval(value: object, name: str) -> int:
     return count(value, name, "True stands for each time, False for never.")
 
 
-def _total_weight(s: _Array, n_samples: int) -> float:
+def _total_weight(s: _Array, n_samples: int, part: bool) -> float:
     if s.shape != (n_samples,):
         raise ValueError(
             f"sample_weight has shape {s.shape}, but X has {n_samples} rows, so ({n_samples},) is expected. "
@@ -597,7 +614,7 @@ def _total_weight(s: _Array, n_samples: int) -> float:
     from fastgd.rows.arrays import SMALLEST_TOTAL, total_weight  # here, as nothing else in this module needs numba
 
     total = total_weight(s)
-    if SMALLEST_TOTAL <= total < math.inf:
+    if (0 if part else SMALLEST_TOTAL) <= total < math.inf:
         return total
     finite = np.isfinite(s)
     wrong = np.flatnonzero(~finite | (np.where(finite, s, 0) < 0))

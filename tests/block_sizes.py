@@ -12,3 +12,4 @@ def set_block_values(monkeypatch, values):
     monkeypatch.setattr("fastgd.rows.arrays.BLOCK_VALUES", values)
     monkeypatch.setattr("fastgd.rows.arrays._CACHED_VALUES", values)
     monkeypatch.setattr("fastgd.rows.arrays._MIN_SHARED_VALUES", 1)
+    monkeypatch.setattr("fastgd.rows.arrays.ArrayRows.min_shared_values", 1)

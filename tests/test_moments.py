@@ -244,3 +244,28 @@ def test_the_tests_own_truth_is_right():
     total, mean, scatter = exact_moments([[1.0], [2.0], [4.0]], [0.0, 1.0, 0.0], [1.0, 1.0, 2.0])
     assert (total, mean) == (4, [Fraction(11, 4), Fraction(1, 4)])
     assert scatter[0][0] == Fraction(27, 4)
+
+
+def test_a_save_that_fails_leaves_the_file_before(tmp_path, monkeypatch):
+    before, after = (fastgd.Moments.from_rows([[1.0], [2.0], [4.0]], [n, 2.0, 3.0]) for n in (0.0, 1.0))
+    before.save(tmp_path / "m.npz")
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    for function in ("os.fsync", "numpy.savez", "os.replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(function, full)
+            with pytest.raises(OSError, match="No space left"):
+                after.save(tmp_path / "m.npz")
+        assert [file.name for file in tmp_path.iterdir()] == ["m.npz"]
+        np.testing.assert_array_equal(fastgd.Moments.load(tmp_path / "m.npz").mean, before.mean)
+    after.save(str(tmp_path / "m"))  # to which .npz is added
+    np.testing.assert_array_equal(fastgd.Moments.load(tmp_path / "m.npz").mean, after.mean)
+
+
+def test_moments_can_be_summed():
+    parts = [fastgd.Moments.from_rows([[1.0], [2.0]], [n, 2.0]) for n in (0.0, 1.0, 5.0)]
+    assert sum(parts).n_samples == 6
+    with pytest.raises(TypeError):
+        1 + parts[0]

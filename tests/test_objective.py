@@ -299,7 +299,7 @@ REJECTED = {
     "longdouble X": ((X.astype("g"), y, theta), {}, TypeError, ["X", "longdouble", "astype(numpy.float64)"]),
     "longdouble y": ((X, y.astype("g"), theta), {}, TypeError, ["y", "longdouble", "astype(numpy.float64)"]),
     "objects": ((X.astype(object), y, theta), {}, TypeError, ["X", "object", "X.astype(float)"]),
-    "None": ((X, None, theta), {}, TypeError, ["y", "object"]),
+    "None": ((X, None, theta), {}, TypeError, ["y is missing"]),
     "sparse": ((sparse, y, theta), {}, TypeError, ["csr_array", "dense", "X.toarray()"]),
     "negative weight": ((X, y, theta), {"sample_weight": [1, -2, 1]}, ValueError, ["-2", "row 1", ">= 0"]),
     "NaN weight": ((X, y, theta), {"sample_weight": [1, 1, np.nan]}, ValueError, ["nan", "row 2", "finite"]),

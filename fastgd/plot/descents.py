@@ -165,7 +165,7 @@ def learning_rates(
     """
     if not len(rates):
         raise ValueError("rates is empty, but at least one learning rate is expected. Give [0.01, 0.1], for example.")
-    moments = X if isinstance(X, Moments) else Moments.from_rows(X, y, sample_weight)  # type: ignore[arg-type]
+    moments = X if isinstance(X, Moments) else Moments.from_rows(X, y, sample_weight)
     options: dict[str, Any] = {
         "intercept": intercept,
         "loss": loss,

@@ -71,7 +71,7 @@ def cost_surface(
     >>> fastgd.plot.cost_surface(X, y, history).get_ylabel()
     '$\\theta_1$'
     """
-    moments = X if isinstance(X, Moments) else Moments.from_rows(X, y, sample_weight)  # type: ignore[arg-type]
+    moments = X if isinstance(X, Moments) else Moments.from_rows(X, y, sample_weight)
     n_parameters = moments.n_features + intercept
     a, b = _two_of(parameters, n_parameters)
     with warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """Rows in memory: numpy arrays, memory maps and columns of data frames, of any layout and any real dtype."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ SMALLEST_TOTAL = 1e-290
 # From here on a pass is shared among threads: sharing costs 15 us, or some 50 where the workers are asleep, in which one thread
 # reads 2^17 values.
 _MIN_SHARED_VALUES = 3 << 17
+
+# Each place costs a look-up where rows are in memory, and a wait for the disk where they are in a mapped file.
+_SAMPLED_TOGETHER = 50
 
 # What numpy goes over several times stays in the second-level cache.
 _CACHED_VALUES = 1 << 16
@@ -77,6 +80,8 @@ class ArrayRows:
         "n_passes",
         "n_samples",
     )
+
+    min_shared_values = _MIN_SHARED_VALUES
 
     def __init__(
         self, X: _Array | Columns, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None
@@ -145,7 +150,7 @@ class ArrayRows:
         return entries(sums, self.n_features)
 
     def sample(self, n: int) -> _Vector:
-        """Take rows at regular distances, but none of no weight.
+        """Take rows from all over the training set, but none of no weight.
 
         Parameters
         ----------
@@ -212,10 +217,8 @@ class ArrayRows:
         self.n_passes += 1
         kind = self._x_dtype.char, None if y is None else self._y_dtype.char, self._s is not None
         n_block_rows = kernel.block_rows(self.n_features)
-        if self._in_place and (self.n_samples * self.n_features < _MIN_SHARED_VALUES or self.n_samples <= n_block_rows):
-            sums = np.empty(kernel.n_sums(self.n_features))
-            kernel[kind](self._X, 0, self.n_samples, y, self._s, theta, scale, sums)
-            return sums
+        if self.n_samples * self.n_features < self.min_shared_values or self.n_samples <= n_block_rows:
+            return self._summed(kernel[kind], slice(0, self.n_samples), theta, scale, y, kernel.n_sums(self.n_features))
         sum_blocks = self._sum_in_place if self._in_place else self._sum_converted
         total = sum_blocks(kernel, kind, theta, y, Blocks(self.n_samples, n_block_rows))
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
@@ -240,27 +243,32 @@ class ArrayRows:
         return whole(cells, slots, len(parts))
 
     def _sum_converted(self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks) -> _Vector:
-        run, fold = kernel[kind], Fold(len(blocks))
-        X_in_place = _readable(self._X, self._x_dtype)
+        run, fold, n_sums = kernel[kind], Fold(len(blocks)), kernel.n_sums(self.n_features)
         numbers = iter(range(len(blocks)))  # next() of it is one step: no two threads get the same block
 
         def take() -> bool:
             i = next(numbers, None)
             if i is None:
                 return False
-            start, stop = blocks[i]
-            X, first = (
-                (self._X, start) if X_in_place else (_converted(self._X_block(slice(start, stop)), self._x_dtype), 0)
-            )
-            y_block = None if y is None else _converted(y[start:stop], self._y_dtype)
-            s_block = None if self._s is None else _converted(self._s[start:stop], _FLOAT64)
-            sums = np.empty(kernel.n_sums(self.n_features))
-            run(X, first, first + stop - start, y_block, s_block, theta, 1.0, sums)
-            fold.add(i, sums)
+            fold.add(i, self._summed(run, slice(*blocks[i]), theta, 1.0, y, n_sums))
             return True
 
         parallel.share(take, min(self._threads(), len(blocks)))
-        return fold.total()
+        total: _Vector = fold.total()
+        return total
+
+    def _summed(
+        self, run: Callable[..., None], rows: slice, theta: _Vector, scale: float, y: _Array | None, n_sums: int
+    ) -> _Vector:
+        """Sum over rows by one call of a kernel, after a conversion of what it cannot read."""
+        X, first = self._X, rows.start
+        if not _readable(X, self._x_dtype):
+            X, first = _converted(self._X_block(rows), self._x_dtype), 0
+        y_rows = None if y is None else _converted(y[rows], self._y_dtype)
+        s_rows = None if self._s is None else _converted(self._s[rows], _FLOAT64)
+        sums = np.empty(n_sums)
+        run(X, first, first + rows.stop - rows.start, y_rows, s_rows, theta, scale, sums)
+        return sums
 
     def _threads(self) -> int:
         return parallel.default() if self._n_threads is None else self._n_threads
@@ -320,6 +328,8 @@ def short_pass(
         and y.ndim == theta.ndim == 1
         and y.flags.carray
         and theta.flags.carray
+        and ((base := X.base) is None or (type(base) is np.ndarray and base.base is None))  # and no memory map
+        and ((base := y.base) is None or (type(base) is np.ndarray and base.base is None))
         and factor is not None
         and (intercept is False or intercept is True)
     ):
@@ -362,7 +372,7 @@ def short_pass(
 
 
 def sampled(n_samples: int, sample_weight: _Array | None, n: int) -> NDArray[np.intp]:
-    """Choose rows at regular distances, but none of no weight.
+    """Choose some rows together at each of some places at regular distances, but none of no weight.
 
     Parameters
     ----------
@@ -378,7 +388,10 @@ def sampled(n_samples: int, sample_weight: _Array | None, n: int) -> NDArray[np.
     ndarray of shape (1 to n,), intp
         Their numbers, ascending.
     """
-    rows = np.arange(0, n_samples, -(-n_samples // n))
+    n_together = min(n, _SAMPLED_TOGETHER)
+    distance = max(n_together, -(-n_samples // (n // n_together)))
+    rows = (np.arange(0, n_samples, distance)[:, np.newaxis] + np.arange(n_together)).ravel()
+    rows = rows[rows < n_samples]
     if sample_weight is None:
         return rows
     rows = rows[sample_weight[rows] > 0]

@@ -3,14 +3,16 @@
 Both depend on the shape of the training set only, so the same data give the same bits, whoever summed the blocks, and when.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.kernels.blocks import BLOCKS_AT_ONCE
+
+_Vector = NDArray[np.float64]
 
 # A thread takes this part of its share of what is left.
 _SHARES_PER_THREAD = 3
@@ -116,6 +118,24 @@ def plan(n_blocks: int, n_threads: int) -> Plan:
     return Plan(table, parents, min(len(parts), n_waiting + n_threads))
 
 
+def added(sums: _Vector, others: _Vector) -> _Vector:
+    """Add sums to sums, in place.
+
+    Parameters
+    ----------
+    sums, others : ndarray of the same shape, float64
+        The sums.
+
+    Returns
+    -------
+    ndarray
+        The first, with the others added.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
+        sums += others
+    return sums
+
+
 class Fold:
     """The blocks' sums, added in a fixed binary tree, in whatever order they come in.
 
@@ -127,22 +147,25 @@ class Fold:
     ----------
     n_blocks : int
         The number of blocks, at least 1.
+    merge : callable
+        What makes one of the sums of two neighbours; by default, it adds them in place.
     """
 
-    def __init__(self, n_blocks: int) -> None:
+    def __init__(self, n_blocks: int, merge: Callable[[Any, Any], Any] = added) -> None:
         self._n_blocks = n_blocks
+        self._merge = merge
         # For their sibling, by level and place of the parent.
-        self._waiting: dict[tuple[int, int], NDArray[np.float64]] = {}
-        self._roots: dict[int, NDArray[np.float64]] = {}  # complete subtrees without a complete sibling, by level
+        self._waiting: dict[tuple[int, int], Any] = {}
+        self._roots: dict[int, Any] = {}  # complete subtrees without a complete sibling, by level
 
-    def add(self, i: int, sums: NDArray[np.float64]) -> None:
+    def add(self, i: int, sums: Any) -> None:
         """Take in the sums of a block.
 
         Parameters
         ----------
         i : int
             Which block.
-        sums : ndarray of shape (n,), float64
+        sums : ndarray of shape (n,), float64, or what else is merged
             Its sums; they are overwritten.
         """
         level = 0
@@ -152,21 +175,47 @@ class Fold:
             if sibling is sums:
                 return
             del self._waiting[parent]
-            with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result, as it is within a block
-                sums += sibling
+            sums = self._merge(sibling, sums) if i & 1 else self._merge(sums, sibling)
             level, i = parent
         self._roots[level] = sums
 
-    def total(self) -> NDArray[np.float64]:
+    def total(self) -> Any:
         """Return the sum of all blocks, once they are all there.
 
         Returns
         -------
-        ndarray of shape (n,), float64
+        ndarray of shape (n,), float64, or what else was merged
             The total.
         """
         sums, *others = (self._roots[level] for level in sorted(self._roots))
         for root in others:
-            with np.errstate(over="ignore", invalid="ignore"):
-                sums += root
+            sums = self._merge(root, sums)
         return sums
+
+
+def pairwise(parts: Iterable[Any], merge: Callable[[Any, Any], Any]) -> Any:
+    """Merge parts as `Fold` does, when they come in their order and nobody knows how many there are.
+
+    Parameters
+    ----------
+    parts : iterable
+        The parts.
+    merge : callable
+        What makes one of two neighbours.
+
+    Returns
+    -------
+    object
+        What is made of all; None where there is none.
+    """
+    complete: list[tuple[int, Any]] = []  # subtrees that wait for their sibling: level and what was made of them
+    for part in parts:
+        level = 0
+        while complete and complete[-1][0] == level:
+            part = merge(complete.pop()[1], part)
+            level += 1
+        complete.append((level, part))
+    whole = complete.pop()[1] if complete else None
+    while complete:
+        whole = merge(complete.pop()[1], whole)
+    return whole

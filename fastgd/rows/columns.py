@@ -50,21 +50,27 @@ class Columns:
         """Return the number of rows."""
         return self.shape[0]
 
-    def gather(self, rows: slice | NDArray[np.intp]) -> _Array:
+    def __getitem__(self, rows: slice) -> "Columns":
+        """Return some of the rows, in place."""
+        return Columns([column[rows] for column in self._columns])
+
+    def gather(self, rows: slice | NDArray[np.intp], out: _Array | None = None) -> _Array:
         """Copy some rows.
 
         Parameters
         ----------
         rows : slice or ndarray of intp
             Which.
+        out : ndarray of shape (n_features, n), float32 or float64, optional
+            Where to.
 
         Returns
         -------
-        ndarray of shape (n_features, n), of this dtype
-            Their features, column by column.
+        ndarray of shape (n_features, n)
+            Their features, column by column; of this dtype, or `out`.
         """
         first = self._columns[0][rows]
-        values = np.empty((len(self._columns), len(first)), self.dtype)
+        values = np.empty((len(self._columns), len(first)), self.dtype) if out is None else out
         values[0] = first
         for j in range(1, len(self._columns)):
             values[j] = self._columns[j][rows]

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.kernels.compensated import compiled_compensated
-from fastgd.rows.rows import Rows
+from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.sparse import SparseRows
 
 _Vector = NDArray[np.float64]
 
@@ -14,11 +15,11 @@ class CompensatedRows:
 
     Parameters
     ----------
-    rows : Rows
+    rows : ArrayRows or SparseRows
         The training set.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: ArrayRows | SparseRows) -> None:
         self._rows = rows
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:

@@ -5,7 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.parts import PartedRows
 from fastgd.rows.rows import Rows
+from fastgd.rows.sparse import SparseRows
 
 _Vector = NDArray[np.float64]
 
@@ -122,6 +125,9 @@ def moments_of(rows: Rows) -> CentredMoments:
     CentredMoments
         Its moments; NaN or inf where the data hold NaN or inf, or where squares exceed float64.
     """
+    if isinstance(rows, PartedRows):
+        whole: CentredMoments = rows.reduce(moments_of, CentredMoments.merged)
+        return whole
     with np.errstate(over="ignore", invalid="ignore"):
         centre = _centre(rows)
         sums: Any = rows.moments(centre)
@@ -132,6 +138,25 @@ def moments_of(rows: Rows) -> CentredMoments:
     diagonal = np.einsum("ii->i", scatter)
     np.maximum(diagonal, 0.0, out=diagonal)
     return CentredMoments(total, centre + shift, scatter)
+
+
+class Spread(NamedTuple):
+    """The total weight, the means and the squared distances from them of a training set's columns, y being the last."""
+
+    total_weight: float
+    """S = sum s."""
+    mean: _Vector
+    """sum s z / S, shape (n_features + 1,)."""
+    squares: _Vector
+    """sum s (z - mean)^2, shape (n_features + 1,)."""
+
+    def merged(self, other: "Spread") -> "Spread":
+        """Return that of the rows of both, merged as `CentredMoments` are."""
+        total = self.total_weight + other.total_weight
+        share = other.total_weight / total
+        shift = other.mean - self.mean
+        squares = self.squares + other.squares + shift * shift * (self.total_weight * share)
+        return Spread(total, self.mean + shift * share, squares)
 
 
 def columns_of(rows: Rows) -> tuple[_Vector, _Vector]:
@@ -149,18 +174,23 @@ def columns_of(rows: Rows) -> tuple[_Vector, _Vector]:
     std : ndarray of shape (n_features + 1,), float64
         Their standard deviations with ddof 0; exactly 0 for a constant.
     """
+    spread: Spread = rows.reduce(_spread_of, Spread.merged) if isinstance(rows, PartedRows) else _spread_of(rows)
+    return spread.mean, np.sqrt(spread.squares / spread.total_weight)
+
+
+def _spread_of(rows: ArrayRows | SparseRows) -> Spread:
     with np.errstate(over="ignore", invalid="ignore"):
         mean = _centre(rows)
         for _ in range(2):
             total, first, second = rows.spread(mean)
             shift = first / total
-            mean, std = mean + shift, np.sqrt(np.maximum(second / total - shift * shift, 0.0))
-            if not (abs(shift) > _FAR * std).any():
+            mean, squares = mean + shift, np.maximum(second - shift * first, 0.0)
+            if not (abs(shift) > _FAR * np.sqrt(squares / total)).any():
                 break
-    return mean, std
+    return Spread(total, mean, squares)
 
 
-def _centre(rows: Rows) -> _Vector:
+def _centre(rows: ArrayRows | SparseRows) -> _Vector:
     """Return what is near the mean of each feature and of y."""
     sampled = rows.sample(max(1, min(_SAMPLED_ROWS, _SAMPLED_VALUES // rows.n_features)))
     centre: _Vector = np.where((sampled == sampled[0]).all(axis=0), sampled[0], sampled.mean(axis=0))

@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
+from fastgd.rows.mapped import COPIED_VALUES, MappedRows, mapped_file
+from fastgd.rows.parts import PartedRows
 from fastgd.rows.sparse import SparseRows
 
-Rows = ArrayRows | SparseRows
+Rows = ArrayRows | SparseRows | PartedRows
 
 
 def rows_of(
@@ -36,4 +38,15 @@ def rows_of(
     Rows
         What sums them up.
     """
-    return (SparseRows if isinstance(X, CSR) else ArrayRows)(X, y, sample_weight, n_threads)  # type: ignore[arg-type]
+    if isinstance(X, CSR):
+        return SparseRows(X, y, sample_weight, n_threads)
+    given = (*(X.arrays() if isinstance(X, Columns) else [X]), y, *([] if sample_weight is None else [sample_weight]))
+    files = [file for array in given if array.base is not None and (file := mapped_file(array)) is not None]
+    if not files:
+        return ArrayRows(X, y, sample_weight, n_threads)
+    if len(y) * (*X.shape, 1)[1] > COPIED_VALUES:
+        return MappedRows(X, y, sample_weight, n_threads)
+    for file in files:
+        file.check()
+    X = X.gather(slice(0, len(y))).T if isinstance(X, Columns) else X.copy(order="K")
+    return ArrayRows(X, y.copy(), None if sample_weight is None else sample_weight.copy(), n_threads)

@@ -181,4 +181,5 @@ class SparseRows:
 
         n_threads = parallel.default() if self._n_threads is None else self._n_threads
         parallel.share(take, min(n_threads, len(blocks)) if len(data) >= _MIN_SHARED_VALUES else 1)
-        return fold.total()
+        total: _Vector = fold.total()
+        return total

@@ -107,4 +107,5 @@ class TargetRows(ArrayRows):
             return True
 
         parallel.share(take, min(self._threads(), len(blocks)))
-        return fold.total()
+        total: _Vector = fold.total()
+        return total

@@ -36,6 +36,22 @@ _MOST_FEATURES = 2000
 _MOST_UNDETERMINED = 500
 
 
+def moments_fit(n_features: int) -> bool:
+    """Tell whether the moments are small enough to be taken wherever passes are dear.
+
+    Parameters
+    ----------
+    n_features : int
+        The number of features.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    return n_features <= _MOST_FEATURES
+
+
 def preconditioning_pays(n_samples: int, n_features: int, *, sparse: bool) -> bool:
     """Tell whether to take the moments to precondition a descent with, or to do without.
 

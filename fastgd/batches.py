@@ -1,0 +1,169 @@
+"""Batches of rows, from a list, a generator or a function that makes one: `from_batches`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from fastgd import validation
+from fastgd.rows.csr import CSR
+from fastgd.rows.parts import PartedRows
+from fastgd.rows.source import Part, Source
+from fastgd.rows.stream import StreamRows
+from fastgd.sparse import is_sparse
+
+
+def from_batches(source: Iterable[Any] | Callable[[], Iterable[Any]]) -> "Batches":
+    """Take the rows of a training set batch by batch, from where they need not all be in memory.
+
+    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. The same
+    rows give the same bits, however they were cut into batches; no more than some 16 MB of them are held at a time.
+
+    Parameters
+    ----------
+    source : iterable or callable
+        The batches, each a tuple ``(X, y)`` or ``(X, y, sample_weight)`` of what `fit` takes, with any number of rows, none
+        among them. A list, or what else can be gone through again, serves any fit; a callable is asked for new batches before
+        each pass. A generator can be gone through once: it serves what needs one pass, and such a fit says that its result is
+        not verified on the rows.
+
+    Returns
+    -------
+    Batches
+        The training set.
+
+    Raises
+    ------
+    TypeError
+        If `source` is neither, or when it is read, if a batch is not such a tuple or does not hold real numbers.
+    ValueError
+        When it is read: if shapes do not fit together, a batch has another number of features than the first, there are no
+        rows, or another pass gives another number of them.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> batches = [([[1.0], [2.0]], [3.0, 5.0]), ([[4.0]], [9.0])]
+    >>> fastgd.fit(fastgd.from_batches(batches)).theta.round(6)
+    array([1., 2.])
+    """
+    return Batches(source)
+
+
+class Batches(Source):
+    """A training set in batches; see `from_batches`.
+
+    Parameters
+    ----------
+    source : iterable or callable
+        The batches, or what returns them.
+    """
+
+    n_expected = None
+    n_dropped = 0
+
+    def __init__(self, source: Iterable[Any] | Callable[[], Iterable[Any]]) -> None:
+        if not callable(source) and (
+            not isinstance(source, Iterable) or isinstance(source, np.ndarray | str | bytes | dict)
+        ):
+            raise TypeError(
+                f"source is a {type(source).__name__}, but an iterable of (X, y) or (X, y, sample_weight), or a function that "
+                "returns one, is expected."
+            )
+        self._source = source
+        self.one_shot = isinstance(source, Iterator)
+        self._begun: Iterator[Part] | None = None
+        self._was_read = False
+        self._n_features: int | None = None
+        self._n_parts = 0
+
+    @property
+    def n_features(self) -> int:  # type: ignore[override]
+        """The number of features; the first batch is read to know it."""
+        if self._n_features is None:
+            self._begun = self._checked(self._iterator())
+            first = next(self._begun, None)
+            if first is None:
+                raise ValueError("The batches have no rows, but at least one is expected. Check where they come from.")
+            self._begun = chain([first], self._begun)
+            assert self._n_features is not None
+        return self._n_features
+
+    def rows(self, n_threads: int | None) -> PartedRows:
+        """Return what sums the rows up.
+
+        Parameters
+        ----------
+        n_threads : int or None
+            How many threads a pass may take.
+
+        Returns
+        -------
+        PartedRows
+            The rows.
+        """
+        return StreamRows(self, n_threads)
+
+    def batches(self) -> Iterator[Part]:
+        """Go through the batches, each checked before it is handed out.
+
+        Yields
+        ------
+        Part
+            A batch with at least one row.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of `from_batches`.
+        """
+        begun, self._begun = self._begun, None
+        yield from self._checked(self._iterator()) if begun is None else begun
+
+    def __repr__(self) -> str:
+        """Say what it is made of."""
+        return f"from_batches({self._source!r})"
+
+    def _iterator(self) -> Iterator[Any]:
+        if self.one_shot and self._was_read:
+            raise ValueError(
+                "The batches come from a generator or another iterator, which gives them once, and have been read. Give "
+                "from_batches a function that returns a new one."
+            )
+        self._was_read = True
+        source = self._source() if callable(self._source) else self._source
+        if not isinstance(source, Iterable):
+            raise TypeError(f"source() returned a {type(source).__name__}, but an iterable of batches is expected.")
+        return iter(source)
+
+    def _checked(self, batches: Iterator[Any]) -> Iterator[Part]:
+        for number, batch in enumerate(batches):
+            if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+                what = f"of {len(batch)}" if isinstance(batch, tuple | list) else ""
+                raise TypeError(
+                    f"Batch {number} is a {type(batch).__name__} {what}".rstrip()
+                    + ", but (X, y) or (X, y, sample_weight) is expected."
+                )
+            if all((np.shape(array) or (1,))[0] == 0 for array in batch if not is_sparse(array)):
+                continue
+            try:
+                data = validation.training_set(*batch, wanted=self.feature_names, part=True)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"Batch {number}: {error}") from None
+            if isinstance(data.X, CSR):
+                raise TypeError(f"Batch {number}: X is sparse. Give X.toarray(), or fit the matrix as a whole.")
+            n_features = (*data.X.shape, 1)[1]
+            if self._n_features is None:
+                self._n_features, self._n_parts, self.feature_names = n_features, len(batch), data.names
+            if n_features != self._n_features:
+                raise ValueError(
+                    f"Batch {number} has {n_features} features, but the first had {self._n_features}. Give all the same "
+                    "columns."
+                )
+            if len(batch) != self._n_parts:
+                raise ValueError(
+                    f"Batch {number} is a tuple of {len(batch)}, but the first was one of {self._n_parts}: sample weights are "
+                    "given with each batch or with none."
+                )
+            yield Part(data.X, data.y, data.sample_weight)

@@ -1,0 +1,66 @@
+"""Where a training set is: in memory, in mapped files, behind a source that gives its rows, or on a cluster."""
+
+from typing import Any, NamedTuple
+
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd import validation
+from fastgd.rows.rows import Rows, rows_of
+from fastgd.rows.source import Source
+
+
+class Home(NamedTuple):
+    """A checked training set, and what sums it up."""
+
+    rows: Rows
+    """The rows."""
+    total_weight: float | None
+    """The sum of their weights; None where it is not known before the first pass."""
+    feature_names: list[str] | None
+    """The names of the features, if they have any."""
+    arrays: list[NDArray[Any] | None]
+    """The arrays in memory that are read."""
+    one_shot: bool
+    """Whether the rows can be read once only."""
+
+
+def home_of(X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_threads: int | None) -> Home:
+    """Check a training set, and open it.
+
+    Parameters
+    ----------
+    X : array_like, data frame, sparse matrix, or Source
+        The features; a source holds target and weights, too.
+    y, sample_weight : array_like, optional
+        Target and weights; none beside a source.
+    n_threads : int, optional
+        How many threads a pass may take.
+
+    Returns
+    -------
+    Home
+        The training set.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of its type, y is missing, or there where the source holds it.
+    ValueError
+        If shapes do not fit together, or sample weights are out of range.
+    """
+    n_threads = validation.thread_count(n_threads)
+    if isinstance(X, Source):
+        if y is not None or sample_weight is not None:
+            raise TypeError(
+                f"X is a {type(X).__name__}, which holds target and sample weights itself, but y or sample_weight was given, "
+                "too. Leave them out."
+            )
+        return Home(X.rows(n_threads), None, X.feature_names, [], X.one_shot)
+    if y is None:
+        raise TypeError(
+            "y is missing. Give the target of each row of X; only Moments and what from_batches, scan_parquet and scan_csv "
+            "return come without one."
+        )
+    data = validation.training_set(X, y, sample_weight)
+    rows = rows_of(data.X, data.y, data.sample_weight, n_threads)
+    return Home(rows, data.total_weight, data.names, data.arrays(), one_shot=False)

@@ -1,0 +1,163 @@
+"""Memory maps: read in order, ahead of the sums, and never without a look at the size of their file."""
+
+import mmap
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.rows.columns import Columns
+from fastgd.rows.source import Part
+from fastgd.rows.stream import StreamRows, chunk_rows, lies_by_columns
+
+_Array = NDArray[Any]
+
+# A map of so many values is copied: it takes no longer than a pass, and what is in memory cannot be cut off.
+COPIED_VALUES = 1 << 19
+
+# How many values are summed at a time, while so many are asked for.
+_CHUNK_VALUES = 1 << 23
+
+# In bytes: what is shorter is not worth asking for; of what is longer, Linux would read the beginning only.
+_MIN_ADVICE, _ADVICE = 1 << 16, 1 << 20
+
+_WILL_NEED = getattr(mmap, "MADV_WILLNEED", None)
+
+
+class MappedFile(NamedTuple):
+    """The file behind an array."""
+
+    map: mmap.mmap
+    """The map."""
+    name: str | None
+    """The name of the file, if it is known."""
+    n_bytes: int
+    """The least size of the file."""
+
+    def check(self) -> None:
+        """Find out whether the file has become too short: to read beyond its end would end the process.
+
+        Raises
+        ------
+        ValueError
+            If it has.
+        """
+        try:
+            n_bytes = self.map.size()
+        except (OSError, ValueError):  # of a map that does not keep its file
+            return
+        if n_bytes < self.n_bytes:
+            raise ValueError(
+                f"The file {self.name or ''} is mapped into memory with {self.n_bytes} bytes, but has {n_bytes}: it was cut. "
+                "Restore it, and map it anew."
+            )
+
+
+def mapped_file(array: _Array) -> MappedFile | None:
+    """Return the file that an array is a map of.
+
+    Parameters
+    ----------
+    array : ndarray
+        The array, or a view of it.
+
+    Returns
+    -------
+    MappedFile or None
+        The file; None if the array is in memory.
+    """
+    base: Any = array
+    offset, name = 0, None
+    while isinstance(base, np.ndarray | memoryview):
+        if isinstance(base, np.memmap):
+            offset, name = base.offset, base.filename
+        base = base.obj if isinstance(base, memoryview) else base.base
+    if not isinstance(base, mmap.mmap):
+        return None
+    start = offset - offset % mmap.ALLOCATIONGRANULARITY
+    return MappedFile(base, None if name is None else str(name), start + len(base))
+
+
+class MappedRows(StreamRows):
+    """A training set of which some arrays are memory maps: its chunks are read in place.
+
+    Parameters
+    ----------
+    X, y, sample_weight
+        As of `Mapped`.
+    n_threads : int, optional
+        How many threads a pass may take.
+    """
+
+    def __init__(
+        self, X: _Array | Columns, y: _Array, sample_weight: _Array | None, n_threads: int | None = None
+    ) -> None:
+        super().__init__(Mapped(X, y, sample_weight), n_threads)
+
+    def _chunks(self) -> Iterator[Part]:
+        return self._source.batches()
+
+
+class Mapped:
+    """A training set of which some arrays are memory maps.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features) or (n_samples,), real, or Columns
+        The features.
+    y : ndarray of shape (n_samples,), real
+        The target.
+    sample_weight : ndarray of shape (n_samples,), real, or None
+        The sample weights.
+    """
+
+    n_dropped = 0
+
+    def __init__(self, X: _Array | Columns, y: _Array, sample_weight: _Array | None) -> None:
+        self.n_expected, self.n_features = (*X.shape, 1)[:2]
+        self._X = X
+        self._y = y
+        self._s = sample_weight
+        arrays = [
+            *(X.arrays() if isinstance(X, Columns) else [X]),
+            y,
+            *([] if sample_weight is None else [sample_weight]),
+        ]
+        self._maps = [(array, file) for array in arrays if (file := mapped_file(array)) is not None]
+
+    def batches(self) -> Iterator[Part]:
+        """Go through the rows, in their order, a chunk at a time.
+
+        Yields
+        ------
+        Part
+            The next rows, in place.
+
+        Raises
+        ------
+        ValueError
+            If a file has become too short.
+        """
+        for _, file in self._maps:
+            file.check()
+        n_rows = chunk_rows(self.n_features, lies_by_columns(self._X), _CHUNK_VALUES)
+        self._ask_for(slice(0, n_rows))
+        for start in range(0, self.n_expected, n_rows):
+            rows = slice(start, start + n_rows)
+            self._ask_for(slice(rows.stop, rows.stop + n_rows))
+            yield Part(self._X[rows], self._y[rows], None if self._s is None else self._s[rows])
+
+    def _ask_for(self, rows: slice) -> None:
+        """Let the system read rows, while others are summed."""
+        if _WILL_NEED is None:
+            return
+        for array, (file, *_) in self._maps:
+            begin = np.frombuffer(file, np.uint8).ctypes.data
+            pieces = array[rows]
+            for piece in pieces.T if lies_by_columns(pieces) else [pieces]:
+                low, high = np.lib.array_utils.byte_bounds(piece) if piece.size else (0, 0)
+                if high - low >= _MIN_ADVICE:
+                    low = (low - begin) // mmap.PAGESIZE * mmap.PAGESIZE
+                    for start in range(low, high - begin, _ADVICE):
+                        file.madvise(_WILL_NEED, start, min(_ADVICE, high - begin - start))

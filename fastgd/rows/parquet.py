@@ -1,0 +1,252 @@
+"""Rows in Parquet files: decoded by pyarrow, row groups side by side, and summed while they are in cache."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.rows import parallel
+from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.blocks import Blocks, Fold
+from fastgd.rows.parts import PartedRows, Summary, merged, summarise
+from fastgd.rows.source import Part
+from fastgd.rows.stream import chunk_rows
+
+_Array = NDArray[Any]
+
+# How many values a chunk has, nearly.
+_CHUNK_VALUES = 1 << 20
+
+# What is read of a file at a time, for each column.
+_BUFFER_BYTES = 1 << 16
+
+
+class RowGroup(NamedTuple):
+    """Rows that a file holds together."""
+
+    path: str
+    """The file."""
+    number: int
+    """Which of its row groups."""
+    n_rows: int
+    """How many rows it has."""
+
+
+class ParquetTable(NamedTuple):
+    """What to read of files."""
+
+    groups: Sequence[RowGroup]
+    """The row groups, in their order."""
+    features: list[str]
+    """The columns that are features."""
+    target: str
+    """The column that is the target."""
+    sample_weight: str | None
+    """The column that holds sample weights, if there is one."""
+    dtype: Any
+    """As what features are read: float32 where all of them are, else float64."""
+    drop_missing: bool
+    """Whether rows with missing values are left out, rather than refused."""
+    check: Callable[[], None]
+    """Finds out, before each pass, whether the files are still there as they were."""
+
+
+class ParquetRows(PartedRows):
+    """A training set in Parquet files.
+
+    Threads decode row groups side by side. The rows are cut into chunks across row groups and files, so that these make no
+    difference to the sums.
+
+    Parameters
+    ----------
+    table : ParquetTable
+        What to read.
+    n_threads : int, optional
+        How many threads a pass may take.
+    """
+
+    unit = "row group"
+
+    def __init__(self, table: ParquetTable, n_threads: int | None) -> None:
+        self._n_rows = sum(group.n_rows for group in table.groups)
+        super().__init__(len(table.features), self._n_rows)
+        self._table = table
+        self._n_threads = n_threads
+        self.n_parts = len(table.groups)
+
+    def _summarised(self, of_rows: Callable[[ArrayRows], Any], merge: Callable[[Any, Any], Any]) -> Summary | None:
+        table = self._table
+        table.check()
+        if not self._n_rows:
+            return None
+        n_threads = parallel.default() if self._n_threads is None else self._n_threads
+        blocks = Blocks(self._n_rows, chunk_rows(self.n_features, True, _CHUNK_VALUES))
+        fold = Fold(len(blocks), partial(merged, merge=merge))
+        chunks = _Chunks(blocks, table)
+        starts = np.cumsum([0, *(group.n_rows for group in table.groups)]).tolist()
+        numbers = iter(range(len(table.groups)))  # next() of it is one step: no two threads get the same group
+        # With few row groups there is something for each thread to do within them only.
+        within = len(table.groups) < 2 * n_threads and n_threads > 1
+
+        def take() -> bool:
+            i = next(numbers, None)
+            if i is None:
+                return False
+            first = starts[i]
+            for batch in _decoded(table, table.groups[i], blocks.n_rows, within):
+                for number, part in chunks.put(first, batch):
+                    fold.add(number, summarise(part, of_rows, 1, alone=len(blocks) == 1))
+                    chunks.give_back(number)
+                first += len(batch.y)
+            self._done(1)
+            return True
+
+        parallel.share(take, min(n_threads, len(table.groups)))
+        summary: Summary = fold.total()
+        self.n_dropped = self._n_rows - summary.n_samples
+        return summary if summary.n_samples else None
+
+
+class _Batch(NamedTuple):
+    """Rows as they are decoded, column by column."""
+
+    X: list[_Array]
+    y: _Array
+    s: _Array | None
+    missing: _Array | None  # where a value is
+
+
+def _decoded(table: ParquetTable, group: RowGroup, n_rows: int, within: bool) -> Iterator[_Batch]:
+    """Decode a row group, some rows at a time."""
+    from pyarrow.parquet import ParquetFile
+
+    names = [*table.features, table.target, *([] if table.sample_weight is None else [table.sample_weight])]
+    with ParquetFile(group.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+        batches = file.iter_batches(n_rows, row_groups=[group.number], columns=names, use_threads=within)
+        first = 0
+        for batch in batches:
+            columns, missing = [], None
+            for name in names:
+                values, absent = numbers_of(batch.column(name))
+                if absent is not None:
+                    if not table.drop_missing:
+                        raise missing_value(
+                            name, group.path, f"row {first + int(absent.argmax())} of row group {group.number}"
+                        )
+                    missing = absent if missing is None else missing | absent
+                if table.drop_missing and values.dtype.kind == "f":
+                    nan = np.isnan(values)
+                    if nan.any():
+                        missing = nan if missing is None else missing | nan
+                columns.append(values)
+            first += len(batch)
+            n_features = len(table.features)
+            s = columns[n_features + 1] if table.sample_weight is not None else None
+            yield _Batch(columns[:n_features], columns[n_features], s, missing)
+
+
+def numbers_of(column: Any) -> tuple[_Array, _Array | None]:
+    """Return the values of a pyarrow array as numpy's.
+
+    Parameters
+    ----------
+    column : pyarrow.Array
+        The array, of numbers or booleans.
+
+    Returns
+    -------
+    values : ndarray of shape (n,)
+        The values, in place where none is missing.
+    missing : ndarray of shape (n,), bool, or None
+        Where one is missing, if there are any.
+    """
+    if not column.null_count:
+        return column.to_numpy(zero_copy_only=False), None
+    return column.cast("float64", safe=False).to_numpy(zero_copy_only=False), column.is_null().to_numpy(
+        zero_copy_only=False
+    )
+
+
+def missing_value(name: str, path: str, where: str) -> ValueError:
+    """Return what is raised where a value is missing.
+
+    Parameters
+    ----------
+    name, path, where : str
+        Column, file and place in it.
+
+    Returns
+    -------
+    ValueError
+        The error.
+    """
+    return ValueError(
+        f"Column {name!r} of {path} has a missing value in {where} (counted from 0). Fill it in, or give drop_missing=True to "
+        "leave such rows out."
+    )
+
+
+class _Chunk:
+    """Rows that are to be summed together, while they come in."""
+
+    def __init__(self, table: ParquetTable, n_rows: int) -> None:
+        self.X = np.empty((len(table.features), n_rows), table.dtype)
+        self.y = np.empty(n_rows)
+        self.s = None if table.sample_weight is None else np.empty(n_rows)
+        self.keep = np.ones(n_rows, bool) if table.drop_missing else None
+
+    def part(self, n_rows: int) -> Part:
+        """Return the first rows, without those that have missing values."""
+        rows: Any = slice(0, n_rows)
+        if self.keep is not None and not self.keep[rows].all():
+            rows = np.flatnonzero(self.keep[rows])
+        return Part(self.X[:, rows].T, self.y[rows], None if self.s is None else self.s[rows])
+
+
+class _Chunks:
+    """The chunks that some rows have come in of."""
+
+    def __init__(self, blocks: Blocks, table: ParquetTable) -> None:
+        self._blocks = blocks
+        self._table = table
+        self._open: dict[int, _Chunk] = {}
+        self._to_come: dict[int, int] = {}
+        self._free: list[_Chunk] = []
+        self._lock = threading.Lock()
+
+    def put(self, first: int, batch: _Batch) -> Iterator[tuple[int, Part]]:
+        """Copy rows to their chunks, and yield the chunks that are complete with that, and their numbers."""
+        at, n = 0, len(batch.y)
+        while at < n:
+            number = (first + at) // self._blocks.n_rows
+            start, stop = self._blocks[number]
+            there = slice(first + at - start, min(first + n, stop) - start)
+            here = slice(at, at + there.stop - there.start)
+            at = here.stop
+            with self._lock:
+                chunk = self._open.get(number)
+                if chunk is None:
+                    chunk = self._free.pop() if self._free else _Chunk(self._table, self._blocks.n_rows)
+                    self._open[number] = chunk
+                    self._to_come[number] = stop - start
+            for j, values in enumerate(batch.X):
+                chunk.X[j, there] = values[here]
+            chunk.y[there] = batch.y[here]
+            if chunk.s is not None and batch.s is not None:
+                chunk.s[there] = batch.s[here]
+            if chunk.keep is not None:
+                chunk.keep[there] = True if batch.missing is None else ~batch.missing[here]
+            with self._lock:
+                self._to_come[number] -= here.stop - here.start
+                complete = not self._to_come[number]
+            if complete:
+                yield number, chunk.part(stop - start)
+
+    def give_back(self, number: int) -> None:
+        """Let a chunk be used again."""
+        with self._lock:
+            self._free.append(self._open.pop(number))
+            del self._to_come[number]

@@ -1,0 +1,150 @@
+"""Training sets in CSV files."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgd.rows.columns import Columns
+from fastgd.rows.parquet import missing_value, numbers_of
+from fastgd.rows.parts import PartedRows
+from fastgd.rows.source import Part
+from fastgd.rows.stream import StreamRows
+from fastgd.scan.files import PathLike, Scan, files_of, required_pyarrow
+
+# What is read of a file at a time.
+_BLOCK_BYTES = 1 << 22
+
+# What stands for a missing value, as for fastgd's command line.
+_MISSING = ["", "NA", "na", "Na", "NaN", "nan", "NAN", "Nan", "NULL", "null", "Null"]
+
+
+def scan_csv(
+    path: PathLike | Sequence[PathLike],
+    *,
+    target: str,
+    features: Sequence[str] | None = None,
+    sample_weight: str | None = None,
+    drop_missing: bool = False,
+) -> "CSVScan":
+    r"""Take a training set from CSV files, of which some MB are in memory at a time.
+
+    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. To read CSV
+    takes ten times as long as to read Parquet: for data that are fitted often, write them as Parquet once.
+
+    Parameters
+    ----------
+    path : str or path-like, or a sequence of them
+        A file, a pattern (``"data/*.csv"``), or a folder, with all ``.csv`` files in it. Each has a header line, commas between
+        its columns, and is UTF-8.
+    target, features, sample_weight, drop_missing
+        As of `scan_parquet`. Empty cells, NA, NaN and null are missing values.
+
+    Returns
+    -------
+    CSVScan
+        The training set.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+    FileNotFoundError
+        If there is no such file, or when it is read, if it is gone.
+    ValueError
+        If a file lacks a column; when it is read, if a cell is not a number, a value is missing, or a file was changed since.
+
+    Examples
+    --------
+    >>> import fastgd, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = pathlib.Path(folder, "a.csv").write_text("area,price\n50,110\n70,150\n90,190\n")
+    ...     fastgd.fit(fastgd.scan_csv(f"{folder}/*.csv", target="price")).theta.round(6)
+    array([10.,  2.])
+    """
+    paths = files_of(path, ".csv")
+    return CSVScan(paths, target, features, sample_weight, drop_missing)
+
+
+class CSVScan(Scan):
+    """Columns of CSV files; see `scan_csv`."""
+
+    n_expected = None
+
+    def __init__(self, *args: Any) -> None:
+        required_pyarrow()
+        self.n_dropped = 0
+        super().__init__(*args)
+
+    def rows(self, n_threads: int | None) -> PartedRows:
+        """Return what sums the rows up, on so many threads."""
+        return StreamRows(self, n_threads)
+
+    def batches(self) -> Iterator[Part]:
+        """Go through the files.
+
+        Yields
+        ------
+        Part
+            Some rows.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            As of `scan_csv`.
+        """
+        self.check()
+        self.n_dropped = 0
+        for path, *_ in self._files:
+            yield from self._batches_of(path)
+
+    def _batches_of(self, path: str) -> Iterator[Part]:
+        from pyarrow import ArrowException
+        from pyarrow.csv import ConvertOptions, ReadOptions, open_csv
+
+        known = self._columns_of(path)
+        numbered = [str(i) for i in range(len(known))]
+        wanted = [numbered[i] for i in self._find(self._names, known, path)]
+        first = 0
+        try:
+            with open_csv(
+                path,
+                read_options=ReadOptions(column_names=numbered, skip_rows=1, block_size=_BLOCK_BYTES),
+                convert_options=ConvertOptions(
+                    column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=_MISSING
+                ),
+            ) as reader:
+                for batch in reader:
+                    yield self._part(batch, path, first)
+                    first += len(batch)
+        except ArrowException as error:
+            problem = str(error).splitlines()[0].rstrip(".")
+            for number, name in zip(wanted, self._names, strict=True):
+                problem = problem.replace(f"CSV column #{number}:", f"column {name!r}:")
+            raise ValueError(f"{path} after row {first}: {problem}. Correct it, or choose other features.") from None
+
+    def _part(self, batch: Any, path: str, first: int) -> Part:
+        columns, missing = [], np.zeros(len(batch), bool)
+        for name, column in zip(self._names, batch.columns, strict=True):
+            values, absent = numbers_of(column)
+            absent = np.isnan(values) if absent is None else absent
+            if absent.any() and not self.drop_missing:
+                raise missing_value(name, path, f"row {first + int(absent.argmax())}")
+            missing |= absent
+            columns.append(values)
+        if missing.any():
+            self.n_dropped += int(missing.sum())
+            columns = [values[~missing] for values in columns]
+        s = None if self.sample_weight is None else columns[self.n_features + 1]
+        return Part(Columns(columns[: self.n_features]), columns[self.n_features], s)
+
+    def _columns_of(self, path: str) -> list[str]:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            try:
+                header = next(csv.reader([file.readline()], skipinitialspace=True, strict=True), [])
+            except (csv.Error, UnicodeDecodeError) as error:
+                raise ValueError(
+                    f"The first line of {path} is no header of a CSV file ({error}). Correct it."
+                ) from None
+        return [name.strip() for name in header]

@@ -1,0 +1,171 @@
+"""Columns of files: which files, which columns, and whether they are still there as they were."""
+
+import glob
+import os
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from fastgd.rows.source import Source
+
+PathLike = str | os.PathLike[str]
+
+
+class _File(NamedTuple):
+    """A file as it was when it was opened."""
+
+    path: str
+    size: int
+    changed: int
+
+    @classmethod
+    def at(cls, path: str) -> "_File":
+        """Look at a file."""
+        try:
+            found = os.stat(path)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"The file {path} is not there. Restore it, or scan the files anew.") from None
+        return cls(path, found.st_size, found.st_mtime_ns)
+
+    def check(self) -> None:
+        """Find out whether it is still the same."""
+        if _File.at(self.path) != self:
+            raise ValueError(f"The file {self.path} was changed since it was opened. Scan the files anew.")
+
+
+class Scan(Source):
+    """Columns of files.
+
+    Parameters
+    ----------
+    paths : list of str
+        The files, in their order.
+    target : str
+        The target.
+    features : sequence of str or None
+        The features.
+    sample_weight : str or None
+        The sample weights.
+    drop_missing : bool
+        Whether rows with missing values are left out.
+    """
+
+    def __init__(
+        self,
+        paths: list[str],
+        target: str,
+        features: Sequence[str] | None,
+        sample_weight: str | None,
+        drop_missing: bool,
+    ) -> None:
+        if isinstance(features, str):
+            raise TypeError(f"features={features!r} was given, but a list of names is expected. Give [{features!r}].")
+        self._files = [_File.at(path) for path in paths]
+        self.target = target
+        self.sample_weight = sample_weight
+        self.drop_missing = drop_missing
+        others = [target, *([] if sample_weight is None else [sample_weight])]
+        known = self._columns_of(paths[0])
+        chosen = [name for name in known if name not in others] if features is None else list(features)
+        if not chosen:
+            raise ValueError(f"{paths[0]} has no columns but {', '.join(map(repr, others))}, so there are no features.")
+        names = [*chosen, *others]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"The column {name!r} was asked for twice. Give each column one meaning.")
+        self.feature_names: list[str] = chosen
+        self.n_features = len(chosen)
+        self._names = names
+        for path in paths:
+            self._find(names, self._columns_of(path), path)
+
+    def __repr__(self) -> str:
+        """Return sizes and names."""
+        n = len(self._files)
+        return f"{type(self).__name__}({n} file{'s' * (n > 1)}, {self.n_features} features, target={self.target!r})"
+
+    def check(self) -> None:
+        """Find out whether the files are still there as they were.
+
+        Raises
+        ------
+        FileNotFoundError
+            If one is gone.
+        ValueError
+            If one was changed.
+        """
+        for file in self._files:
+            file.check()
+
+    @abstractmethod
+    def _columns_of(self, path: str) -> list[str]:
+        """Return the names of a file's columns."""
+
+    @staticmethod
+    def _find(names: list[str], known: list[str], path: str) -> list[int]:
+        for name in names:
+            if known.count(name) != 1:
+                there = "has no column" if name not in known else "has more than one column"
+                raise ValueError(
+                    f"{path} {there} {name!r}. It has {', '.join(map(repr, known[:10]))}{', ...' * (len(known) > 10)}. "
+                    "Correct the name, or choose other files."
+                )
+        return [known.index(name) for name in names]
+
+
+def files_of(path: PathLike | Sequence[PathLike], ending: str) -> list[str]:
+    """Return the files that a path, a pattern or a sequence of these names.
+
+    Parameters
+    ----------
+    path : str or path-like, or a sequence of them
+        A file, a folder or a pattern.
+    ending : str
+        How the names of files in a folder end.
+
+    Returns
+    -------
+    list of str
+        The files, at least one; those of a folder or a pattern in the order of their names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    if not isinstance(path, str | os.PathLike):
+        paths = [found for each in path for found in files_of(each, ending)]
+        if not paths:
+            raise FileNotFoundError("An empty list of files was given, but at least one is expected.")
+        return paths
+    name = os.fspath(path)
+    if os.path.isdir(name):
+        found = glob.glob(os.path.join(glob.escape(name), "**", f"*{ending}"), recursive=True)
+    elif os.path.exists(name):
+        found = [name]
+    else:
+        found = glob.glob(name, recursive=True)
+    if not found:
+        what = f"no {ending} file in the folder" if os.path.isdir(name) else "no file"
+        raise FileNotFoundError(f"There is {what} {name}. Check the path; a pattern is matched from {os.getcwd()}.")
+    return sorted(found)
+
+
+def required_pyarrow() -> Any:
+    """Return the module pyarrow.
+
+    Returns
+    -------
+    module
+        The module.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    try:
+        import pyarrow
+    except ImportError:
+        raise ImportError("Files are scanned by pyarrow. Install it with: pip install 'fastgd[parquet]'.") from None
+    return pyarrow

@@ -1,0 +1,119 @@
+"""Training sets in Parquet files."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgd.rows.parquet import ParquetRows, ParquetTable, RowGroup
+from fastgd.rows.parts import PartedRows
+from fastgd.scan.files import PathLike, Scan, files_of, required_pyarrow
+
+
+def scan_parquet(
+    path: PathLike | Sequence[PathLike],
+    *,
+    target: str,
+    features: Sequence[str] | None = None,
+    sample_weight: str | None = None,
+    drop_missing: bool = False,
+) -> "ParquetScan":
+    """Take a training set from Parquet files, of which some MB are in memory at a time.
+
+    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. Each pass
+    reads the columns asked for, and no others; threads decode row groups side by side. How files and row groups are cut makes
+    no difference to the sums, to the bit.
+
+    Parameters
+    ----------
+    path : str or path-like, or a sequence of them
+        A file, a pattern (``"data/*.parquet"``; ``**`` for folders in folders), or a folder, with all ``.parquet`` files in it;
+        files are read in the order of their names, or of the sequence.
+    target : str
+        The column that is the target.
+    features : sequence of str, optional
+        The columns that are the features; by default all but target and sample weight.
+    sample_weight : str, optional
+        The column that says how much each row counts.
+    drop_missing : bool, default False
+        Whether rows with a missing value (null or NaN) are left out, and counted in the result's message, rather than refused.
+
+    Returns
+    -------
+    ParquetScan
+        The training set.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+    FileNotFoundError
+        If there is no such file, or when it is read, if it is gone.
+    TypeError
+        If a column does not hold numbers or booleans.
+    ValueError
+        If a file is no Parquet file or lacks a column; when it is read, if a value is missing, or a file was changed since.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> import pyarrow as pa, pyarrow.parquet as pq, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pq.write_table(pa.table({"area": [50.0, 70.0, 90.0], "price": [110.0, 150.0, 190.0]}), f"{folder}/a.parquet")
+    ...     result = fastgd.fit(fastgd.scan_parquet(folder, target="price"))
+    >>> print(result.theta.round(6), result.feature_names)
+    [10.  2.] ['area']
+    """
+    paths = files_of(path, ".parquet")
+    return ParquetScan(paths, target, features, sample_weight, drop_missing)
+
+
+class ParquetScan(Scan):
+    """Columns of Parquet files; see `scan_parquet`."""
+
+    def __init__(self, *args: Any) -> None:
+        pyarrow = required_pyarrow()
+        self._schemas: dict[str, Any] = {}
+        self._groups: list[RowGroup] = []
+        super().__init__(*args)
+        single = True
+        for path, schema in self._schemas.items():
+            for name in self._names:
+                kind = schema.field(name).type
+                types = pyarrow.types
+                if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+                    raise TypeError(
+                        f"Column {name!r} of {path} is of type {kind}, but numbers are expected. Choose other features, or "
+                        "encode it as numbers."
+                    )
+            single = single and all(schema.field(name).type == pyarrow.float32() for name in self.feature_names)
+        self._dtype = np.float32 if single else np.float64
+        self._schemas = {}
+
+    def rows(self, n_threads: int | None) -> PartedRows:
+        """Return what sums the rows up, on so many threads."""
+        table = ParquetTable(
+            self._groups,
+            self.feature_names,
+            self.target,
+            self.sample_weight,
+            self._dtype,
+            self.drop_missing,
+            self.check,
+        )
+        return ParquetRows(table, n_threads)
+
+    def _columns_of(self, path: str) -> list[str]:
+        if path not in self._schemas:
+            from pyarrow import ArrowException
+            from pyarrow.parquet import ParquetFile
+
+            try:
+                with ParquetFile(path) as file:
+                    counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+                    self._schemas[path] = file.schema_arrow
+            except ArrowException as error:
+                raise ValueError(f"{path} is no Parquet file ({str(error).splitlines()[0]}). Check the path.") from None
+            self._groups += [RowGroup(path, i, n) for i, n in enumerate(counts) if n]
+        names: list[str] = self._schemas[path].names
+        return names

@@ -1,0 +1,836 @@
+"""Rows that need not be in memory: wherever they are, the same coefficients, the same errors, the same bits."""
+
+import os
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from block_sizes import set_block_values
+
+import fastgd
+from fastgd.rows import blocks, mapped
+from fastgd.rows.moments import columns_of, moments_of
+from fastgd.rows.stream import chunk_rows, recut
+
+N, K = 203, 3
+NAMES = ["a", "b", "c"]
+
+
+def training_set(weighted=False):
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((N, K)) * [1.0, 30.0, 0.2] + [0.0, 5.0, -2.0]
+    y = X @ [1.0, -2.0, 0.5] + 3.0 + 0.1 * rng.standard_normal(N)
+    return X, y, rng.integers(0, 4, N) / 2 if weighted else None
+
+
+def parts(X, y, s, cuts):
+    """Cut rows before the rows `cuts`; without weights a part is (X, y)."""
+    edges = [0, *cuts, len(y)]
+    arrays = (X, y) if s is None else (X, y, s)
+    return [tuple(array[a:b] for array in arrays) for a, b in pairwise(edges)]
+
+
+def as_arrays(folder, X, y, s, cuts):
+    return (X, y, s)
+
+
+def as_columns(folder, X, y, s, cuts):
+    return (np.asfortranarray(X), y, s)
+
+
+def as_map(folder, X, y, s, cuts):
+    maps = []
+    for name, array in (("X", X), ("y", y), ("s", s)):
+        if array is not None:
+            np.save(folder / f"{name}.npy", array)
+            maps.append(np.load(folder / f"{name}.npy", mmap_mode="r"))
+    return (*maps, *[None] * (3 - len(maps)))
+
+
+def as_list(folder, X, y, s, cuts):
+    return (fastgd.from_batches(parts(X, y, s, cuts)), None, None)
+
+
+def as_function(folder, X, y, s, cuts):
+    return (fastgd.from_batches(lambda: iter(parts(X, y, s, cuts))), None, None)
+
+
+def as_generator(folder, X, y, s, cuts):
+    return (fastgd.from_batches(part for part in parts(X, y, s, cuts)), None, None)
+
+
+def as_frames(folder, X, y, s, cuts):
+    pandas = pytest.importorskip("pandas", reason="for data frames")
+    batches = [(pandas.DataFrame(x, columns=NAMES[: X.shape[1]]), *rest) for x, *rest in parts(X, y, s, cuts)]
+    return (fastgd.from_batches(batches), None, None)
+
+
+def _tables(X, y, s, cuts):
+    pyarrow = pytest.importorskip("pyarrow", reason="for files of columns")
+    for x, *rest in parts(X, y, s, cuts):
+        # Without the order of numpy's columns, which pyarrow would take for an order of its own.
+        yield pyarrow.table(
+            {
+                name: np.array(column)
+                for name, column in zip([*NAMES[: X.shape[1]], "y", "s"], [*x.T, *rest], strict=False)
+            }
+        )
+
+
+def as_parquet(folder, X, y, s, cuts):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="for Parquet files")
+    for i, table in enumerate(_tables(X, y, s, cuts)):
+        parquet.write_table(table, folder / f"{i:04}.parquet", row_group_size=50)
+    return (fastgd.scan_parquet(folder, target="y", sample_weight=None if s is None else "s"), None, None)
+
+
+def as_csv(folder, X, y, s, cuts):
+    pytest.importorskip("pyarrow", reason="for the fast reader")
+    for i, table in enumerate(_tables(X, y, s, cuts)):
+        rows = [",".join(table.column_names), *(",".join(map(repr, row.values())) for row in table.to_pylist())]
+        (folder / f"{i:04}.csv").write_text("\n".join(rows) + "\n")
+    return (fastgd.scan_csv(folder / "*.csv", target="y", sample_weight=None if s is None else "s"), None, None)
+
+
+def as_sparse(folder, X, y, s, cuts):
+    sparse = pytest.importorskip("scipy.sparse", reason="for sparse matrices")
+    return (sparse.csr_array(X), y, s)
+
+
+def as_dask_array(folder, X, y, s, cuts):
+    array = pytest.importorskip("dask.array", reason="for dask")
+    rows = tuple(int(n) for n in np.diff([0, *cuts, len(y)]))
+    return (
+        array.from_array(X, chunks=(rows, X.shape[1:] or ())) if X.ndim == 2 else array.from_array(X, chunks=(rows,)),
+        array.from_array(y, chunks=(rows,)),
+        None if s is None else array.from_array(s, chunks=(rows,)),
+    )
+
+
+def as_dask_frame(folder, X, y, s, cuts):
+    frame = pytest.importorskip("dask.dataframe", reason="for dask")
+    pandas = pytest.importorskip("pandas", reason="for dask's data frames")
+    tables = [
+        pandas.DataFrame(dict(zip([*NAMES[: X.shape[1]], "y", "s"], [*x.T, *rest], strict=False)))
+        for x, *rest in parts(X, y, s, cuts)
+    ]
+    whole = frame.from_map(lambda i: tables[i], range(len(tables)), meta=tables[0].iloc[:0])
+    return (whole[NAMES[: X.shape[1]]], whole["y"], None if s is None else whole["s"])
+
+
+HOMES = [
+    as_arrays, as_columns, as_map, as_list, as_function, as_generator, as_frames, as_parquet, as_csv, as_sparse, as_dask_array,
+    as_dask_frame,
+]  # fmt: skip
+CUT = [as_list, as_function, as_generator, as_frames, as_parquet, as_csv, as_dask_array, as_dask_frame]
+CUTS = [100, 150]
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    """Let small data take many chunks of some blocks, and read them through a map however few there are."""
+    set_block_values(monkeypatch, 30)
+    monkeypatch.setattr("fastgd.rows.stream._CHUNK_VALUES", 100)
+    monkeypatch.setattr("fastgd.rows.parquet._CHUNK_VALUES", 100)
+    monkeypatch.setattr("fastgd.rows.rows.COPIED_VALUES", 0)
+    monkeypatch.setattr("fastgd.rows.mapped._CHUNK_VALUES", 100)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def in_this_process():
+    """Let dask compute here, without threads."""
+    try:
+        import dask
+    except ImportError:
+        yield
+    else:
+        with dask.config.set(scheduler="synchronous"):
+            yield
+
+
+@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"intercept": False},
+        {"l2": 0.3, "loss": "sse"},
+        {"method": "cg"},
+        {"method": "gd", "standardize": True, "tol": 1e-12},
+        {"method": "nesterov", "standardize": True, "tol": 1e-12, "loss": "half_mse"},
+        {"method": "cg", "precompute": False},
+        {"method": "gd", "standardize": True, "tol": 1e-12, "precompute": False},
+        {"method": "gd", "learning_rate": 1e-4, "max_iter": 20, "tol": 0},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_fits_are_those_of_arrays(home, options, weighted, tmp_path):
+    if home is as_generator and options.get("precompute") is False:
+        pytest.skip("a generator is read once")
+    data = training_set(weighted)
+    X, y, s = home(tmp_path, *data, CUTS)
+    got = fastgd.fit(X, y, sample_weight=s, **options)
+    expected = fastgd.fit(data[0], data[1], sample_weight=data[2], **options)
+    np.testing.assert_allclose(got.theta, expected.theta, rtol=1e-12 if got.n_iter < 10 and got.verified else 1e-9)
+    assert got.cost == pytest.approx(expected.cost, rel=1e-11 if got.verified else 1e-9)
+    assert got.converged == expected.converged
+    assert got.verified == (home is not as_generator)
+    if options.get("tol") == 0:
+        assert (got.n_iter, got.history) == (expected.n_iter, None)
+
+
+@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cost_gradient_and_moments_are_those_of_arrays(home, weighted, tmp_path):
+    data, theta = training_set(weighted), np.array([1.0, -0.5, 2.0, 0.25])
+
+    def rows():
+        X, y, s = home(tmp_path, *data, CUTS)
+        return (X, y), s
+
+    for loss in ("mse", "half_mse", "sse"):
+        options = {"intercept": True, "loss": loss, "l2": 0.5}
+        args, s = rows()
+        cost, gradient = fastgd.cost_and_gradient(*args, theta, sample_weight=s, **options)
+        expected = fastgd.cost_and_gradient(*data[:2], theta, sample_weight=data[2], **options)
+        assert cost == pytest.approx(expected[0], rel=1e-12)
+        np.testing.assert_allclose(gradient, expected[1], rtol=1e-12)
+        args, s = rows()
+        assert fastgd.cost(*args, theta, sample_weight=s, **options) == cost
+        args, s = rows()
+        np.testing.assert_array_equal(fastgd.gradient(*args, theta, sample_weight=s, **options), gradient)
+    args, s = rows()
+    got, expected = fastgd.Moments.from_rows(*args, s), fastgd.Moments.from_rows(*data)
+    assert (got.n_samples, got.total_weight) == (N, pytest.approx(expected.total_weight))
+    np.testing.assert_allclose(got.mean, expected.mean, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(got.scatter, expected.scatter, rtol=1e-12, atol=1e-12 * expected.scatter.max())
+
+
+@pytest.mark.parametrize("home", [as_map, as_list, as_function, as_frames, as_parquet, as_csv])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_gradients_have_the_bits_of_the_array_however_the_rows_are_cut(home, n_threads, tmp_path):
+    data, theta = training_set(), np.array([1.0, -0.5, 2.0, 0.25])
+    by_columns = home in (as_frames, as_parquet, as_csv)
+    X = np.asfortranarray(data[0]) if by_columns else data[0]
+    expected = fastgd.gradient(X, data[1], theta, intercept=True)
+    for number, cuts in enumerate([[], CUTS, range(1, N), [0, 0, 7, 7, N], [N - 1], range(0, N, 20)]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        source, y, _ = home(folder, *data, cuts)
+        got = fastgd.gradient(source, y, theta, intercept=True, n_threads=n_threads)
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_any_batching_gives_the_same_bits_in_any_dtype(dtype, order):
+    X, y, s = training_set(weighted=True)
+    X, y = np.asarray(X * 8, dtype, order=order), (y * 8).astype(dtype)
+    theta, bits = np.array([1.0, -0.5, 2.0]), set()
+    for cuts in ([], CUTS, range(1, N), [0, 7, 7, 190]):
+        source = fastgd.from_batches([tuple(map(np.array, part)) for part in parts(X, y, s, cuts)])
+        bits.add(fastgd.gradient(source, None, theta).tobytes() + fastgd.fit(source).theta.tobytes())
+    assert len(bits) == 1
+
+
+def test_a_wider_dtype_later_loses_no_digit():
+    X, y, _ = training_set()
+    X[:20] = X[:20].astype("f4")
+    mixed = fastgd.from_batches(
+        [(X[:13].astype("f4"), y[:13]), (X[13:17], y[13:17]), (X[17:20].astype("f4"), y[17:20]), (X[20:], y[20:])]
+    )
+    np.testing.assert_allclose(fastgd.gradient(mixed, None, np.ones(3)), fastgd.gradient(X, y, np.ones(3)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("home", CUT)
+@pytest.mark.parametrize("cuts", [[0], [0, 0, 50, 50, N], range(1, N, 40), [N - 1]], ids=str)
+def test_empty_and_one_row_batches_make_no_difference(home, cuts, tmp_path):
+    data = training_set(weighted=True)
+    X, y, s = home(tmp_path, *data, cuts)
+    got = fastgd.fit(X, y, sample_weight=s)
+    np.testing.assert_allclose(got.theta, fastgd.fit(data[0], data[1], sample_weight=data[2]).theta, rtol=1e-12)
+
+
+@pytest.mark.parametrize("home", [as_list, as_function, as_generator, as_parquet, as_csv, as_dask_array, as_dask_frame])
+def test_no_rows_at_all_are_refused(home, tmp_path):
+    X, y, _s = home(tmp_path, np.empty((0, K)), np.empty(0), None, [0])
+    for call in (lambda: fastgd.fit(X, y), lambda: fastgd.gradient(X, y, np.zeros(K))):
+        with pytest.raises(ValueError, match=r"no rows|0 rows|been read|no .*batches"):
+            call()
+
+
+@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(("row", "column"), [(N - 1, 0), (0, 2), (120, K)])
+def test_what_is_not_finite_is_refused_with_its_place(home, value, row, column, tmp_path):
+    X, y, _ = training_set()
+    (y[row : row + 1] if column == K else X[row : row + 1, column])[:] = value
+    X, y, _s = home(tmp_path, X, y, None, CUTS)
+    with pytest.raises(ValueError, match=r"NaN or infinite|missing") as raised:
+        fastgd.fit(X, y)
+    told = str(raised.value)
+    if "missing" in told:  # NaN is what CSV has for missing values
+        assert home is as_csv
+        assert f"row {row - max(cut for cut in [0, *CUTS] if cut <= row)}" in told
+        assert f"{[*NAMES, 'y'][column]!r}" in told
+    else:
+        assert f"in row {row}" in told
+        assert ("y in" if column == K else "X in") in told
+    assert "Fill" in told or "fill" in told
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_nan_goes_through_to_gradients(home, tmp_path):
+    if home is as_csv:
+        pytest.skip("NaN is what CSV has for missing values")
+    X, y, _ = training_set()
+    X[N - 1, 1] = np.nan
+    X, y, _s = home(tmp_path, X, y, None, CUTS)
+    assert np.isnan(fastgd.gradient(X, y, np.ones(K))).all()
+
+
+@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf, None])
+def test_bad_weights_are_refused(home, bad, tmp_path):
+    X, y, s = training_set(weighted=True)
+    if bad is None:
+        s[:] = 0.0
+    else:
+        s[N - 1] = bad
+    X, y, s = home(tmp_path, X, y, s, CUTS)
+    with pytest.raises(ValueError, match=r"weight|missing"):
+        fastgd.fit(X, y, sample_weight=s)
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_rows_without_weight_do_not_count(home, tmp_path):
+    X, y, s = training_set(weighted=True)
+    s[:160] = 0.0
+    expected = fastgd.fit(X[160:], y[160:], sample_weight=s[160:])
+    X, y, s = home(tmp_path, X, y, s, CUTS)
+    np.testing.assert_allclose(fastgd.fit(X, y, sample_weight=s).theta, expected.theta, rtol=1e-11)
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_what_is_not_finite_is_not_hidden_by_weights(home, tmp_path):
+    X, y, s = training_set(weighted=True)
+    s[:160], X[30, 1] = 0.0, np.inf
+    X, y, s = home(tmp_path, X, y, s, CUTS)
+    if home is not as_generator:
+        assert np.isnan(fastgd.gradient(X, y, np.ones(K), sample_weight=s)).any()
+    with pytest.raises(ValueError, match="X in row 30, column"):
+        fastgd.fit(X, y, sample_weight=s)
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_squares_beyond_float64_are_refused(home, tmp_path):
+    X, y, _ = training_set()
+    X, y, _s = home(tmp_path, X * 1e160, y, None, CUTS)
+    with pytest.raises(ValueError, match="exceed float64"):
+        fastgd.fit(X, y, method="preconditioned")
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_a_constant_column_is_named_everywhere(home, tmp_path):
+    X, y, _ = training_set()
+    X[:, 1] = 7.0
+    data = X, y
+    X, y, _s = home(tmp_path, X, y, None, CUTS)
+    with pytest.warns(fastgd.ConvergenceWarning, match="rank is 3 for 4 parameters"):
+        got = fastgd.fit(X, y)
+    with pytest.warns(fastgd.ConvergenceWarning):
+        expected = fastgd.fit(*data)
+    np.testing.assert_allclose(got.theta, expected.theta, rtol=1e-9)
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_one_feature(home, tmp_path):
+    X, y, _ = training_set()
+    expected = fastgd.fit(X[:, 0], y)
+    X, y, _s = home(tmp_path, X[:, :1], y, None, CUTS)
+    np.testing.assert_allclose(fastgd.fit(X, y).theta, expected.theta, rtol=1e-12)
+
+
+@pytest.mark.parametrize("home", [as_list, as_function, as_parquet, as_csv])
+@pytest.mark.parametrize("options", [{"y": np.ones(N)}, {"sample_weight": np.ones(N)}])
+def test_target_and_weights_are_given_once(home, options, tmp_path):
+    source, *_ = home(tmp_path, *training_set(), CUTS)
+    with pytest.raises(TypeError, match="Leave them out"):
+        fastgd.fit(source, **options)
+    with pytest.raises(TypeError, match="y is missing"):
+        fastgd.fit(np.ones((N, K)))
+    with pytest.raises(TypeError, match="not in memory, but an array is expected"):
+        fastgd.fit(source).predict(source)
+
+
+# Batches.
+
+
+def test_a_batch_of_another_width_is_refused():
+    X, y, _ = training_set()
+    source = fastgd.from_batches([(X[:5], y[:5]), (X[5:9, :2], y[5:9])])
+    with pytest.raises(ValueError, match="Batch 1 has 2 features, but the first had 3"):
+        fastgd.fit(source)
+
+
+@pytest.mark.parametrize(
+    ("batch", "error", "said"),
+    [
+        (3, TypeError, "Batch 1 is a int, but (X, y) or (X, y, sample_weight) is expected"),
+        ((1, 2, 3, 4), TypeError, "Batch 1 is a tuple of 4"),
+        ((np.ones((2, 3)), np.ones(3)), ValueError, "Batch 1: X has shape (2, 3) and y has shape (3,)"),
+        ((np.ones((2, 3)), ["a", "b"]), TypeError, "Batch 1: y has dtype <U1"),
+        ((np.ones((2, 3)), np.ones(2), np.ones(2)), ValueError, "Batch 1 is a tuple of 3, but the first was one of 2"),
+    ],
+    ids=str,
+)
+def test_what_is_no_batch_is_refused(batch, error, said):
+    with pytest.raises(error) as raised:
+        fastgd.fit(fastgd.from_batches([(np.ones((2, 3)), np.ones(2)), batch]))
+    assert said in str(raised.value)
+
+
+def test_sparse_batches_are_refused():
+    sparse = pytest.importorskip("scipy.sparse", reason="for sparse matrices")
+    with pytest.raises(TypeError, match="Batch 0: X is sparse"):
+        fastgd.fit(fastgd.from_batches([(sparse.eye_array(3).tocsr(), np.ones(3))]))
+
+
+@pytest.mark.parametrize("source", [3, np.ones((3, 3)), "file.csv", None, {"X": 1}])
+def test_what_gives_no_batches_is_refused(source):
+    with pytest.raises(TypeError, match="but an iterable of"):
+        fastgd.from_batches(source)
+    with pytest.raises(TypeError, match="but an iterable of"):
+        fastgd.fit(fastgd.from_batches(lambda: 3))
+
+
+def test_columns_of_frames_are_found_by_their_names():
+    pandas = pytest.importorskip("pandas", reason="for data frames")
+    X, y, _ = training_set()
+    first, second = pandas.DataFrame(X[:90], columns=NAMES), pandas.DataFrame(X[90:], columns=NAMES)[["c", "a", "b"]]
+    result = fastgd.fit(fastgd.from_batches([(first, y[:90]), (second, y[90:])]))
+    assert result.feature_names == NAMES
+    np.testing.assert_allclose(result.theta, fastgd.fit(X, y).theta, rtol=1e-12)
+    with pytest.raises(ValueError, match="Batch 1: X has no column 'b'"):
+        fastgd.fit(fastgd.from_batches([(first, y[:90]), (second.drop(columns="b"), y[90:])]))
+
+
+def test_a_function_is_called_once_for_each_pass():
+    X, y, _ = training_set()
+    n_calls = 0
+
+    def batches():
+        nonlocal n_calls
+        n_calls += 1
+        yield from parts(X, y, None, CUTS)
+
+    result = fastgd.fit(fastgd.from_batches(batches))
+    assert n_calls == result.n_passes == 2
+
+
+def test_a_generator_serves_one_pass():
+    X, y, _ = training_set()
+    source = fastgd.from_batches(iter(parts(X, y, None, CUTS)))
+    with pytest.raises(ValueError, match="can be read once only"):
+        fastgd.fit(source, method="gd", precompute=False)
+    result = fastgd.fit(source, method="gd", learning_rate=1e-4, max_iter=1, tol=0)  # which has lost nothing by that
+    assert "could be read once only, so the result is not verified" in result.message
+    assert (result.n_passes, result.verified) == (1, False)
+    for call in (lambda: fastgd.fit(source), lambda: fastgd.cost(source, None, np.zeros(3))):
+        with pytest.raises(ValueError, match="gives them once, and have been read"):
+            call()
+
+
+def test_rows_that_come_and_go_are_noticed():
+    X, y, _ = training_set()
+    lengths = iter([N, N - 1])
+    source = fastgd.from_batches(lambda: parts(X, y, None, CUTS)[:2] if next(lengths) < N else parts(X, y, None, CUTS))
+    with pytest.raises(ValueError, match="gave 203 of them in the first pass and 150 in another"):
+        fastgd.fit(source)
+
+
+def test_what_a_generator_raises_is_raised():
+    def batches():
+        yield np.ones((3, 2)), np.ones(3)
+        raise ConnectionError("the data base is gone")
+
+    with pytest.raises(ConnectionError, match="the data base is gone"):
+        fastgd.fit(fastgd.from_batches(batches))
+
+
+def test_columns_that_drift_have_their_means_and_spreads():
+    X, y, s = training_set(weighted=True)
+    X += np.linspace(0, 1000, N)[:, np.newaxis] ** 2
+    source = fastgd.from_batches(parts(X, y, s, CUTS)).rows(None)
+    mean, std = columns_of(source)
+    Z = np.column_stack((X, y))
+    np.testing.assert_allclose(mean, np.average(Z, axis=0, weights=s), rtol=1e-13)
+    np.testing.assert_allclose(std, np.sqrt(np.average((Z - mean) ** 2, axis=0, weights=s)), rtol=1e-12)
+    moments = moments_of(source)
+    np.testing.assert_allclose(moments.scatter, (Z - mean).T * s @ (Z - mean), rtol=1e-9, atol=1e-9)
+    assert source.n_passes == 2
+
+
+def test_chunks_are_cut_alike(monkeypatch):
+    rows = np.arange(1000)
+    for sizes in ([1000], [1] * 1000, [0, 999, 1], [333, 0, 667], [59, 61, 880]):
+        edges = np.cumsum([0, *sizes])
+        batches = ((rows[a:b, np.newaxis], rows[a:b], None) for a, b in pairwise(edges))
+        chunks = [(chunk.X.copy(), chunk.y.copy()) for chunk in recut(batches, 1)]
+        assert {len(y) for _, y in chunks[:-1]} == {chunk_rows(1, False, 100)}
+        np.testing.assert_array_equal(np.concatenate([y for _, y in chunks]), rows)
+        np.testing.assert_array_equal(np.concatenate([x for x, _ in chunks]).ravel(), rows)
+
+
+@pytest.mark.parametrize("n_blocks", range(1, 40))
+def test_parts_that_come_in_order_are_merged_as_blocks_are(n_blocks):
+    def merge(left, right):
+        return [f"({left[0]}{right[0]})"]
+
+    fold = blocks.Fold(n_blocks, merge)
+    for i in np.random.default_rng(n_blocks).permutation(n_blocks):
+        fold.add(int(i), [f"{i}."])
+    assert blocks.pairwise(([f"{i}."] for i in range(n_blocks)), merge) == fold.total()
+
+
+# Memory maps.
+
+
+def test_small_maps_are_copied_and_large_ones_are_not(tmp_path, monkeypatch):
+    X, y, s = as_map(tmp_path, *training_set(weighted=True), [])
+    expected = fastgd.fit(*training_set()[:2], sample_weight=training_set(True)[2]).theta
+    for n_values in (0, 1 << 20):
+        monkeypatch.setattr("fastgd.rows.rows.COPIED_VALUES", n_values)
+        for x in (X, np.asarray(X), X[:], X[::-1][::-1]):
+            np.testing.assert_allclose(fastgd.fit(x, np.asarray(y), sample_weight=s).theta, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+@pytest.mark.parametrize("which", ["X", "y", "s"])
+def test_a_map_whose_file_was_cut_is_an_error(which, mode, order, tmp_path):
+    arrays = dict(zip("Xys", training_set(weighted=True), strict=True))
+    arrays["X"] = np.asarray(arrays["X"], order=order)
+    path = tmp_path / "file.npy"
+    np.save(path, arrays[which])
+    arrays[which] = np.load(path, mmap_mode=mode)
+    views = {name: np.asarray(array)[1:][::-1][::-1] for name, array in arrays.items()}
+    os.truncate(path, path.stat().st_size - 8)
+    for call in (
+        lambda: fastgd.fit(arrays["X"], arrays["y"], sample_weight=arrays["s"]),
+        lambda: fastgd.gradient(arrays["X"], arrays["y"], np.zeros(3), sample_weight=arrays["s"]),
+        lambda: fastgd.gradient(views["X"], views["y"], np.zeros(3), sample_weight=views["s"]),
+        lambda: fastgd.Moments.from_rows(arrays["X"], arrays["y"], arrays["s"]),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=r"is mapped into memory with \d+ bytes, but has \d+: it was cut"):
+            call()
+
+
+def test_a_map_of_the_end_of_a_file(tmp_path):
+    X, y, _ = training_set()
+    (tmp_path / "X").write_bytes(b"x" * 10_000 + X.tobytes())
+    mapped_X = np.memmap(tmp_path / "X", np.float64, "r", 10_000, X.shape)
+    np.testing.assert_allclose(fastgd.fit(mapped_X, y).theta, fastgd.fit(X, y).theta, rtol=1e-12)
+    os.truncate(tmp_path / "X", 10_000 + X.nbytes - 8)
+    with pytest.raises(ValueError, match="it was cut"):
+        fastgd.fit(mapped_X, y)
+
+
+def test_a_map_that_is_cut_between_passes_is_an_error(tmp_path):
+    X, y, _ = as_map(tmp_path, *training_set(), [])
+
+    def cut(state):
+        os.truncate(tmp_path / "X.npy", 1000)
+
+    with pytest.raises(ValueError, match="it was cut"):
+        fastgd.fit(X, y, method="gd", learning_rate=1e-4, precompute=False, callback=cut)
+
+
+def test_a_map_of_a_file_that_is_gone_is_read(tmp_path):
+    X, y, _ = as_map(tmp_path, *training_set(), [])
+    os.unlink(tmp_path / "X.npy")
+    np.testing.assert_allclose(fastgd.fit(X, y).theta, fastgd.fit(*training_set()[:2]).theta, rtol=1e-12)
+
+
+def test_what_is_not_mapped_has_no_file(tmp_path):
+    X, *_ = as_map(tmp_path, *training_set(), [])
+    for array in (X, X[3:], X.T, np.asarray(X), X.reshape(-1)[5:]):
+        assert mapped.mapped_file(array).n_bytes == os.stat(tmp_path / "X.npy").st_size
+    for array in (np.ones(3), X.copy(), np.frombuffer(b"12345678"), np.ones((3, 3))[1:, 1:]):
+        assert mapped.mapped_file(array) is None
+
+
+def test_batches_that_are_maps(tmp_path):
+    X, y, _ = as_map(tmp_path, *training_set(), [])
+    source = fastgd.from_batches([(X[:100], y[:100]), (X[100:], y[100:])])
+    np.testing.assert_allclose(fastgd.fit(source).theta, fastgd.fit(*training_set()[:2]).theta, rtol=1e-12)
+
+
+# Files.
+
+
+def test_parquet_reads_what_is_asked_for(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    X, y, s = training_set(weighted=True)
+    table = pa.table(
+        {
+            "text": ["x"] * N,
+            "y": y,
+            "b": X[:, 1],
+            "a": X[:, 0].astype("f4"),
+            "n": np.arange(N),
+            "t": X[:, 2] > -2,
+            "s": s,
+        }
+    )
+    parquet.write_table(table, tmp_path / "data.parquet")
+    with pytest.raises(TypeError, match=r"Column 'text' of .*data.parquet is of type string"):
+        fastgd.scan_parquet(tmp_path / "data.parquet", target="y")
+    source = fastgd.scan_parquet(
+        tmp_path / "data.parquet", target="y", features=["a", "t", "n", "b"], sample_weight="s"
+    )
+    assert (source.n_features, source.feature_names) == (4, ["a", "t", "n", "b"])
+    result = fastgd.fit(source)
+    columns = np.column_stack((X[:, 0].astype("f4"), X[:, 2] > -2, np.arange(N), X[:, 1]))
+    np.testing.assert_allclose(result.theta, fastgd.fit(columns, y, sample_weight=s).theta, rtol=1e-11)
+    assert result.feature_names == ["a", "t", "n", "b"]
+    assert repr(source) == "ParquetScan(1 file, 4 features, target='y')"
+
+
+def test_float32_columns_stay_float32(tmp_path):
+    X, y, _ = training_set()
+    source, *_ = as_parquet(tmp_path, X.astype("f4"), y, None, CUTS)
+    expected = fastgd.gradient(np.asfortranarray(X.astype("f4")), y, np.ones(3))
+    np.testing.assert_array_equal(fastgd.gradient(source, None, np.ones(3)), expected)
+
+
+def test_a_file_of_other_dtypes_loses_no_digit(tmp_path):
+    X, y, _ = training_set()
+    for name in ("narrow", "wide"):
+        (tmp_path / name).mkdir()
+    as_parquet(tmp_path / "wide", X[:90], y[:90], None, [])
+    as_parquet(tmp_path / "narrow", X[90:].astype("f4"), y[90:], None, [])
+    source = fastgd.scan_parquet([tmp_path / "wide", tmp_path / "narrow"], target="y")
+    X[90:] = X[90:].astype("f4")
+    np.testing.assert_allclose(fastgd.gradient(source, None, np.ones(3)), fastgd.gradient(X, y, np.ones(3)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("scan", ["parquet", "csv"])
+def test_files_are_found(scan, tmp_path, monkeypatch):
+    data = training_set()
+    {"parquet": as_parquet, "csv": as_csv}[scan](tmp_path, *data, CUTS)
+    take = {"parquet": fastgd.scan_parquet, "csv": fastgd.scan_csv}[scan]
+    expected, files = fastgd.fit(*data[:2]).theta, sorted(tmp_path.glob(f"*.{scan}"))
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path, str(tmp_path), ".", f"*.{scan}", f"**/*.{scan}", files, [str(file) for file in files]):
+        np.testing.assert_allclose(fastgd.fit(take(path, target="y")).theta, expected, rtol=1e-12)
+    os.rename(files[0], tmp_path / f"[a]*.{scan}")  # a name that looks like a pattern
+    assert fastgd.Moments.from_rows(take(tmp_path / f"[a]*.{scan}", target="y")).n_samples == 100
+    (tmp_path / "[folder]").mkdir()
+    os.rename(files[1], tmp_path / "[folder]" / files[1].name)
+    assert fastgd.Moments.from_rows(take(tmp_path / "[folder]", target="y")).n_samples == 50
+    for path, said in (
+        ("none*", "There is no file none"),
+        (tmp_path / "none", "There is no file"),
+        ([], "An empty list"),
+    ):
+        with pytest.raises(FileNotFoundError, match=said):
+            take(path, target="y")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="in the folder"):
+        take(tmp_path / "empty", target="y")
+
+
+@pytest.mark.parametrize("home", [as_parquet, as_csv])
+@pytest.mark.parametrize("change", ["vanishes", "changes"])
+def test_a_file_that_changes_is_an_error(home, change, tmp_path):
+    source, *_ = home(tmp_path, *training_set(), CUTS)
+    last = max(tmp_path.iterdir())
+
+    def act(state):
+        if change == "vanishes":
+            last.unlink()
+        else:
+            last.write_bytes(last.read_bytes() + b"\n")
+
+    expected = (FileNotFoundError, "is not there") if change == "vanishes" else (ValueError, "was changed since")
+    with pytest.raises(expected[0], match=expected[1]):
+        fastgd.fit(source, method="gd", learning_rate=1e-4, precompute=False, callback=act)
+    with pytest.raises(expected[0], match=expected[1]):
+        fastgd.cost(source, None, np.zeros(3))
+
+
+@pytest.mark.parametrize("home", [as_parquet, as_csv])
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"target": "z"}, ValueError, "has no column 'z'. It has 'a', 'b', 'c', 'y'"),
+        ({"features": ["a", "z"]}, ValueError, "has no column 'z'"),
+        ({"features": ["a", "a"]}, ValueError, "The column 'a' was asked for twice"),
+        ({"features": ["y"]}, ValueError, "The column 'y' was asked for twice"),
+        ({"features": "ab"}, TypeError, "but a list of names is expected"),
+        ({"features": []}, ValueError, "no features"),
+        ({"sample_weight": "z"}, ValueError, "has no column 'z'"),
+    ],
+    ids=str,
+)
+def test_columns_that_are_not_there(home, options, error, said, tmp_path):
+    home(tmp_path, *training_set(), CUTS)
+    scan = fastgd.scan_parquet if home is as_parquet else fastgd.scan_csv
+    with pytest.raises(error) as raised:
+        scan(tmp_path, **({"target": "y"} | options))
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("home", [as_parquet, as_csv])
+def test_a_file_of_other_columns(home, tmp_path):
+    data = training_set()
+    home(tmp_path, *data, CUTS)
+    (tmp_path / "one").mkdir()
+    home(tmp_path / "one", data[0][:, :2], data[1], None, [])
+    scan = fastgd.scan_parquet if home is as_parquet else fastgd.scan_csv
+    with pytest.raises(ValueError, match=r"one.* has no column 'c'"):
+        scan([tmp_path, tmp_path / "one"], target="y", features=NAMES)
+    assert scan([tmp_path, tmp_path / "one"], target="y", features=["b", "a"]).n_features == 2
+
+
+@pytest.mark.parametrize("home", [as_parquet, as_csv])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_missing_values_are_refused_or_left_out(home, n_threads, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="for files of columns")
+    X, y, s = training_set(weighted=True)
+    gone = [3, 4, 110, 149, 202]
+    columns = {name: list(values) for name, values in zip([*NAMES, "y", "s"], [*X.T, y, s], strict=True)}
+    for row, name in zip(gone, ["a", "b", "c", "s", "y"], strict=True):
+        columns[name][row] = None
+    table = pa.table(columns)
+    edges = [0, *CUTS, N]
+    if home is as_parquet:
+        parquet = pytest.importorskip("pyarrow.parquet")
+        for i, (a, b) in enumerate(pairwise(edges)):
+            parquet.write_table(table.slice(a, b - a), tmp_path / f"{i}.parquet", row_group_size=17)
+        scan = fastgd.scan_parquet
+    else:
+        csv = pytest.importorskip("pyarrow.csv")
+        for i, (a, b) in enumerate(pairwise(edges)):
+            csv.write_csv(table.slice(a, b - a), tmp_path / f"{i}.csv")
+        scan = fastgd.scan_csv
+    with pytest.raises(ValueError, match=r"Column 'a' of .*0\.(csv|parquet) has a missing value in row 3"):
+        fastgd.fit(scan(tmp_path, target="y", sample_weight="s"), n_threads=1)
+    result = fastgd.fit(scan(tmp_path, target="y", sample_weight="s", drop_missing=True), n_threads=n_threads)
+    keep = np.setdiff1d(np.arange(N), gone)
+    np.testing.assert_allclose(result.theta, fastgd.fit(X[keep], y[keep], sample_weight=s[keep]).theta, rtol=1e-12)
+    assert "5 rows with missing values left out" in result.message
+    everywhere = scan(tmp_path, target="y", features=["a"], drop_missing=True)
+    assert fastgd.Moments.from_rows(everywhere).n_samples == N - 2
+
+
+def test_a_missing_value_is_found_in_its_row_group(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    a = [*range(77), None, *range(22)]
+    parquet.write_table(pa.table({"a": a, "y": [1.0] * 100}), tmp_path / "a.parquet", row_group_size=50)
+    with pytest.raises(ValueError, match=r"Column 'a' of .*a.parquet has a missing value in row 27 of row group 1 "):
+        fastgd.fit(fastgd.scan_parquet(tmp_path, target="y"))
+
+
+def test_files_without_a_whole_row(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table({"a": [None, 1.0] * 100, "y": [1.0, float("nan")] * 100}), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="no rows"):
+        fastgd.fit(fastgd.scan_parquet(tmp_path, target="y", drop_missing=True))
+
+
+def test_what_is_no_parquet_file(tmp_path):
+    pytest.importorskip("pyarrow", reason="for Parquet files")
+    (tmp_path / "a.parquet").write_text("PAR0")
+    with pytest.raises(ValueError, match=r"a.parquet is no Parquet file"):
+        fastgd.scan_parquet(tmp_path / "a.parquet", target="y")
+
+
+def test_a_damaged_parquet_file_is_an_error(tmp_path):
+    source, *_ = as_parquet(tmp_path, *training_set(), [])
+    (file,) = tmp_path.iterdir()
+    content, stat = bytearray(file.read_bytes()), file.stat()
+    content[4:2000] = b"\xff" * 1996
+    file.write_bytes(content)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as if nothing had happened
+    with pytest.raises((ValueError, OSError)):
+        fastgd.fit(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,y\n1,2\n3,x\n", "column 'y'"),
+        ("a,y\n1,2\n3\n", "columns"),
+        ("a,y\n1,2\n,3\n", "Column 'a' of .* has a missing value in row 1"),
+        ("a,y\n1,2\nNA,3\n", "Column 'a' of .* has a missing value in row 1"),
+        ('"a\n,y\n1,2\n', "is no header"),
+        ("a,y\n", "no rows"),
+    ],
+    ids=repr,
+)
+def test_bad_csv(text, said, tmp_path):
+    pytest.importorskip("pyarrow", reason="for the fast reader")
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        fastgd.fit(fastgd.scan_csv(tmp_path / "a.csv", target="y"))
+
+
+def test_without_pyarrow(monkeypatch, tmp_path):
+    (tmp_path / "a.csv").write_text("a,y\n1,2\n")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    for scan in (fastgd.scan_csv, fastgd.scan_parquet):
+        with pytest.raises(ImportError, match=r"pip install 'fastgd\[parquet\]'"):
+            scan(tmp_path / "a.csv", target="y")
+
+
+@pytest.mark.parametrize("home", [as_parquet, as_csv, as_map, as_list])
+def test_each_pass_can_be_watched(home, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("tqdm", reason="for the bar")
+    monkeypatch.setattr("fastgd.progress._DELAY", 0.0)
+    X, y, _s = home(tmp_path, *training_set(), CUTS)
+    fastgd.fit(X, y, progress=True)
+    told = capsys.readouterr().err
+    assert "pass 1" in told
+    assert "pass 2" in told
+    fastgd.fit(*home(tmp_path, *training_set(), CUTS)[:2])
+    assert capsys.readouterr().err == ""
+
+
+# Checkpoints.
+
+
+@pytest.mark.parametrize("home", [as_parquet, as_function, as_map])
+def test_a_fit_goes_on_where_it_was_left(home, tmp_path):
+    data = training_set()
+    X, y, _ = home(tmp_path, *data, CUTS)
+    options = {"method": "gd", "learning_rate": 1e-3, "tol": 0, "precompute": False}
+    states = []
+
+    def save(state):
+        states.append(state)
+        np.save(tmp_path / "theta.npy", state.theta)
+        return state.n_iter == 6
+
+    fastgd.fit(X, y, max_iter=10, callback=save, **options)
+    assert [state.n_iter for state in states] == [1, 2, 3, 4, 5, 6]
+    resumed = fastgd.fit(X, y, max_iter=4, theta0=np.load(tmp_path / "theta.npy"), **options)
+    np.testing.assert_array_equal(resumed.theta, fastgd.fit(X, y, max_iter=10, **options).theta)
+
+
+def test_moments_of_parts_are_those_of_the_whole(tmp_path):
+    data = training_set(weighted=True)
+    as_parquet(tmp_path, *data, CUTS)
+    for file in sorted(tmp_path.glob("*.parquet")):
+        source = fastgd.scan_parquet(file, target="y", sample_weight="s")
+        fastgd.Moments.from_rows(source).save(tmp_path / f"{file.name}.npz")
+    total = sum(fastgd.Moments.load(file) for file in tmp_path.glob("*.npz"))
+    assert total.n_samples == N
+    np.testing.assert_allclose(
+        fastgd.fit(total).theta, fastgd.fit(data[0], data[1], sample_weight=data[2]).theta, rtol=1e-10
+    )

@@ -1,0 +1,119 @@
+"""Rows that need not be in memory, with the blocks and chunks that users get: the bits of the array, in bounded memory."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastgd
+
+
+def training_set(n_samples, n_features, order):
+    rng = np.random.default_rng(n_samples)
+    X = np.asarray(rng.standard_normal((n_samples, n_features)), order=order)
+    return X, X @ np.arange(n_features) + rng.standard_normal(n_samples)
+
+
+# Less than a block, more than one but few values, some chunks, and long rows.
+SIZES = [(1_000, 3), (60_000, 5), (1_000_001, 3), (200_000, 21), (3_000, 2_000)]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", SIZES)
+def test_gradients_have_the_bits_of_the_array(shape, order, tmp_path):
+    X, y = training_set(*shape, order)
+    theta = np.linspace(-1, 1, shape[1])
+    expected = fastgd.gradient(X, y, theta)
+    edges = [0, *sorted(np.random.default_rng(0).integers(0, len(y), 20).tolist()), len(y)]
+    batches = [(X[a:b], y[a:b]) for a, b in itertools.pairwise(edges)]
+    np.save(tmp_path / "X.npy", X)
+    for source, target in (
+        (fastgd.from_batches(batches), None),
+        (fastgd.from_batches([(X, y)]), None),
+        (np.load(tmp_path / "X.npy", mmap_mode="r"), y),
+    ):
+        np.testing.assert_array_equal(fastgd.gradient(source, target, theta), expected)
+
+
+@pytest.mark.parametrize("shape", SIZES[:-1])
+def test_parquet_has_the_bits_of_the_array(shape, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    X, y = training_set(*shape, "F")
+    table = pa.table({f"x{j}": column for j, column in enumerate(X.T)} | {"y": y})
+    theta = np.linspace(-1, 1, shape[1])
+    for rows in (997, 30_000, 10_000_000):
+        parquet.write_table(table, tmp_path / "a.parquet", row_group_size=max(rows, len(y) // 300))
+        source = fastgd.scan_parquet(tmp_path / "a.parquet", target="y")
+        for n_threads in (1, 2, 5):
+            got = fastgd.gradient(source, None, theta, n_threads=n_threads)
+            np.testing.assert_array_equal(got, fastgd.gradient(X, y, theta))
+
+
+@pytest.mark.parametrize("which", ["X", "y"])
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+@pytest.mark.parametrize("n_samples", [50, 5_000, 500_000])
+def test_a_map_whose_file_was_cut_is_an_error_at_any_size(n_samples, mode, which, tmp_path):
+    arrays = dict(zip("Xy", training_set(n_samples, 3, "C"), strict=True))
+    np.save(tmp_path / "file.npy", arrays[which])
+    arrays[which] = np.load(tmp_path / "file.npy", mmap_mode=mode)
+    seen = arrays | {which: np.asarray(arrays[which])}
+    viewed = arrays | {which: seen[which][:]}
+    for each in (arrays, seen, viewed):
+        fastgd.gradient(each["X"], each["y"], np.zeros(3))
+    os.truncate(tmp_path / "file.npy", 200)
+    for each in (arrays, seen, viewed):
+        with pytest.raises(ValueError, match="it was cut"):
+            fastgd.gradient(each["X"], each["y"], np.zeros(3))
+        with pytest.raises(ValueError, match="it was cut"):
+            fastgd.fit(each["X"], each["y"])
+
+
+GROWTH = """
+import sys
+from pathlib import Path
+import numpy as np
+import fastgd, fastgd.fitting
+
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+def batches(n):
+    def generate():
+        for i in range(n):
+            X = np.random.default_rng(i).standard_normal((10_000, 10))
+            yield X, X.sum(axis=1)
+    return generate
+
+sizes = []
+for n in (40, 400):
+    if sys.argv[1] == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+        names = [*(f"x{j}" for j in range(10)), "y"]
+        with pq.ParquetWriter("rows.parquet", pa.schema([(name, pa.float64()) for name in names])) as writer:
+            for X, y in batches(n)():
+                writer.write_table(pa.table(dict(zip(names, [*X.T.copy(), y]))), row_group_size=10_000)
+        source = fastgd.scan_parquet("rows.parquet", target="y")
+    else:
+        source = fastgd.from_batches(batches(n))
+    fastgd.fit(source)
+    sizes.append(peak())
+print(sizes[1] - sizes[0])
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs Linux's list of sizes")
+@pytest.mark.parametrize("home", ["batches", "parquet"])
+def test_memory_does_not_grow_with_the_rows(home, tmp_path):
+    if home == "parquet":
+        pytest.importorskip("pyarrow", reason="for Parquet files")
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH, home], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=300
+    )
+    # The long one has 350 MB, of which the short one has a tenth.
+    assert int(done.stdout) < 60e6
