@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
+from fastgd.dask import DaskSet, is_dask
 from fastgd.rows.rows import Rows, rows_of
 from fastgd.rows.source import Source
 
@@ -56,6 +57,8 @@ def home_of(X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_thre
                 "too. Leave them out."
             )
         return Home(X.rows(n_threads), None, X.feature_names, [], X.one_shot)
+    if is_dask(X):
+        return home_of(DaskSet(X, y, sample_weight), None, None, n_threads)
     if y is None:
         raise TypeError(
             "y is missing. Give the target of each row of X; only Moments and what from_batches, scan_parquet and scan_csv "

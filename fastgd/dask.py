@@ -1,0 +1,156 @@
+"""Training sets of dask: arrays and data frames whose partitions are fitted where they lie."""
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastgd import validation
+from fastgd.rows.csr import CSR
+from fastgd.rows.dask import DaskRows
+from fastgd.rows.parts import PartedRows
+from fastgd.rows.source import Part, Source
+
+
+def is_dask(values: object) -> bool:
+    """Tell whether something is a collection of dask.
+
+    Parameters
+    ----------
+    values : object
+        What was given.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+    """
+    return hasattr(values, "__dask_graph__")
+
+
+class DaskSet(Source):
+    """A training set of dask collections, partition by partition.
+
+    Parameters
+    ----------
+    X : dask array of shape (n_samples, n_features) or (n_samples,), or dask data frame
+        The features.
+    y : dask array of shape (n_samples,), or dask series
+        The target.
+    sample_weight : dask array of shape (n_samples,), or dask series, or None
+        The sample weights.
+
+    Raises
+    ------
+    TypeError
+        If one of them is something else.
+    ValueError
+        If they are not cut alike, or rows of X are cut in two.
+    """
+
+    def __init__(self, X: Any, y: Any, sample_weight: Any = None) -> None:
+        columns = [y] if sample_weight is None else [y, sample_weight]
+        names = ["y", "sample_weight"][: len(columns)]
+        for values, name in zip(columns, names, strict=True):
+            if not is_dask(values) or getattr(values, "ndim", 0) != 1:
+                what = (
+                    f"has {values.ndim} dimensions" if is_dask(values) and hasattr(values, "ndim") else "is not of dask"
+                )
+                raise TypeError(
+                    f"X is a collection of dask, but {name}, a {type(values).__name__}, {what}. Give a dask array or series "
+                    "with one number for each row of X."
+                )
+        if getattr(X, "ndim", 0) not in (1, 2):
+            raise TypeError(
+                f"X is a dask {type(X).__name__}, but an array of shape (n_samples, n_features) or a data frame is expected."
+            )
+        if not hasattr(X, "npartitions") or (hasattr(X, "numblocks") and X.ndim == 2 and X.numblocks[1] > 1):
+            raise ValueError(
+                f"X is cut between its columns, into {X.numblocks[1]} parts, but each row is needed whole. Give "
+                "X.rechunk({1: -1})."
+            )
+        for values, name in zip(columns, names, strict=True):
+            _check_alike(X, values, name)
+        is_frame = hasattr(X, "columns")
+        self.n_features = (*X.shape, 1)[1] if X.ndim == 2 else 1
+        self.feature_names = [*X.columns] if is_frame and all(isinstance(name, str) for name in X.columns) else None
+        rows = None if is_frame else X.shape[0]
+        self._n_expected = None if rows is None or math.isnan(rows) else int(rows)
+        self._partitions = _together(X, columns)
+
+    def rows(self, n_threads: int | None) -> PartedRows:
+        """Return what sums the rows up; a partition takes one thread of its worker, whatever `n_threads` is.
+
+        Parameters
+        ----------
+        n_threads : int or None
+            Not used.
+
+        Returns
+        -------
+        PartedRows
+            The rows.
+        """
+        read = partial(_read, n_features=self.n_features, names=self.feature_names)
+        return DaskRows(self._partitions, read, self.n_features, self._n_expected)
+
+
+def _together(X: Any, columns: list[Any]) -> list[tuple[Any, ...]]:
+    """Return what each partition holds, as delayed objects."""
+    if all(hasattr(values, "map_partitions") for values in (X, *columns)):
+        # In one expression: each by itself, dask might read them from files in different partitions, and every file twice.
+        meta = X._meta.iloc[:, 0] if X.ndim == 2 else X._meta
+        packed = X.map_partitions(_packed, *columns, meta=meta, align_dataframes=False, enforce_metadata=False)
+        return [(partition,) for partition in packed.to_delayed()]
+    parts = [values.to_delayed() for values in (X, *columns)]
+    parts = [list(part.ravel()) if isinstance(part, np.ndarray) else list(part) for part in parts]
+    if len({len(part) for part in parts}) > 1:
+        raise ValueError(
+            "X is an array and y is a series, or the other way round. Give two arrays, or two of one data frame."
+        )
+    return list(zip(*parts, strict=True))
+
+
+def _packed(*values: Any) -> tuple[Any, ...]:
+    return values
+
+
+def _check_alike(X: Any, values: Any, name: str) -> None:
+    """See that two collections are cut at the same rows, as far as that is known."""
+    ours, theirs = (
+        each.chunks[0] if hasattr(each, "chunks") else (math.nan,) * each.npartitions for each in (X, values)
+    )
+    if len(ours) != len(theirs) or any(a != b for a, b in zip(ours, theirs, strict=True) if a == a and b == b):
+        raise ValueError(
+            f"X has {len(ours)} partitions of {_shown(ours)} rows, but {name} has {len(theirs)} of {_shown(theirs)}. Cut them "
+            f"alike: {name}.rechunk(X.chunks[0]) for arrays, or take both from one data frame."
+        )
+
+
+def _shown(chunks: tuple[float, ...]) -> str:
+    return ", ".join("?" if n != n else str(n) for n in chunks[:5]) + ", ..." * (len(chunks) > 5)
+
+
+def _read(number: int, *values: Any, n_features: int, names: list[str] | None) -> Part:
+    """Check a partition, on its worker."""
+    X, y, *weights = values[0] if len(values) == 1 else values
+    sample_weight = weights[0] if weights else None
+    lengths = [len(values) for values in (X, y, sample_weight) if values is not None]
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            f"Partition {number} has {lengths[0]} rows of X, but {lengths[1]} of y"
+            + (f" and {lengths[2]} sample weights" if len(lengths) > 2 else "")
+            + ". Cut the collections at the same rows."
+        )
+    if not lengths[0]:
+        return Part(np.empty((0, n_features)), np.empty(0), None)
+    try:
+        data = validation.training_set(X, y, sample_weight, wanted=names, part=True)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"Partition {number}: {error}") from None
+    if isinstance(data.X, CSR) or (*data.X.shape, 1)[1] != n_features:
+        raise ValueError(
+            f"Partition {number} holds {type(X).__name__} of shape {data.X.shape}, but {n_features} dense columns are expected."
+        )
+    return Part(data.X, data.y, data.sample_weight)

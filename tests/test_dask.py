@@ -1,0 +1,186 @@
+"""Rows on a cluster of processes: the same bits whoever computes, and a fit that outlives its workers."""
+
+import os
+import signal
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd.dask import DaskSet
+from fastgd.rows import dask as dask_rows
+from fastgd.rows.blocks import added
+from fastgd.rows.parts import merged
+
+array = pytest.importorskip("dask.array", reason="for dask")
+distributed = pytest.importorskip("distributed", reason="for a cluster")
+
+N, K = 6_000, 5
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # of the cluster, which comes and goes
+    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills workers"),
+]
+
+
+def part(seed, n_rows):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_rows, K)) * [1, 10, 0.1, 5, 2] + [0, 100, 0, -3, 1]
+    return np.column_stack((X, X @ np.arange(K) + 3.0 + rng.standard_normal(n_rows)))
+
+
+def training_set(n_parts=12):
+    from dask import delayed
+
+    n_rows = N // n_parts
+    parts = [array.from_delayed(delayed(part)(i, n_rows), (n_rows, K + 1), float) for i in range(n_parts)]
+    whole = array.concatenate(parts)
+    return whole[:, :K], whole[:, K], np.concatenate([part(i, n_rows) for i in range(n_parts)])
+
+
+@pytest.fixture
+def cluster(request):
+    with (
+        distributed.LocalCluster(
+            n_workers=request.param, threads_per_worker=1, dashboard_address=None, memory_limit=0
+        ) as processes,
+        distributed.Client(processes) as client,
+    ):
+        yield client
+
+
+def fitted(X, y):
+    """Return the bits of fits by rows and by moments."""
+    by_rows = fastgd.fit(X, y, method="gd", precompute=False, standardize=True, max_iter=3, tol=0)
+    return fastgd.fit(X, y).theta.tobytes(), by_rows.theta.tobytes()
+
+
+@pytest.mark.parametrize("cluster", [2], indirect=True)
+def test_the_bits_do_not_depend_on_the_workers(cluster):
+    X, y, rows = training_set()
+    bits = {fitted(X, y)}
+    cluster.cluster.scale(4)
+    cluster.wait_for_workers(4, timeout=60)
+    bits.add(fitted(X, y))
+    X, y = cluster.persist([X, y])
+    bits.add(fitted(X, y))
+    import dask
+
+    for scheduler in ("synchronous", "threads"):
+        with dask.config.set(scheduler=scheduler):
+            X, y, _ = training_set()
+            bits.add(fitted(X, y))
+    assert len(bits) == 1
+    theta = np.frombuffer(next(iter(bits))[0])
+    np.testing.assert_allclose(theta, fastgd.fit(rows[:, :K], rows[:, K]).theta, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cluster", [2], indirect=True)
+def test_a_fit_survives_a_worker_that_is_killed(cluster):
+    X, y, _ = training_set()
+    X, y = cluster.persist([X, y])
+    distributed.wait([X, y])
+    expected, pids = fitted(X, y)[1], set(cluster.run(os.getpid).values())
+
+    def kill(state):
+        if state.n_iter == 2:
+            os.kill(cluster.run(os.getpid).popitem()[1], signal.SIGKILL)
+
+    options = {"method": "gd", "precompute": False, "standardize": True, "max_iter": 3, "tol": 0}
+    assert fastgd.fit(X, y, callback=kill, **options).theta.tobytes() == expected
+    deadline = time.monotonic() + 60
+    while set(cluster.run(os.getpid).values()) <= pids and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not set(cluster.run(os.getpid).values()) <= pids  # it was killed, indeed
+
+
+def test_nothing_as_long_as_the_rows_leaves_the_workers(monkeypatch):
+    """Watch what tasks return: a partition's come back as sums of its rows."""
+    import dask
+
+    X, y, _ = training_set()
+    sizes = []
+    summarise = dask_rows._of_partition
+
+    def watched(*arguments):
+        summary = summarise(*arguments)
+        sizes.append(sum(np.size(number) for number in np.atleast_1d(summary.value[0])))
+        return summary
+
+    monkeypatch.setattr(dask_rows, "_of_partition", watched)
+    with dask.config.set(scheduler="synchronous"):
+        rows = DaskSet(X, y).rows(None)
+        rows.gradient(np.zeros(K))
+    assert len(sizes) == 12
+    assert rows.n_samples == N
+    assert max(sizes) <= K + 2
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 7, 8, 9, 20, 65])
+def test_partitions_are_merged_in_their_order(n_parts):
+    import dask
+
+    rng = np.random.default_rng(n_parts)
+    X, y = rng.standard_normal((3 * n_parts, 2)), rng.standard_normal(3 * n_parts)
+    X[-1, 1] = np.inf
+    with dask.config.set(scheduler="synchronous"):
+        chunks = {"chunks": ((3,) * n_parts,)}
+        dX, dy = array.from_array(X, chunks=((3,) * n_parts, (2,))), array.from_array(y, **chunks)
+        with pytest.raises(ValueError, match=f"X in row {3 * n_parts - 1}, column 1"):
+            fastgd.fit(dX, dy)
+        dX = array.from_array(X[:-3], chunks=((3,) * (n_parts - 1), (2,))) if n_parts > 1 else dX[:0]
+        if n_parts > 1:
+            dy = array.from_array(y[:-3], chunks=((3,) * (n_parts - 1),))
+            got = fastgd.gradient(dX, dy, np.ones(2), loss="sse")
+            np.testing.assert_allclose(got, fastgd.gradient(X[:-3], y[:-3], np.ones(2), loss="sse"), rtol=1e-12)
+
+
+def test_what_tasks_returned_can_be_merged_again():
+    """A worker that was lost is not the only one that may ask for it."""
+    summaries = [dask_rows.Summary(np.full(3, float(i)), 1, 1.0, None) for i in range(5)]
+    for _ in range(2):
+        whole = dask_rows._of_several(partial(merged, merge=added), summaries)
+        np.testing.assert_array_equal(whole.value, np.full(3, 10.0))
+
+
+def test_what_cannot_be_fitted_is_refused_in_words():
+    X, y, _ = training_set()
+    frame = pytest.importorskip("dask.dataframe", reason="for data frames")
+    pandas = pytest.importorskip("pandas")
+    table = frame.from_pandas(pandas.DataFrame(part(0, 100), columns=[*"abcde", "y"]), npartitions=4)
+    text = table.assign(a=table["a"].astype(str))
+    for call, error, said in (
+        (lambda: fastgd.fit(X, np.zeros(N)), TypeError, "y, a ndarray, is not of dask"),
+        (lambda: fastgd.fit(X, y[:, None]), TypeError, "has 2 dimensions"),
+        (lambda: fastgd.fit(X, None), TypeError, "y, a NoneType"),
+        (lambda: fastgd.fit(X, y.rechunk(700)), ValueError, r"Cut them alike: y.rechunk\(X.chunks\[0\]\)"),
+        (lambda: fastgd.fit(X.rechunk((500, 2)), y), ValueError, r"Give X.rechunk\({1: -1}\)"),
+        (lambda: fastgd.fit(X[:, :, None], y), TypeError, "is expected"),
+        (lambda: fastgd.fit(X, y, sample_weight=y[:600]), ValueError, "sample_weight has"),
+        (lambda: fastgd.fit(text[["a", "b"]], text["y"]), TypeError, "Column 'a' of X has dtype"),
+        (
+            lambda: fastgd.fit(table[["a"]], table["y"].map_partitions(lambda y: y[1:])),
+            ValueError,
+            "25 rows of X, but 24 of y",
+        ),
+        (lambda: fastgd.fit(table[["a"]], table["y"].repartition(npartitions=2)), ValueError, "4 partitions"),
+    ):
+        with pytest.raises(error, match=said):
+            call()
+
+
+def test_unknown_chunk_sizes_are_fine():
+    frame = pytest.importorskip("dask.dataframe", reason="for data frames")
+    pandas = pytest.importorskip("pandas")
+    values = pandas.DataFrame(part(0, 100), columns=[*"abcde", "y"])
+    table = frame.from_pandas(values, npartitions=3)
+    X, y = table[list("abcde")].to_dask_array(), table["y"].to_dask_array()
+    assert np.isnan(X.shape[0])
+    np.testing.assert_allclose(fastgd.fit(X, y).theta, fastgd.fit(values[list("abcde")], values["y"]).theta, rtol=1e-12)
+    kept = table[table["a"] > 0]  # partitions of any length
+    result = fastgd.fit(kept[list("abcde")], kept["y"])
+    there = values[values["a"] > 0]
+    np.testing.assert_allclose(result.theta, fastgd.fit(there[list("abcde")], there["y"]).theta, rtol=1e-12)
+    assert result.feature_names == list("abcde")
