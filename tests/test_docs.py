@@ -1,7 +1,10 @@
 """The documentation: its examples print what they say, and its pictures can be drawn."""
 
 import doctest
+import re
 import runpy
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -9,6 +12,12 @@ import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES, PICTURES = sorted(DOCS.glob("*.rst")), sorted((DOCS / "gallery").glob("plot_*.py"))
+EXAMPLES = {
+    "memory_map.py": (["300"], ["resource"], "A copy of X does not fit."),
+    "parquet_folder.py": ([], ["pyarrow"], "600,000 rows; the two fits differ by"),
+    "dask_cluster.py": (["2"], ["distributed", "dask.dataframe"], "in memory the same to"),
+    "stream.py": ([], ["sklearn"], "could be read once only"),
+}
 
 
 def test_there_are_pages_and_pictures():
@@ -20,6 +29,8 @@ def test_there_are_pages_and_pictures():
 def test_examples_of_a_page(page):
     if page.name == "migrating.rst":
         pytest.importorskip("sklearn", reason="the page is about scikit-learn")
+    if page.name == "larger_than_memory.rst":
+        pytest.importorskip("pyarrow", reason="the page is about files")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert doctest.testfile(str(page), module_relative=False).failed == 0
@@ -34,3 +45,20 @@ def test_pictures_are_drawn(picture):
     assert len(pyplot.get_fignums()) == 1
     assert all(ax.lines for ax in pyplot.gcf().axes)
     pyplot.close("all")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_run(example, tmp_path):
+    arguments, packages, printed = EXAMPLES[example]
+    for package in packages:
+        pytest.importorskip(package, reason="what the example is about")
+    command = [sys.executable, DOCS / "examples" / example, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert printed in done.stdout
+    differences = re.findall(r"(?:differs? by|the same to) (\S+)", done.stdout)
+    assert all(float(difference.rstrip(".")) < 1e-9 for difference in differences)
+
+
+def test_there_is_a_test_of_each_example():
+    assert {path.name for path in (DOCS / "examples").glob("*.py")} == {*EXAMPLES}

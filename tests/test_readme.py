@@ -40,6 +40,26 @@ def test_the_five_minutes(tmp_path, monkeypatch, capsys):
     assert out.splitlines()[-101] == "predicted_marks"
 
 
+def test_files_are_fitted_as_the_readme_says(tmp_path, monkeypatch, capsys):
+    for package in ("pyarrow.parquet", "tqdm"):
+        pytest.importorskip(package, reason="an extra of this example")
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "houses").mkdir()
+    for year in range(3):
+        columns = {
+            "area": [50.0, 70.0 + year, 90.0],
+            "rooms": [2, 3, 5],
+            "price": [110.0, 150.0 + 2 * year, 190.0],
+            "no": [1] * 3,
+        }
+        parquet.write_table(pa.table(columns), f"houses/{year}.parquet")
+    exec(blocks("python")[2], {})
+    assert "area        2\n" in capsys.readouterr().out
+
+
 def test_the_first_block_has_the_two_commands():
     main_job, tests = blocks("sh")[0].splitlines()
     assert main_job.endswith("fastgd demo")
