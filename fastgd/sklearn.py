@@ -12,6 +12,7 @@ from fastgd.fitting import fit
 from fastgd.methods import DEFAULTS
 from fastgd.moments import Moments
 from fastgd.result import FitResult, hypothesis
+from fastgd.rows.mapped import check, mapped_files
 from fastgd.targets import fit_targets, moments_of_targets, of_each_target
 
 try:
@@ -250,6 +251,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None. Give the target."
             )
+        check(mapped_files(*(array for array in (X, y, sample_weight) if isinstance(array, np.ndarray))))
         X = self._features(X, reset=reset)
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
         if y.ndim > 2:

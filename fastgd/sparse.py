@@ -24,7 +24,7 @@ def is_sparse(values: object) -> bool:
     bool
         Whether it does.
     """
-    return hasattr(values, "tocsr") and hasattr(values, "nnz")
+    return hasattr(type(values), "tocsr") and hasattr(type(values), "nnz")  # to ask the object would make it count
 
 
 def read(X: Any) -> CSR:
@@ -43,13 +43,17 @@ def read(X: Any) -> CSR:
     Raises
     ------
     ValueError
-        If it has another shape, or its indices do not describe a matrix.
+        If it has another shape, its indices do not describe a matrix, or it is a memory map of a file that was cut.
     """
     if len(X.shape) != 2 or 0 in X.shape:
         raise ValueError(
             f"X is sparse and has shape {X.shape}, but (n_samples, n_features) is expected, at least one of each. "
             "Check how X was selected."
         )
+    from fastgd.rows.mapped import check, mapped_files  # here, as what imports this module may do without numba
+
+    arrays = (getattr(X, name, None) for name in ("data", "indices", "indptr", "row", "col"))
+    check(mapped_files(*(array for array in arrays if isinstance(array, np.ndarray))))
     X = X.tocsr()
     _check(X)
     if not X.has_canonical_format:  # some places are there twice

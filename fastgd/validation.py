@@ -184,7 +184,7 @@ def real_array(values: ArrayLike, name: str) -> _Array:
             f"{name} is a masked array, but fastgd has no missing values. "
             f"Drop the masked rows, or fill them with {name}.filled(...)."
         )
-    elif hasattr(values, "toarray") and hasattr(values, "nnz"):
+    elif hasattr(type(values), "toarray") and hasattr(type(values), "nnz"):
         raise TypeError(
             f"{name} is a sparse {type(values).__name__}, but a dense array is expected. Give {name}.toarray()."
         )
@@ -612,7 +612,9 @@ def _total_weight(s: _Array, n_samples: int, part: bool) -> float:
             f"Give one weight for each row.{_ravel_hint(s, 'sample_weight')}"
         )
     from fastgd.rows.arrays import SMALLEST_TOTAL, total_weight  # here, as nothing else in this module needs numba
+    from fastgd.rows.mapped import check, mapped_files
 
+    check(mapped_files(s))
     total = total_weight(s)
     if (0 if part else SMALLEST_TOTAL) <= total < math.inf:
         return total

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 import fastgd
+from fastgd.rows.rows import rows_of
+from fastgd.rows.targets import TargetRows
+from fastgd.sparse import read
 
 
 def training_set(n_samples, n_features, order):
@@ -117,3 +120,55 @@ def test_memory_does_not_grow_with_the_rows(home, tmp_path):
     )
     # The long one has 350 MB, of which the short one has a tenth.
     assert int(done.stdout) < 60e6
+
+
+def test_several_targets_of_a_map_whose_file_was_cut(tmp_path):
+    sklearn = pytest.importorskip("fastgd.sklearn", reason="scikit-learn's estimator takes several targets")
+    X, y = training_set(5_000, 3, "C")
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    Y = np.column_stack((y, -y))
+    expected = sklearn.GDRegressor().fit(X, Y).coef_
+    np.testing.assert_allclose(sklearn.GDRegressor().fit(mapped, Y).coef_, expected, rtol=1e-12)
+    rows = TargetRows(mapped, Y)
+    os.truncate(tmp_path / "X.npy", 200)
+    for call in (
+        lambda: rows.gradients(np.zeros((2, 3))),
+        lambda: TargetRows(mapped, Y),
+        lambda: sklearn.GDRegressor().fit(mapped, Y),
+        lambda: sklearn.GDRegressor().fit(mapped, y),
+        lambda: sklearn.GDRegressor().partial_fit(mapped, y),
+    ):
+        with pytest.raises(ValueError, match="it was cut"):
+            call()
+
+
+@pytest.mark.parametrize("part", ["data", "indices", "indptr"])
+def test_a_sparse_matrix_whose_file_was_cut(part, tmp_path):
+    sparse = pytest.importorskip("scipy.sparse", reason="sparse matrices are scipy's")
+    X, y = training_set(5_000, 3, "C")
+    matrix = sparse.csr_array(X)
+    expected = fastgd.gradient(matrix, y, np.ones(3))
+    np.save(tmp_path / "part.npy", getattr(matrix, part))
+    setattr(matrix, part, np.load(tmp_path / "part.npy", mmap_mode="r"))
+    np.testing.assert_array_equal(fastgd.gradient(matrix, y, np.ones(3)), expected)
+    rows = rows_of(read(matrix), y)
+    os.truncate(tmp_path / "part.npy", 200)
+    for call in (
+        lambda: rows.gradient(np.ones(3)),
+        lambda: fastgd.fit(matrix, y),
+        lambda: fastgd.fit(matrix.tocsr(), y),
+    ):
+        with pytest.raises(ValueError, match="it was cut"):
+            call()
+
+
+def test_sample_weights_whose_file_was_cut(tmp_path):
+    X, y = training_set(5_000, 3, "C")
+    np.save(tmp_path / "s.npy", np.ones(5_000))
+    s = np.load(tmp_path / "s.npy", mmap_mode="r")
+    np.testing.assert_array_equal(fastgd.fit(X, y, sample_weight=s).theta, fastgd.fit(X, y).theta)
+    os.truncate(tmp_path / "s.npy", 200)
+    for call in (fastgd.fit, fastgd.Moments.from_rows):
+        with pytest.raises(ValueError, match="it was cut"):
+            call(X, y, sample_weight=s)

@@ -79,6 +79,41 @@ def mapped_file(array: _Array) -> MappedFile | None:
     return MappedFile(base, None if name is None else str(name), start + len(base))
 
 
+def mapped_files(*arrays: _Array | Columns | None) -> list[MappedFile]:
+    """Return the files that arrays are maps of.
+
+    Parameters
+    ----------
+    *arrays : ndarray, Columns or None
+        The arrays.
+
+    Returns
+    -------
+    list of MappedFile
+        The files; none for arrays in memory.
+    """
+    given = [part for array in arrays for part in (array.arrays() if isinstance(array, Columns) else [array])]
+    found = (mapped_file(array) for array in given if array is not None and array.base is not None)
+    return [file for file in found if file is not None]
+
+
+def check(files: list[MappedFile]) -> None:
+    """Find out whether one of the files has become too short.
+
+    Parameters
+    ----------
+    files : list of MappedFile
+        The files.
+
+    Raises
+    ------
+    ValueError
+        If one has.
+    """
+    for file in files:
+        file.check()
+
+
 class MappedRows(StreamRows):
     """A training set of which some arrays are memory maps: its chunks are read in place.
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
-from fastgd.rows.mapped import COPIED_VALUES, MappedRows, mapped_file
+from fastgd.rows.mapped import COPIED_VALUES, MappedRows, check, mapped_files
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.sparse import SparseRows
 
@@ -40,13 +40,11 @@ def rows_of(
     """
     if isinstance(X, CSR):
         return SparseRows(X, y, sample_weight, n_threads)
-    given = (*(X.arrays() if isinstance(X, Columns) else [X]), y, *([] if sample_weight is None else [sample_weight]))
-    files = [file for array in given if array.base is not None and (file := mapped_file(array)) is not None]
+    files = mapped_files(X, y, sample_weight)
     if not files:
         return ArrayRows(X, y, sample_weight, n_threads)
     if len(y) * (*X.shape, 1)[1] > COPIED_VALUES:
         return MappedRows(X, y, sample_weight, n_threads)
-    for file in files:
-        file.check()
+    check(files)
     X = X.gather(slice(0, len(y))).T if isinstance(X, Columns) else X.copy(order="K")
     return ArrayRows(X, y.copy(), None if sample_weight is None else sample_weight.copy(), n_threads)

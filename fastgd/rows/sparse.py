@@ -12,6 +12,7 @@ from fastgd.rows import parallel
 from fastgd.rows.arrays import sampled
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.csr import CSR
+from fastgd.rows.mapped import check, mapped_files
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -51,7 +52,7 @@ class SparseRows:
         How many times the rows were read for a sum.
     """
 
-    __slots__ = ("_X", "_n_threads", "_s", "_y", "n_features", "n_passes", "n_samples")
+    __slots__ = ("_X", "_files", "_n_threads", "_s", "_y", "n_features", "n_passes", "n_samples")
 
     def __init__(self, X: CSR, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None) -> None:
         self.n_samples, self.n_features = X.shape
@@ -60,6 +61,8 @@ class SparseRows:
         self._y = y
         self._s = sample_weight
         self._n_threads = n_threads
+        self._files = mapped_files(*X[:3], y, sample_weight)
+        check(self._files)
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
         """Sum the residuals and what each row adds to the gradient, in one pass.
@@ -159,6 +162,7 @@ class SparseRows:
 
     def _sum(self, function: Any, theta: _Vector, n_sums: int, *, with_y: bool) -> _Vector:
         self.n_passes += 1
+        check(self._files)
         data, indices, indptr, _ = self._X
         run = compiled_csr(
             function, data.dtype.char, "i" if indices.itemsize == 4 else "l", with_y, self._s is not None

@@ -12,6 +12,7 @@ from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.columns import Columns
+from fastgd.rows.mapped import check, mapped_files
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -32,13 +33,15 @@ class TargetRows(ArrayRows):
         How many threads a pass may take.
     """
 
-    __slots__ = ("_Y",)
+    __slots__ = ("_Y", "_files")
 
     def __init__(
         self, X: _Array | Columns, Y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None
     ) -> None:
         super().__init__(X, Y[:, 0], sample_weight, n_threads)
         self._Y = Y
+        self._files = mapped_files(X, Y, sample_weight)
+        check(self._files)
 
     def gradients(self, thetas: _Vector) -> _Vector:
         """Sum what `ArrayRows.gradient` does, for all targets in one pass.
@@ -92,6 +95,7 @@ class TargetRows(ArrayRows):
     def _sum_up(self, add: Callable[[_Array, _Vector, _Vector | None], _Vector], n_block_rows: int) -> _Vector:
         """Add up what blocks give, row-major copies where they are not."""
         self.n_passes += 1
+        check(self._files)
         blocks = Blocks(self.n_samples, n_block_rows)
         fold, numbers = Fold(len(blocks)), iter(range(len(blocks)))
 
