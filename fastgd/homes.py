@@ -1,5 +1,6 @@
 """Where a training set is: in memory, in mapped files, behind a source that gives its rows, or on a cluster."""
 
+from os import PathLike
 from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike, NDArray
@@ -59,6 +60,10 @@ def home_of(X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_thre
         return Home(X.rows(n_threads), None, X.feature_names, [], X.one_shot)
     if is_dask(X):
         return home_of(DaskSet(X, y, sample_weight), None, None, n_threads)
+    if y is None and isinstance(X, str | PathLike):
+        raise TypeError(
+            f"X is {X!r}, a path, but rows are expected. Give fastgd.scan_parquet(path, target=...), or scan_csv."
+        )
     if y is None:
         raise TypeError(
             "y is missing. Give the target of each row of X; only Moments and what from_batches, scan_parquet and scan_csv "

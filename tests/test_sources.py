@@ -638,6 +638,11 @@ def test_files_are_found(scan, tmp_path, monkeypatch):
     ):
         with pytest.raises(FileNotFoundError, match=said):
             take(path, target="y")
+    with pytest.raises(TypeError, match="path=3 was given, but a file, a folder"):
+        take(3, target="y")
+    for path in (str(tmp_path), tmp_path):
+        with pytest.raises(TypeError, match=r"a path, but rows are expected\. Give fastgd"):
+            fastgd.fit(path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="in the folder"):
         take(tmp_path / "empty", target="y")

@@ -3,7 +3,7 @@
 import glob
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fastgd.rows.source import Source
@@ -130,10 +130,16 @@ def files_of(path: PathLike | Sequence[PathLike], ending: str) -> list[str]:
 
     Raises
     ------
+    TypeError
+        If it is something else.
     FileNotFoundError
         If there is none.
     """
     if not isinstance(path, str | os.PathLike):
+        if not isinstance(path, Iterable):
+            raise TypeError(
+                f"path={path!r} was given, but a file, a folder, a pattern, or a list of these is expected."
+            )
         paths = [found for each in path for found in files_of(each, ending)]
         if not paths:
             raise FileNotFoundError("An empty list of files was given, but at least one is expected.")
