@@ -418,13 +418,29 @@ def total_weight(sample_weight: _Array) -> float:
     return float(sum(sums))
 
 
+def lies_by_columns(X: _Array | Columns) -> bool:
+    """Tell whether features lie column by column.
+
+    Parameters
+    ----------
+    X : ndarray or Columns
+        The features.
+
+    Returns
+    -------
+    bool
+        Whether they do; False for one feature.
+    """
+    return isinstance(X, Columns) or (X.ndim == 2 and X.shape[1] > 1 and abs(X.strides[0]) < abs(X.strides[1]))
+
+
 def _oriented(X: _Array | Columns) -> tuple[_Array | Columns, bool]:
     """Return X as the kernels want it, transposed if it lies column by column, and whether it does."""
+    by_columns = lies_by_columns(X)
     if isinstance(X, Columns):
-        return X, True
+        return X, by_columns
     if X.ndim == 1:
         X = X[:, np.newaxis]
-    by_columns = X.shape[1] > 1 and abs(X.strides[0]) < abs(X.strides[1])
     return (X.T if by_columns else X), by_columns
 
 

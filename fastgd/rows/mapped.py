@@ -1,15 +1,16 @@
 """Memory maps: read in order, ahead of the sums, and never without a look at the size of their file."""
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.rows.arrays import lies_by_columns
 from fastgd.rows.columns import Columns
 from fastgd.rows.source import Part
-from fastgd.rows.stream import StreamRows, chunk_rows, lies_by_columns
+from fastgd.rows.stream import StreamRows, chunk_rows
 
 _Array = NDArray[Any]
 
@@ -92,9 +93,14 @@ def mapped_files(*arrays: _Array | Columns | None) -> list[MappedFile]:
     list of MappedFile
         The files; none for arrays in memory.
     """
+    return [file for _, file in _maps(arrays)]
+
+
+def _maps(arrays: Iterable[_Array | Columns | None]) -> list[tuple[_Array, MappedFile]]:
+    """Return those arrays that are maps, and their files."""
     given = [part for array in arrays for part in (array.arrays() if isinstance(array, Columns) else [array])]
-    found = (mapped_file(array) for array in given if array is not None and array.base is not None)
-    return [file for file in found if file is not None]
+    found = ((array, mapped_file(array)) for array in given if array is not None and array.base is not None)
+    return [(array, file) for array, file in found if file is not None]
 
 
 def check(files: list[MappedFile]) -> None:
@@ -154,12 +160,7 @@ class Mapped:
         self._X = X
         self._y = y
         self._s = sample_weight
-        arrays = [
-            *(X.arrays() if isinstance(X, Columns) else [X]),
-            y,
-            *([] if sample_weight is None else [sample_weight]),
-        ]
-        self._maps = [(array, file) for array in arrays if (file := mapped_file(array)) is not None]
+        self._maps = _maps((X, y, sample_weight))
 
     def batches(self) -> Iterator[Part]:
         """Go through the rows, in their order, a chunk at a time.
@@ -174,8 +175,7 @@ class Mapped:
         ValueError
             If a file has become too short.
         """
-        for _, file in self._maps:
-            file.check()
+        check([file for _, file in self._maps])
         n_rows = chunk_rows(self.n_features, lies_by_columns(self._X), _CHUNK_VALUES)
         self._ask_for(slice(0, n_rows))
         for start in range(0, self.n_expected, n_rows):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.kernels.dense import dense
-from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.arrays import ArrayRows, lies_by_columns
 from fastgd.rows.blocks import pairwise
 from fastgd.rows.columns import Columns
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
@@ -91,22 +91,6 @@ def recut(batches: Iterator[Part], n_features: int) -> Iterator[Part]:
                 buffer.n_filled = 0
     if buffer is not None and buffer.n_filled:
         yield buffer.part()
-
-
-def lies_by_columns(X: _Array | Columns) -> bool:
-    """Tell whether features lie column by column.
-
-    Parameters
-    ----------
-    X : ndarray or Columns
-        The features.
-
-    Returns
-    -------
-    bool
-        Whether they do.
-    """
-    return isinstance(X, Columns) or (X.ndim == 2 and abs(X.strides[0]) < abs(X.strides[1]))
 
 
 def chunk_rows(n_features: int, by_columns: bool, n_values: int) -> int:
