@@ -1,5 +1,6 @@
 import os
 
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # pictures are drawn where there is no screen
@@ -7,3 +8,26 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # pictures are drawn where there is 
 # No deadline, because a first call may compile for a second; derandomised, because CI must fail twice or not at all.
 settings.register_profile("fastgd", deadline=None, derandomize=True)
 settings.load_profile("fastgd")
+
+_REACHED = "reached: "
+
+
+@pytest.fixture
+def reached(record_property):
+    """Return what takes the name of a figure and the figure that a test has reached; they are printed at the end."""
+    return lambda name, figure: record_property(_REACHED + name, figure)
+
+
+def pytest_terminal_summary(terminalreporter):
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    figures = {
+        (name.removeprefix(_REACHED), figure)
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, figure in report.user_properties
+        if name.startswith(_REACHED)
+    }
+    if figures:
+        terminalreporter.section("figures that docs/guarantees.md records")
+        for name, figure in sorted(figures):
+            terminalreporter.write_line(f"{name}: {figure}")
