@@ -1,11 +1,11 @@
-"""How kernels are compiled: the flags, the calling convention and the cache, each stated once."""
+"""How kernels are compiled: the flags and the calling convention, each stated once."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numba
 from numba import types
+
+from fastgd.kernels import cache
 
 # reassoc   a sum may be taken in several accumulators: without it no reduction is vectorised.
 # contract  a product and a sum may become one fused multiply-add.
@@ -159,9 +159,7 @@ def kernel(block_rows: Callable[[int], int]) -> Callable[[Callable[..., None]], 
 
 
 def compile_cached(function: Callable[..., Any], signature: Any, *, exact: bool = False) -> Any:
-    """Compile a function for one signature, through numba's cache on disk where that works.
-
-    A cache that cannot be written, or that is damaged, costs the compile time and one warning, never the call.
+    """Compile a function for one signature, or load what was compiled before.
 
     Parameters
     ----------
@@ -177,28 +175,4 @@ def compile_cached(function: Callable[..., Any], signature: Any, *, exact: bool 
     numba dispatcher
         The compiled function.
     """
-    try:
-        return _compile(function, signature, cache=True, exact=exact)
-    except Exception as reason:  # numba documents no exception of its cache: OSError, RuntimeError, pickle's and more
-        # What is wrong with the function itself is raised here.
-        compiled = _compile(function, signature, cache=False, exact=exact)
-        _warn_once(
-            f"fastgd compiles its kernels anew in each process, because numba's cache did not work ({reason}). Point the "
-            "environment variable NUMBA_CACHE_DIR at a folder that can be written, or delete the damaged cache."
-        )
-        return compiled
-
-
-_warned = False
-
-
-def _warn_once(message: str) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
-
-
-def _compile(function: Callable[..., Any], signature: Any, *, cache: bool, exact: bool) -> Any:
-    flags = EXACT_FLAGS if exact else FLAGS
-    return numba.njit(signature, cache=cache, **flags)(function)  # type: ignore[call-overload]
+    return cache.compile_cached(function, signature, EXACT_FLAGS if exact else FLAGS)
