@@ -7,11 +7,13 @@ meet in them, or kill the children that it forks, and their reductions' bits dep
 import itertools
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,9 +141,8 @@ def run(job: int, environment: Cells, stop: Callable[[], None], n_threads: int) 
     MemoryError
         If there was no memory for the job.
     """
-    from fastgd.kernels import mailbox
-
-    address, some = environment.ctypes.data, mailbox.compiled(mailbox.run)
+    mailbox = _mailbox()
+    address, some = environment.__array_interface__["data"][0], mailbox.compiled(mailbox.run)
 
     def do() -> None:
         status = mailbox.MORE
@@ -157,6 +158,13 @@ def run(job: int, environment: Cells, stop: Callable[[], None], n_threads: int) 
         raise _no_memory(n_threads)
 
 
+@cache
+def _mailbox() -> Any:
+    from fastgd.kernels import mailbox  # and numba with it, which who asks for the number of threads does without
+
+    return mailbox
+
+
 def _no_memory(n_threads: int) -> MemoryError:
     return MemoryError(
         f"n_threads={n_threads} was given, but there is no memory for what each thread works in. "
@@ -168,7 +176,8 @@ def _together(
     order: Callable[["_Worker", int, int], None], do: Callable[[], None], stop: Callable[[], None], n_threads: int
 ) -> bool:
     """Order workers, do what the calling thread does, collect the workers; return whether one of them had no memory."""
-    if n_threads <= 1:
+    # While the interpreter ends, it lets no other thread in: a worker that takes Python's work would never be done.
+    if n_threads <= 1 or sys.is_finalizing():
         do()
         return False
     n_looks = _LOOKS if n_threads <= processors() else _LOOKS_OF_MANY
@@ -208,8 +217,7 @@ class _Worker:
     """A thread that waits for work."""
 
     def __init__(self, name: str) -> None:
-        from fastgd.kernels import mailbox  # a process without a parallel pass need not compile it
-
+        mailbox = _mailbox()
         self.task: Callable[[], None] = _nothing
         self._ring, self._serve, self._collect = map(mailbox.compiled, (mailbox.ring, mailbox.serve, mailbox.collect))
         self._mailbox = mailbox.new()
