@@ -30,6 +30,9 @@ Kind = tuple[str, str | None, bool]
 # instructions between blocks to be lost in them.
 BLOCK_VALUES = 1 << 17
 
+# How many blocks of so many values a thread sums before it hears of an interrupt: some 20 ms.
+_BLOCKS_AT_ONCE = 256
+
 _FLOATS = {"d": types.float64, "f": types.float32}
 
 
@@ -101,6 +104,8 @@ class Kernel(dict[Kind, Callable[..., None]]):
         How many rows a block should have, by the number of features.
     n_sums : callable
         How many numbers ``sums`` receives, by the number of features.
+    work : callable
+        How often as much time a value takes as in a gradient, by the number of features.
     """
 
     def __init__(
@@ -108,13 +113,20 @@ class Kernel(dict[Kind, Callable[..., None]]):
         function: Callable[..., None],
         block_rows: Callable[[int], int] | None = None,
         n_sums: Callable[[int], int] | None = None,
+        work: Callable[[int], int] | None = None,
     ) -> None:
         super().__init__()
         self.function = function
         self.block_rows = block_rows or _rows_of_values
         self.n_sums = n_sums or _gradient_sums
+        self._work = work or _work_of_gradient
         self._addresses: dict[Kind, int] = {}
         self._dispatchers: list[Any] = []  # they own the machine code
+
+    def blocks_at_once(self, n_features: int) -> int:
+        """Return how many blocks a thread may sum before it hears of an interrupt, at least 1."""
+        n_values = self.block_rows(n_features) * n_features * self._work(n_features)
+        return max(1, min(_BLOCKS_AT_ONCE, _BLOCKS_AT_ONCE * BLOCK_VALUES // n_values))
 
     def address(self, kind: Kind) -> int:
         """Return where a variant's machine code is, for the compiled code that calls it."""
@@ -136,6 +148,10 @@ class Kernel(dict[Kind, Callable[..., None]]):
 
 def _gradient_sums(n_features: int) -> int:
     return 2 + n_features
+
+
+def _work_of_gradient(n_features: int) -> int:
+    return 1
 
 
 def _rows_of_values(n_features: int) -> int:
