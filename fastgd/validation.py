@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import frames, sparse
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
+from fastgd.rows.maps import check, mapped_files
 from fastgd.rows.source import Source
 
 _Array = NDArray[Any]
@@ -140,6 +141,7 @@ def features(X: ArrayLike, wanted: list[str] | None = None) -> tuple[_Array | Co
     if type(X) is not np.ndarray and frames.is_frame(X):
         values, names = frames.read(X, wanted)
         if isinstance(values, Columns):
+            check(mapped_files(values))
             return values, names
     array = real_array(values, "X")
     if array.ndim not in (1, 2):
@@ -175,7 +177,7 @@ def real_array(values: ArrayLike, name: str) -> _Array:
     TypeError
         If its dtype is another.
     ValueError
-        If it is ragged.
+        If it is ragged, or a memory map of a file that was cut.
     """
     if type(values) is np.ndarray:
         array = values
@@ -198,6 +200,8 @@ def real_array(values: ArrayLike, name: str) -> _Array:
             ) from None
     if array.dtype.char not in _REAL:
         raise TypeError(f"{name} has dtype {array.dtype}, but real numbers are expected.{_dtype_hint(array, name)}")
+    if array.base is not None:
+        check(mapped_files(array))
     return array
 
 
@@ -293,7 +297,7 @@ def output(out: object, shape: tuple[int, ...], inputs: tuple[_Array | None, ...
     TypeError
         If it is not a float64 array.
     ValueError
-        If it has another shape, is read-only, or shares memory with an input.
+        If it has another shape, is read-only, a memory map of a file that was cut, or shares memory with an input.
     """
     if not isinstance(out, np.ndarray) or out.dtype != _FLOAT64 or isinstance(out, np.ma.MaskedArray):
         what = f"an array of {out.dtype}" if type(out) is np.ndarray else f"a {type(out).__name__}"
@@ -306,6 +310,7 @@ def output(out: object, shape: tuple[int, ...], inputs: tuple[_Array | None, ...
         raise ValueError(
             "out is read-only, but the gradient is to be written into it. Give an array that can be written."
         )
+    check(mapped_files(out))
     if any(array is not None and _share_memory(out, array) for array in inputs):
         raise ValueError("out shares memory with an input, which would be overwritten. Give an array of its own.")
 
@@ -612,9 +617,7 @@ def _total_weight(s: _Array, n_samples: int, part: bool) -> float:
             f"Give one weight for each row.{_ravel_hint(s, 'sample_weight')}"
         )
     from fastgd.rows.arrays import SMALLEST_TOTAL, total_weight  # here, as nothing else in this module needs numba
-    from fastgd.rows.mapped import check, mapped_files
 
-    check(mapped_files(s))
     total = total_weight(s)
     if (0 if part else SMALLEST_TOTAL) <= total < math.inf:
         return total

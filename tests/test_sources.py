@@ -8,7 +8,7 @@ import pytest
 from block_sizes import set_block_values
 
 import fastgd
-from fastgd.rows import blocks, mapped
+from fastgd.rows import blocks, maps
 from fastgd.rows.moments import columns_of, moments_of
 from fastgd.rows.stream import chunk_rows, recut
 
@@ -556,9 +556,9 @@ def test_a_map_of_a_file_that_is_gone_is_read(tmp_path):
 def test_what_is_not_mapped_has_no_file(tmp_path):
     X, *_ = as_map(tmp_path, *training_set(), [])
     for array in (X, X[3:], X.T, np.asarray(X), X.reshape(-1)[5:]):
-        assert mapped.mapped_file(array).n_bytes == os.stat(tmp_path / "X.npy").st_size
+        assert maps.mapped_file(array).n_bytes == os.stat(tmp_path / "X.npy").st_size
     for array in (np.ones(3), X.copy(), np.frombuffer(b"12345678"), np.ones((3, 3))[1:, 1:]):
-        assert mapped.mapped_file(array) is None
+        assert maps.mapped_file(array) is None
 
 
 def test_batches_that_are_maps(tmp_path):
