@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import frames
+from fastgd import frames, validation
 from fastgd.descent import History
 from fastgd.fitting import fit
 from fastgd.methods import DEFAULTS
@@ -280,6 +280,10 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None. Give the target."
             )
         _look_at(X=X, y=y, sample_weight=sample_weight)
+        if sample_weight is not None:  # dates, text and wider floats would be made numbers of
+            options = {"ensure_2d": False, "ensure_all_finite": False, "ensure_min_samples": 0}
+            sample_weight = check_array(sample_weight, dtype="numeric", input_name="sample_weight", **options)
+            validation.real_array(sample_weight, "sample_weight")
         X = self._features(X, reset=reset)
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
         if y.ndim > 2:
@@ -320,7 +324,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
 
 
 def _look_at(**given: Any) -> None:
-    """Refuse what scikit-learn would read without a word: maps of files that were cut."""
+    """Refuse what scikit-learn would read without a word: the values behind a mask, and maps of files that were cut."""
+    for name, values in given.items():
+        validation.refuse_mask(values, name)
     check(mapped_files(*(values for values in given.values() if isinstance(values, np.ndarray))))
 
 

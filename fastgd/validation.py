@@ -181,16 +181,12 @@ def real_array(values: ArrayLike, name: str) -> _Array:
     """
     if type(values) is np.ndarray:
         array = values
-    elif isinstance(values, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array, but fastgd has no missing values. "
-            f"Drop the masked rows, or fill them with {name}.filled(...)."
-        )
     elif hasattr(type(values), "toarray") and hasattr(type(values), "nnz"):
         raise TypeError(
             f"{name} is a sparse {type(values).__name__}, but a dense array is expected. Give {name}.toarray()."
         )
     else:
+        refuse_mask(values, name)
         try:
             array = np.asarray(values)
         except (TypeError, ValueError, OverflowError) as error:
@@ -203,6 +199,28 @@ def real_array(values: ArrayLike, name: str) -> _Array:
     if array.base is not None:
         check(mapped_files(array))
     return array
+
+
+def refuse_mask(values: object, name: str) -> None:
+    """Refuse a masked array, whether it masks something or not: as an array it would show what is behind the mask.
+
+    Parameters
+    ----------
+    values : object
+        What was given.
+    name : str
+        What to call it in an error message.
+
+    Raises
+    ------
+    TypeError
+        If it is one.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, but fastgd has no missing values. "
+            f"Drop the masked rows, or fill them with {name}.filled(...)."
+        )
 
 
 def parameters(theta: ArrayLike, n_features: int, intercept: bool, name: str = "theta") -> _Vector:
