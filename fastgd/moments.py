@@ -15,6 +15,7 @@ from fastgd.rows.source import Source
 from fastgd.solvers.objective import Evaluation, Objective
 
 _FORMAT = "fastgd moments 1"
+_TOO_LARGE = "The squares of X or y exceed float64. Divide the columns by a power of ten."
 _ADVICE = "Files of moments are written by Moments.save."
 
 
@@ -93,7 +94,7 @@ class Moments:
         if not np.isfinite(moments.scatter).all():
             place, need = rows.first_non_finite(), "moments are taken of finite numbers"
             validation.refuse_non_finite(place, rows.n_features, need, names)
-            raise ValueError("The squares of X or y exceed float64. Divide the columns by a power of ten.")
+            raise ValueError(_TOO_LARGE)
         return cls(rows.n_samples, moments.total_weight, moments.mean, moments.scatter)
 
     @property
@@ -142,7 +143,10 @@ class Moments:
                 f"Moments of {self.n_features} and of {other.n_features} features cannot be added. "
                 "Take both of rows with the same columns."
             )
-        merged = self.centred().merged(other.centred())
+        with np.errstate(over="ignore", invalid="ignore"):
+            merged = self.centred().merged(other.centred())
+        if not np.isfinite(merged.scatter).all():
+            raise ValueError(_TOO_LARGE)
         return Moments(self.n_samples + other.n_samples, merged.total_weight, merged.mean, merged.scatter)
 
     def __radd__(self, other: object) -> "Moments":
@@ -246,4 +250,6 @@ class Moments:
             scale=validation.loss_scale(loss, self.total_weight),
             l2=validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty."),
         )
-        return objective.evaluate(validation.parameters(theta, self.n_features, intercept))
+        parameters = validation.parameters(theta, self.n_features, intercept)
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
+            return objective.evaluate(parameters)
