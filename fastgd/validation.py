@@ -25,6 +25,9 @@ _FLOAT64 = np.dtype(np.float64)
 # Booleans, integers and floats up to float64, by numpy's characters.
 _REAL = frozenset("?bhilqpBHILQPefd")
 
+# The squares of numbers of a smaller size lose their digits to underflow.
+SMALLEST_SIZE = 1e-152
+
 # A loss is J = c/2 sum s r^2: c, and whether it is divided by the total weight.
 LOSSES = {"mse": (2.0, True), "half_mse": (1.0, True), "sse": (2.0, False)}
 
@@ -362,6 +365,36 @@ def refuse_non_finite(
     else:
         where = f"y in row {row}" + (f", column {column - n_features}" if column > n_features else "")
     raise ValueError(f"{where} (counted from 0) is NaN or infinite, but {need}. Drop the row, or fill in a value.")
+
+
+def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names: list[str] | None = None) -> None:
+    """Refuse columns whose sums of squares cannot be told in float64: what is made of them would look like a solution.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (n_columns,), float64
+        The root of the mean square of each column: of the features and, behind them, perhaps of y.
+    total_weight : float
+        The sum of the sample weights.
+    n_features : int
+        The number of features.
+    names : list of str, optional
+        The names of the features.
+
+    Raises
+    ------
+    ValueError
+        If there is such a column.
+    """
+    norms = math.sqrt(total_weight) * sizes
+    large = ~np.isfinite(norms)
+    small = (np.minimum(norms, sizes) < SMALLEST_SIZE) & (sizes > 0)
+    for wrong, what, cure in ((large, "exceed", "Divide"), (small, "fall below", "Multiply")):
+        if wrong.any():
+            column = int(wrong.argmax())
+            name = repr(names[column] if names and column < n_features else column)
+            where = f"X {what} float64 in column {name}" if column < n_features else f"y {what} float64"
+            raise ValueError(f"The squares of {where}. {cure} it by a power of ten.")
 
 
 def loss_scale(loss: str, total_weight: float) -> float:
