@@ -244,10 +244,8 @@ class Problem:
         sizes = np.hypot(mean, std)[: self.n_features + with_y]
         if not np.isfinite(sizes).all():
             self.refuse_non_finite()
-        nothing = sizes == 0
-        if nothing.any() and isinstance(
-            self._rows, ArrayRows | SparseRows
-        ):  # zeros, or what squares and means make zeros of
+        nothing = sizes == 0  # or what squares and means make zeros of
+        if nothing.any() and isinstance(self._rows, ArrayRows | SparseRows):
             sizes[nothing] = abs(self._rows.sample(_LOOKED_AT)).max(axis=0)[: len(sizes)][nothing]
         validation.refuse_extremes(sizes, scales.total_weight, self.n_features, self.feature_names)
 

@@ -49,7 +49,7 @@ def test_one_row_or_one_column_shown_often_is_read_block_by_block():
 
 def test_more_than_2_to_the_31_rows_are_all_counted():
     n = 2**31 + 8
-    X, y = np.broadcast_to(1.0, (n, 1)), np.broadcast_to(3.0, n)
+    X, y = np.broadcast_to(np.float32(1), (n, 1)), np.broadcast_to(np.float32(3), n)
     assert evaluated(X, y, [2.0], loss="sse")[:2] == (n, [-2.0 * n])
 
 

@@ -189,6 +189,13 @@ def test_only_ratios_of_weights_matter(options, weight):
     np.testing.assert_allclose(result.theta, expected.theta, rtol=1e-9)
 
 
+@pytest.mark.parametrize(("of_X", "weight"), [(1e-160, 1e300), (1e-10, 1e-291)])
+def test_neither_squares_nor_weighted_squares_may_fall_below_float64(of_X, weight):
+    X, y, s = training_set()
+    with pytest.raises(ValueError, match="The squares of X fall below float64 in column 0"):
+        fastgd.fit(X * of_X, y, sample_weight=s * weight, method="cg")
+
+
 @pytest.mark.parametrize("power", [-498, -300, 300, 498])
 def test_a_step_size_is_found_at_any_scale(power):
     X, y, _ = training_set()

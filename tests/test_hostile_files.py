@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 import tracemalloc
 import warnings
 import zipfile
@@ -107,7 +108,7 @@ def test_every_fault_of_one_byte_in_a_model_is_an_error_or_another_model(reached
 
 def test_every_fault_of_one_byte_in_moments_is_an_error_or_changes_nothing(reached):
     n_files = n_refused = 0
-    for content in damaged(good_npz(), stride=3):
+    for content in damaged(good_npz(), stride=5):
         moments = read_moments(content)
         if moments is None:
             n_refused += 1
@@ -120,7 +121,7 @@ def test_every_fault_of_one_byte_in_moments_is_an_error_or_changes_nothing(reach
     reached("damaged files of moments", n_files)
 
 
-FUZZED = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZED = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FUZZED
@@ -170,11 +171,7 @@ KEYS = st.sampled_from(["format", "version", "target", "features", "intercept", 
 
 
 @FUZZED
-@given(
-    st.dictionaries(
-        KEYS, VALUES | st.lists(NUMBERS, max_size=3) | st.lists(st.text(max_size=2), max_size=3), min_size=1
-    )
-)
+@given(st.dictionaries(KEYS, NUMBERS | st.lists(NUMBERS, max_size=3) | VALUES, min_size=1, max_size=2))
 def test_models_of_any_values_are_errors_or_what_they_say(changes):
     content = json.dumps(json.loads(good_json()) | changes).encode()
     model = read_model(content)
@@ -182,13 +179,15 @@ def test_models_of_any_values_are_errors_or_what_they_say(changes):
         assert_is_what_the_text_says(model, content)
 
 
-def test_a_model_is_read_in_the_time_that_its_length_takes():
+def test_a_model_is_read_in_the_time_that_its_length_takes():  # to compare each name with each would take minutes
     names = [f"x{i}" for i in range(100_000)]
+    start = time.process_time()
     content = json.loads(good_json()) | {"features": names, "coef": [1.0] * len(names)}
-    assert read_model(json.dumps(content).encode()).features == names  # by comparing each with each: minutes
+    assert read_model(json.dumps(content).encode()).features == names
     assert read_model(json.dumps(content | {"features": [*names[:-1], "x0"]}).encode()) is None
     keys = ", ".join(f'"{name}": 1' for name in [*names, "x99999"])
     assert read_model(f"{{{keys}}}".encode()) is None
+    assert time.process_time() - start < 20
 
 
 def npy(array):
@@ -344,19 +343,19 @@ def test_what_would_inflate_is_not_inflated(name):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is not counted so there")
-@pytest.mark.parametrize("n_values", [1 << 27, 1 << 30, 1 << 45])
-def test_a_size_that_is_only_claimed_is_not_taken(n_values):
-    content = with_header(f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({n_values},)}}", bytes(80))
-    Path("entry.npz").write_bytes(npz(mean=content))
-    Path("whole.npz").write_bytes(content)
+def test_a_size_that_is_only_claimed_is_not_taken():
+    for n_values in (1 << 27, 1 << 30, 1 << 45):
+        content = with_header(f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({n_values},)}}", bytes(80))
+        Path(f"entry{n_values}.npz").write_bytes(npz(mean=content))
+        Path(f"whole{n_values}.npz").write_bytes(content)
     code = """
-import resource, fastgd
+import os, resource, fastgd
 moments = fastgd.Moments.from_rows([1.0, 2.0], [1.0, 2.0])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for name in ("entry.npz", "whole.npz"):
+for name in os.listdir():
     try: fastgd.Moments.load(name)
     except ValueError as error: assert name in str(error)
-    else: raise SystemExit("read")
+    else: raise SystemExit(name)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
