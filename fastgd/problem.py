@@ -21,7 +21,7 @@ from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.solvers.objective import Objective, Scales, Sums
 
 # In so many rows it is looked whether a column that seems to hold zeros only holds what is too small to be squared.
-_LOOKED_AT = 1000
+_LOOKED_AT, _LOOKED_AT_VALUES = 1000, 1 << 20
 
 # Up to so many values a pass takes less than a millisecond, and is repeated for a last digit.
 _CHEAP_VALUES = 1 << 20
@@ -240,13 +240,18 @@ class Problem:
         return not self.is_sparse and precomputing_pays(self.n_samples, self.n_features, n_answers)
 
     def _refuse_extremes(self, scales: Scales, *, with_y: bool) -> None:
-        mean, std = np.append(scales.mean, scales.y_mean), np.append(scales.std, scales.y_std)
-        sizes = np.hypot(mean, std)[: self.n_features + with_y]
+        sizes = np.hypot(scales.mean, scales.std)
+        if with_y:
+            sizes = np.append(sizes, math.hypot(scales.y_mean, scales.y_std))
+        root = math.sqrt(scales.total_weight)
+        if sizes.min() * min(1.0, root) >= validation.SMALLEST_SIZE and sizes.max() * max(1.0, root) < math.inf:
+            return
         if not np.isfinite(sizes).all():
             self.refuse_non_finite()
         nothing = sizes == 0  # or what squares and means make zeros of
         if nothing.any() and isinstance(self._rows, ArrayRows | SparseRows):
-            sizes[nothing] = abs(self._rows.sample(_LOOKED_AT)).max(axis=0)[: len(sizes)][nothing]
+            looked_at = self._rows.sample(max(1, min(_LOOKED_AT, _LOOKED_AT_VALUES // self.n_features)))
+            sizes[nothing] = abs(looked_at).max(axis=0)[: len(sizes)][nothing]
         validation.refuse_extremes(sizes, scales.total_weight, self.n_features, self.feature_names)
 
     def _sizes(self) -> Scales:
