@@ -325,6 +325,7 @@ def short_pass(
         and theta.flags.carray
         and ((base := X.base) is None or (type(base) is np.ndarray and base.base is None))  # and no memory map
         and ((base := y.base) is None or (type(base) is np.ndarray and base.base is None))
+        and ((base := theta.base) is None or (type(base) is np.ndarray and base.base is None))
         and factor is not None
         and (intercept is False or intercept is True)
     ):
@@ -352,7 +353,13 @@ def short_pass(
     total: float = n_samples
     s = sample_weight
     if s is not None:
-        if not (type(s) is np.ndarray and s.dtype is _FLOAT64 and s.flags.carray and s.shape == (n_samples,)):
+        if not (
+            type(s) is np.ndarray
+            and s.dtype is _FLOAT64
+            and s.flags.carray
+            and s.shape == (n_samples,)
+            and ((base := s.base) is None or (type(base) is np.ndarray and base.base is None))
+        ):
             return None
         total = compiled_sum_nonnegative()(s)
         if not SMALLEST_TOTAL <= total < math.inf:
