@@ -1,5 +1,6 @@
 """Threads: the same bits whatever their number, nobody waits for ever, and nothing of a pass is left behind."""
 
+import functools
 import gc
 import linecache
 import os
@@ -14,9 +15,12 @@ import numba
 import numpy as np
 import pytest
 from block_sizes import set_block_values
+from llvmlite import ir
+from numba.extending import intrinsic
 
 import fastgd
-from fastgd.kernels import mailbox, signals
+from fastgd.kernels import blocks as compiled_blocks
+from fastgd.kernels import jit, mailbox, signals
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.parallel import run, share
@@ -104,7 +108,8 @@ def big_endian(X):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_same_bits_for_any_number_of_threads(seed, monkeypatch):
+def test_the_same_bits_for_any_number_of_threads_whenever_each_block_is_done(seed, monkeypatch, reached):
+    pause_before_blocks(monkeypatch)
     rng = np.random.default_rng(seed)
     for _ in range(100):
         set_block_values(monkeypatch, int(rng.choice([32, 64, 500])))
@@ -119,10 +124,53 @@ def test_the_same_bits_for_any_number_of_threads(seed, monkeypatch):
         s = rng.uniform(size=n_samples).astype(rng.choice(["f4", "f8"])) if rng.integers(2) else None
         theta = rng.standard_normal(n_features + rng.integers(2))
         results = set()
-        for n_threads in (1, 2, 3, 7, 16):
+        for n_threads in (1, 2, 3, 7, 16, 64):
+            PAUSES[1] = rng.integers(1 << 30)
             rows = ArrayRows(X, y, s, n_threads)
             results.add((rows.gradient(theta, 0.3).tobytes(), rows.product(theta).tobytes()))
         assert len(results) == 1
+    reached("passes on 1, 2, 3, 7, 16 and 64 threads, with random pauses, that had the same bits", 1200)
+
+
+# The address of the kernel that is paused before, what the pauses depend on beside the block, and what is looked at meanwhile.
+PAUSES = np.zeros(3, np.int64)
+PAUSES_AT = PAUSES.ctypes.data
+
+
+@intrinsic
+def pauses(_context):
+    """Return a pointer to `PAUSES`, which numba would else take for a constant."""
+
+    def generate(context, builder, signature, args):
+        return builder.inttoptr(ir.Constant(ir.IntType(64), PAUSES_AT), ir.IntType(64).as_pointer())
+
+    return numba.types.CPointer(numba.types.int64)(), generate
+
+
+def pausing(X, start, stop, y, s, theta, scale, sums):
+    """Wait for up to 100 microseconds, but mostly for less, and call the kernel."""
+    cells = numba.carray(pauses(), 3)
+    chance = ((start + cells[1]) * 2654435761 >> 7) % 128
+    for _ in range(chance * chance // 32 if chance > 64 else 0):
+        signals.look(cells, 2)
+    compiled_blocks._call(cells[0], X, start, stop, y, s, theta, scale, sums)
+
+
+@functools.cache
+def pausing_kernel(kind):
+    signature = numba.types.void(*jit.kernel_arguments(kind))
+    (overload,) = numba.njit(signature, **jit.FLAGS)(pausing).overloads.values()
+    return overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name), overload
+
+
+def pause_before_blocks(monkeypatch):
+    address = jit.Kernel.address
+
+    def address_of_pausing(kernel, kind):
+        PAUSES[0] = address(kernel, kind)
+        return pausing_kernel(kind)[0]
+
+    monkeypatch.setattr(jit.Kernel, "address", address_of_pausing)
 
 
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, big_endian])

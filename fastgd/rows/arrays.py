@@ -343,9 +343,8 @@ def short_pass(
         return None
     flags = X.flags
     by_columns = not flags.carray
-    if by_columns and not (
-        flags.fnc and flags.behaved
-    ):  # not farray, which numpy says of any array that is not row-major
+    # Not farray, which numpy says of any array that is not row-major.
+    if by_columns and not (flags.fnc and flags.behaved):
         return None
     kernel = dense(n_features, by_columns)
     if n_samples * n_features >= _MIN_SHARED_VALUES and n_samples > kernel.block_rows(n_features):
