@@ -1,6 +1,6 @@
 """Batches of rows, from a list, a generator or a function that makes one: `from_batches`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import chain
 from typing import Any
 
@@ -11,7 +11,6 @@ from fastgd.rows.csr import CSR
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.source import Part, Source
 from fastgd.rows.stream import StreamRows
-from fastgd.sparse import is_sparse
 
 
 def from_batches(source: Iterable[Any] | Callable[[], Iterable[Any]]) -> "Batches":
@@ -145,7 +144,9 @@ class Batches(Source):
                     f"Batch {number} is a {type(batch).__name__} {what}".rstrip()
                     + ", but (X, y) or (X, y, sample_weight) is expected."
                 )
-            if all((np.shape(array) or (1,))[0] == 0 for array in batch if not is_sparse(array)):
+            if len(batch) == 3 and batch[2] is None:
+                batch = batch[:2]
+            if all(_is_empty(values) for values in batch):
                 continue
             try:
                 data = validation.training_set(*batch, wanted=self.feature_names, part=True)
@@ -167,3 +168,9 @@ class Batches(Source):
                     "given with each batch or with none."
                 )
             yield Part(data.X, data.y, data.sample_weight)
+
+
+def _is_empty(values: Any) -> bool:
+    """Tell whether something has no rows; what has none to count is for the validation to refuse."""
+    shape = getattr(values, "shape", None)
+    return bool(shape[:1] == (0,)) if isinstance(shape, tuple) else isinstance(values, Sized) and len(values) == 0

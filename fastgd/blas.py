@@ -1,5 +1,6 @@
 """Keeping numpy's BLAS to one thread while a fit passes over the rows."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from functools import cache
 from typing import Any
 
 _lock = threading.Lock()
-_n_inside = 0
+_inside: list[int] = []  # the threads that are in here, each as often as it is
 _limit: Any = None
 
 
@@ -31,15 +32,27 @@ def one_blas_thread() -> Iterator[None]:
     None
         Nothing.
     """
-    global _n_inside, _limit
+    global _limit
+    me = threading.get_ident()
     with _lock:
-        if not _n_inside:
-            _limit = _controller().limit(limits=1)
-        _n_inside += 1
+        _limit = _limit or _controller().limit(limits=1)
+        _inside.append(me)
     try:
         yield
     finally:
         with _lock:
-            _n_inside -= 1
-            if not _n_inside:
+            _inside.remove(me)
+            if not _inside:
                 _limit.restore_original_limits()
+                _limit = None
+
+
+def _forget_other_threads() -> None:
+    """Take those out who exist in the parent only, and one of whom may have held the lock."""
+    global _lock
+    _lock = threading.Lock()
+    _inside[:] = (each for each in _inside if each == threading.get_ident())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_other_threads)

@@ -121,8 +121,8 @@ def fit(
     TypeError
         If an argument is not of its type: X, y, theta0 and sample_weight hold real numbers that fit into float64.
     ValueError
-        If shapes do not fit together, X or y holds a NaN or an infinity (row and column are named), or an option is out of
-        its range.
+        If shapes do not fit together, X or y holds a NaN or an infinity (row and column are named), the squares of a column
+        exceed float64 or fall below it, or an option is out of its range.
     ImportError
         If `progress` is set and tqdm is not installed.
 
@@ -188,6 +188,8 @@ def fit(
             told.append("Try a larger max_iter, or a larger tol.")
         inverse = way.inverse
         gap = None if inverse is None else inverse.gap(run.last.gradient)
+        theta = problem.final.original(run.last.theta)
+        gradient = problem.final.original_gradient(run.last.gradient)
     rank = inverse.rank if method == "preconditioned" and inverse is not None else None
     if inverse is not None and rank is not None and rank < problem.final.n_parameters:
         failed = True
@@ -200,13 +202,12 @@ def fit(
         told.append(f"{why}, so the result is not verified on the rows.")
     if failed:
         warnings.warn(" ".join(told), ConvergenceWarning, stacklevel=2)
-    theta = problem.final.original(run.last.theta)
     return FitResult(
         coef=theta[intercept:].copy(),
         intercept=float(theta[0]) if intercept else 0.0,
         theta=theta.copy(),
         cost=run.last.cost,
-        gradient_norm=math.hypot(*problem.final.original_gradient(run.last.gradient)),  # norm() would overflow at 1e154
+        gradient_norm=math.hypot(*gradient),  # norm() would overflow at 1e154
         gap=gap,
         rank=rank,
         condition=way.condition,

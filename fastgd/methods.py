@@ -112,22 +112,22 @@ class Method:
             problem.refuse_non_finite()
         if name in ("gd", "nesterov") and learning_rate in ("auto", "optimal"):
             found = self.spectrum()
-            sizes = {"auto": found.largest, "optimal": 0.5 * (found.largest + found.smallest)}
-            self.learning_rate = 1.0 / sizes[str(learning_rate)] if found.largest > 0 else 1.0
-
-    def spectrum(self) -> Spectrum:
-        """Return the extreme eigenvalues of the Hessian, found when first asked for."""
-        if self._spectrum is None:
-            try:
-                found = spectrum(self._problem.quick.product, self._problem.quick.n_parameters)
-            except np.linalg.LinAlgError:
-                found = Spectrum(math.inf, 0.0, complete=False)
             if not math.isfinite(found.largest):
                 raise ValueError(
                     "The squares of X exceed float64, so that no step size can be found. Divide X by a power of ten, "
                     "or give a learning_rate."
                 )
-            self._spectrum = found
+            sizes = {"auto": found.largest, "optimal": 0.5 * (found.largest + found.smallest)}
+            self.learning_rate = 1.0 / sizes[str(learning_rate)] if found.largest > 0 else 1.0
+
+    def spectrum(self) -> Spectrum:
+        """Return the extreme eigenvalues of the Hessian, found when first asked for; infinite where its entries are."""
+        if self._spectrum is None:
+            try:
+                found = spectrum(self._problem.quick.product, self._problem.quick.n_parameters)
+            except np.linalg.LinAlgError:
+                found = Spectrum(math.inf, 0.0, complete=False)
+            self._spectrum = found if math.isfinite(found.largest) else Spectrum(math.inf, 0.0, complete=False)
         return self._spectrum
 
     @property

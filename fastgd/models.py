@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,9 +133,8 @@ def _model(content: Any) -> Model:
         raise ValueError(
             f"has {len(features)} features and {len(coef)} coef, but one coef for each feature is expected"
         )
-    for i, feature in enumerate(features):
-        if feature in features[:i]:
-            raise ValueError(f"has the feature {_shown(feature)} twice, but different ones are expected")
+    if len(set(features)) < len(features):
+        raise ValueError(f"has the feature {_shown(_first_double(features))} twice, but different ones are expected")
     return Model(target, features, _number(_entry(content, "intercept"), "intercept"), np.array(coef))
 
 
@@ -170,10 +170,13 @@ def _refuse_constant(constant: str) -> float:
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        double = next(key for key in keys if keys.count(key) > 1)
+        double = _first_double([key for key, _ in pairs])
         raise ValueError(f"has the key {_shown(double)} twice, but each is expected once")
     return content
+
+
+def _first_double(names: list[str]) -> str:
+    return next(name for name, n in Counter(names).items() if n > 1)
 
 
 def _shown(value: Any) -> str:

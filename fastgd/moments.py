@@ -1,6 +1,7 @@
 """Moments: what is left of a training set when its rows are gone, and all that least squares need of it."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -15,6 +16,8 @@ from fastgd.rows.source import Source
 from fastgd.solvers.objective import Evaluation, Objective
 
 _FORMAT = "fastgd moments 1"
+_ENTRIES = ["format", "mean", "n_samples", "scatter", "total_weight"]
+_TOO_LARGE = "The squares of X or y exceed float64. Divide the columns by a power of ten."
 _ADVICE = "Files of moments are written by Moments.save."
 
 
@@ -93,7 +96,7 @@ class Moments:
         if not np.isfinite(moments.scatter).all():
             place, need = rows.first_non_finite(), "moments are taken of finite numbers"
             validation.refuse_non_finite(place, rows.n_features, need, names)
-            raise ValueError("The squares of X or y exceed float64. Divide the columns by a power of ten.")
+            raise ValueError(_TOO_LARGE)
         return cls(rows.n_samples, moments.total_weight, moments.mean, moments.scatter)
 
     @property
@@ -142,7 +145,10 @@ class Moments:
                 f"Moments of {self.n_features} and of {other.n_features} features cannot be added. "
                 "Take both of rows with the same columns."
             )
-        merged = self.centred().merged(other.centred())
+        with np.errstate(over="ignore", invalid="ignore"):
+            merged = self.centred().merged(other.centred())
+        if not np.isfinite(merged.scatter).all():
+            raise ValueError(_TOO_LARGE)
         return Moments(self.n_samples + other.n_samples, merged.total_weight, merged.mean, merged.scatter)
 
     def __radd__(self, other: object) -> "Moments":
@@ -205,33 +211,43 @@ class Moments:
             If it holds something else.
         """
         try:
-            with np.load(file, allow_pickle=False) as content:
-                entries = {name: content[name] for name in content.files}
-        except OSError:
-            raise
+            # Opened here, as numpy leaves a file open that is none of its own.
+            opened = open(file, "rb") if isinstance(file, str | os.PathLike) else nullcontext(file)  # noqa: SIM115
+            with opened as stream, np.load(stream, allow_pickle=False) as content:
+                members = content.zip.infolist()
+                names = sorted(member.filename for member in members)
+                # An entry that is not compressed is no larger than its file, whatever it says of itself.
+                sound = names == [f"{name}.npy" for name in _ENTRIES] and not any(
+                    each.compress_type for each in members
+                )
+                entries = {name: content[name] for name in _ENTRIES} if sound else {}
         except Exception as reason:  # zipfile and numpy raise several kinds
+            if isinstance(reason, OSError) and reason.filename is not None:
+                raise
             raise ValueError(f"{file} is no .npz file: {reason}. {_ADVICE}") from None
-        return cls._checked(entries, file)
 
-    @classmethod
-    def _checked(cls, entries: dict[str, NDArray[np.float64]], file: object) -> "Moments":
         def refuse(what: str) -> ValueError:
             return ValueError(f"{file} holds no moments: {what}. {_ADVICE}")
 
+        if not sound:
+            raise refuse(f"its entries are {str(names)[:200]}, but {_ENTRIES}, not compressed, are expected")
+        if not all(isinstance(values, np.ndarray) for values in entries.values()):  # what is none comes as bytes
+            raise refuse("not all of its entries are arrays")
         shapes = {name: entries[name].shape for name in entries}
-        if str(entries.get("format")) != _FORMAT:
-            raise refuse(f"its format is {entries.get('format')}, not {_FORMAT!r}")
-        if set(entries) != {"format", "n_samples", "total_weight", "mean", "scatter"}:
-            raise refuse(f"its entries are {sorted(entries)}")
+        if shapes["format"] != () or str(entries["format"]) != _FORMAT:
+            raise refuse(f"its format is {str(entries['format'])[:200]}, not {_FORMAT!r}")
         n = entries["mean"].size
         if n < 2 or shapes != {"format": (), "n_samples": (), "total_weight": (), "mean": (n,), "scatter": (n, n)}:
             raise refuse(f"their shapes are {shapes}")
-        numbers = [entries[name] for name in ("total_weight", "mean", "scatter")]
-        if any(values.dtype != np.float64 for values in numbers) or entries["n_samples"].dtype.kind != "i":
+        total_weight, mean, scatter = (entries[name] for name in ("total_weight", "mean", "scatter"))
+        n_samples = entries["n_samples"]
+        if any(values.dtype != np.float64 for values in (total_weight, mean, scatter)) or n_samples.dtype.kind != "i":
             raise refuse("not all of it is float64")
-        if not all(np.isfinite(values).all() for values in numbers):
+        if not all(np.isfinite(values).all() for values in (total_weight, mean, scatter)):
             raise refuse("not all of it is finite")
-        return cls(int(entries["n_samples"]), entries["total_weight"].item(), entries["mean"], entries["scatter"])
+        if n_samples < 1 or total_weight <= 0 or (np.diagonal(scatter) < 0).any():
+            raise refuse("a number of rows, a weight or a square is negative")
+        return cls(int(n_samples), total_weight.item(), mean, np.ascontiguousarray(scatter))
 
     def centred(self) -> CentredMoments:
         """Return what stands for the rows of a fit."""
@@ -246,4 +262,6 @@ class Moments:
             scale=validation.loss_scale(loss, self.total_weight),
             l2=validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty."),
         )
-        return objective.evaluate(validation.parameters(theta, self.n_features, intercept))
+        parameters = validation.parameters(theta, self.n_features, intercept)
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
+            return objective.evaluate(parameters)

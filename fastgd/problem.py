@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import validation
 from fastgd.homes import home_of
 from fastgd.moments import Moments
+from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.compensated import CompensatedRows
 from fastgd.rows.moments import CentredMoments, columns_of, moments_of
 from fastgd.rows.parts import PartedRows, Watch
@@ -18,6 +19,9 @@ from fastgd.rows.sparse import SparseRows
 from fastgd.solvers.choose import moments_fit, precomputing_pays
 from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.solvers.objective import Objective, Scales, Sums
+
+# In so many rows it is looked whether a column that seems to hold zeros only holds what is too small to be squared.
+_LOOKED_AT, _LOOKED_AT_VALUES = 1000, 1 << 20
 
 # Up to so many values a pass takes less than a millisecond, and is repeated for a last digit.
 _CHEAP_VALUES = 1 << 20
@@ -152,9 +156,16 @@ class Problem:
         standardize : bool
             Whether features are standardised.
         sized : bool
-            Whether the sizes of the columns are needed in any case.
+            Whether the sizes of the columns are needed in any case, that of y among them.
+
+        Raises
+        ------
+        ValueError
+            If a value is not finite, or squares exceed float64 or fall below it, in a column whose size is needed.
         """
         self.scales = self._sizes() if sized or standardize else None
+        if self.scales is not None:
+            self._refuse_extremes(self.scales, with_y=sized)
 
         def over(sums: Sums) -> Objective:
             return Objective(
@@ -227,6 +238,21 @@ class Problem:
         if isinstance(self._rows, PartedRows):  # to read them takes longer than to compute
             return moments_fit(self.n_features) and n_answers > 2
         return not self.is_sparse and precomputing_pays(self.n_samples, self.n_features, n_answers)
+
+    def _refuse_extremes(self, scales: Scales, *, with_y: bool) -> None:
+        sizes = np.hypot(scales.mean, scales.std)
+        if with_y:
+            sizes = np.append(sizes, math.hypot(scales.y_mean, scales.y_std))
+        root = math.sqrt(scales.total_weight)
+        if sizes.min() * min(1.0, root) >= validation.SMALLEST_SIZE and sizes.max() * max(1.0, root) < math.inf:
+            return
+        if not np.isfinite(sizes).all():
+            self.refuse_non_finite()
+        nothing = sizes == 0  # or what squares and means make zeros of
+        if nothing.any() and isinstance(self._rows, ArrayRows | SparseRows):
+            looked_at = self._rows.sample(max(1, min(_LOOKED_AT, _LOOKED_AT_VALUES // self.n_features)))
+            sizes[nothing] = abs(looked_at).max(axis=0)[: len(sizes)][nothing]
+        validation.refuse_extremes(sizes, scales.total_weight, self.n_features, self.feature_names)
 
     def _sizes(self) -> Scales:
         """Return the sizes of the columns, by the moments if they are there and else in one pass."""

@@ -64,8 +64,8 @@ def hypothesis(
     for start, stop in Blocks(n_samples, max(1, _CONVERTED_VALUES // n_features)):
         rows = slice(start, stop)
         block = array.gather(rows).T if isinstance(array, Columns) else array[rows].reshape(-1, n_features)
-        result[rows] = block.astype(np.float64, copy=False) @ coef.T
-    result += intercept
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
+            result[rows] = block.astype(np.float64, copy=False) @ coef.T + intercept
     return result
 
 
@@ -204,8 +204,11 @@ class FitResult:
         data = validation.training_set(X, y, sample_weight)
         target = data.y.astype(np.float64)
         weight = np.ones(len(target)) if data.sample_weight is None else data.sample_weight.astype(np.float64)
-        unexplained = float(weight @ (target - self.predict(X)) ** 2)
-        total = float(weight @ (target - np.average(target, weights=weight)) ** 2)
+        with np.errstate(over="ignore", invalid="ignore"):
+            residual, distance = target - self.predict(X), target - np.average(target, weights=weight)
+            # In units in which the squares of the distances stay within the range of float64.
+            _, exponent = np.frexp(abs(distance[weight > 0]).max())
+            unexplained, total = (float(weight @ np.ldexp(each, -exponent) ** 2) for each in (residual, distance))
         if total == 0.0:
             return float(unexplained == 0.0)
         return 1.0 - unexplained / total

@@ -184,6 +184,11 @@ def step_size_advice(ending: str, learning_rate: float, found: Spectrum, standar
     str
         Some sentences.
     """
+    if not math.isfinite(found.largest):
+        return (
+            f"learning_rate={learning_rate:g} was given; the squares of X exceed float64, so that no step size can be called "
+            "stable. Divide X by a power of ten."
+        )
     at_least = "" if found.complete else "at least "
     facts = (
         f"The largest stable learning_rate is 2 / lambda_max = {2 / found.largest:.4g}; "

@@ -6,13 +6,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import frames
+from fastgd import frames, validation
 from fastgd.descent import History
 from fastgd.fitting import fit
 from fastgd.methods import DEFAULTS
 from fastgd.moments import Moments
 from fastgd.result import FitResult, hypothesis
-from fastgd.rows.mapped import check, mapped_files
+from fastgd.rows.maps import check, mapped_files
 from fastgd.targets import fit_targets, moments_of_targets, of_each_target
 
 try:
@@ -226,11 +226,39 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             If there was no fit.
         """
         check_is_fitted(self)
+        _look_at(X=X)
         X = self._features(X, reset=False)
         predictions = hypothesis(X, self.coef_, self.intercept_)
         if not math.isfinite(predictions.sum()):  # as it is with any value that is not finite: 0 times inf is NaN
             check_array(X, accept_sparse=True, dtype="numeric", input_name="X", estimator=self)
         return predictions
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the coefficient of determination, R^2, of the predictions.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+            The features, finite.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The target; of several, the mean of R^2 is taken.
+        sample_weight : array-like of shape (n_samples,), optional
+            How much each row counts, >= 0.
+
+        Returns
+        -------
+        float
+            At most 1.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X has other features, a value is not finite, or shapes do not fit together.
+        NotFittedError
+            If there was no fit.
+        """
+        _look_at(X=X, y=y, sample_weight=sample_weight)
+        return float(super().score(X, y, sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         """Return what scikit-learn should know."""
@@ -251,7 +279,11 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None. Give the target."
             )
-        check(mapped_files(*(array for array in (X, y, sample_weight) if isinstance(array, np.ndarray))))
+        _look_at(X=X, y=y, sample_weight=sample_weight)
+        if sample_weight is not None:  # dates, text and wider floats would be made numbers of
+            options = {"ensure_2d": False, "ensure_all_finite": False, "ensure_min_samples": 0}
+            sample_weight = check_array(sample_weight, dtype="numeric", input_name="sample_weight", **options)
+            validation.real_array(sample_weight, "sample_weight")
         X = self._features(X, reset=reset)
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
         if y.ndim > 2:
@@ -289,6 +321,13 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         histories = [result.history for result in results]
         self.history_: History | list[History | None] | None = histories if several else histories[0]
         self.n_iter_ = max(1, *(result.n_iter for result in results))
+
+
+def _look_at(**given: Any) -> None:
+    """Refuse what scikit-learn would read without a word: the values behind a mask, and maps of files that were cut."""
+    for name, values in given.items():
+        validation.refuse_mask(values, name)
+    check(mapped_files(*(values for values in given.values() if isinstance(values, np.ndarray))))
 
 
 def _n_threads(n_jobs: int | None) -> int | None:

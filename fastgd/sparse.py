@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.rows.csr import CSR
+from fastgd.rows.maps import check, mapped_files
 
 _CHECKED_AT_ONCE = 1 << 20
 
@@ -50,8 +51,6 @@ def read(X: Any) -> CSR:
             f"X is sparse and has shape {X.shape}, but (n_samples, n_features) is expected, at least one of each. "
             "Check how X was selected."
         )
-    from fastgd.rows.mapped import check, mapped_files  # here, as what imports this module may do without numba
-
     arrays = (getattr(X, name, None) for name in ("data", "indices", "indptr", "row", "col"))
     check(mapped_files(*(array for array in arrays if isinstance(array, np.ndarray))))
     X = X.tocsr()

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import frames, sparse
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
+from fastgd.rows.maps import check, mapped_files
 from fastgd.rows.source import Source
 
 _Array = NDArray[Any]
@@ -23,6 +24,9 @@ _FLOAT64 = np.dtype(np.float64)
 
 # Booleans, integers and floats up to float64, by numpy's characters.
 _REAL = frozenset("?bhilqpBHILQPefd")
+
+# The squares of numbers of a smaller size lose their digits to underflow.
+SMALLEST_SIZE = 1e-152
 
 # A loss is J = c/2 sum s r^2: c, and whether it is divided by the total weight.
 LOSSES = {"mse": (2.0, True), "half_mse": (1.0, True), "sse": (2.0, False)}
@@ -140,6 +144,7 @@ def features(X: ArrayLike, wanted: list[str] | None = None) -> tuple[_Array | Co
     if type(X) is not np.ndarray and frames.is_frame(X):
         values, names = frames.read(X, wanted)
         if isinstance(values, Columns):
+            check(mapped_files(values))
             return values, names
     array = real_array(values, "X")
     if array.ndim not in (1, 2):
@@ -175,20 +180,16 @@ def real_array(values: ArrayLike, name: str) -> _Array:
     TypeError
         If its dtype is another.
     ValueError
-        If it is ragged.
+        If it is ragged, or a memory map of a file that was cut.
     """
     if type(values) is np.ndarray:
         array = values
-    elif isinstance(values, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array, but fastgd has no missing values. "
-            f"Drop the masked rows, or fill them with {name}.filled(...)."
-        )
     elif hasattr(type(values), "toarray") and hasattr(type(values), "nnz"):
         raise TypeError(
             f"{name} is a sparse {type(values).__name__}, but a dense array is expected. Give {name}.toarray()."
         )
     else:
+        refuse_mask(values, name)
         try:
             array = np.asarray(values)
         except (TypeError, ValueError, OverflowError) as error:
@@ -198,7 +199,31 @@ def real_array(values: ArrayLike, name: str) -> _Array:
             ) from None
     if array.dtype.char not in _REAL:
         raise TypeError(f"{name} has dtype {array.dtype}, but real numbers are expected.{_dtype_hint(array, name)}")
+    if array.base is not None:
+        check(mapped_files(array))
     return array
+
+
+def refuse_mask(values: object, name: str) -> None:
+    """Refuse a masked array, whether it masks something or not: as an array it would show what is behind the mask.
+
+    Parameters
+    ----------
+    values : object
+        What was given.
+    name : str
+        What to call it in an error message.
+
+    Raises
+    ------
+    TypeError
+        If it is one.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, but fastgd has no missing values. "
+            f"Drop the masked rows, or fill them with {name}.filled(...)."
+        )
 
 
 def parameters(theta: ArrayLike, n_features: int, intercept: bool, name: str = "theta") -> _Vector:
@@ -293,7 +318,7 @@ def output(out: object, shape: tuple[int, ...], inputs: tuple[_Array | None, ...
     TypeError
         If it is not a float64 array.
     ValueError
-        If it has another shape, is read-only, or shares memory with an input.
+        If it has another shape, is read-only, a memory map of a file that was cut, or shares memory with an input.
     """
     if not isinstance(out, np.ndarray) or out.dtype != _FLOAT64 or isinstance(out, np.ma.MaskedArray):
         what = f"an array of {out.dtype}" if type(out) is np.ndarray else f"a {type(out).__name__}"
@@ -306,6 +331,7 @@ def output(out: object, shape: tuple[int, ...], inputs: tuple[_Array | None, ...
         raise ValueError(
             "out is read-only, but the gradient is to be written into it. Give an array that can be written."
         )
+    check(mapped_files(out))
     if any(array is not None and _share_memory(out, array) for array in inputs):
         raise ValueError("out shares memory with an input, which would be overwritten. Give an array of its own.")
 
@@ -339,6 +365,36 @@ def refuse_non_finite(
     else:
         where = f"y in row {row}" + (f", column {column - n_features}" if column > n_features else "")
     raise ValueError(f"{where} (counted from 0) is NaN or infinite, but {need}. Drop the row, or fill in a value.")
+
+
+def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names: list[str] | None = None) -> None:
+    """Refuse columns whose sums of squares cannot be told in float64: what is made of them would look like a solution.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (n_columns,), float64
+        The root of the mean square of each column: of the features and, behind them, perhaps of y.
+    total_weight : float
+        The sum of the sample weights.
+    n_features : int
+        The number of features.
+    names : list of str, optional
+        The names of the features.
+
+    Raises
+    ------
+    ValueError
+        If there is such a column.
+    """
+    norms = math.sqrt(total_weight) * sizes
+    large = ~np.isfinite(norms)
+    small = (np.minimum(norms, sizes) < SMALLEST_SIZE) & (sizes > 0)
+    for wrong, what, cure in ((large, "exceed", "Divide"), (small, "fall below", "Multiply")):
+        if wrong.any():
+            column = int(wrong.argmax())
+            name = repr(names[column] if names and column < n_features else column)
+            where = f"X {what} float64 in column {name}" if column < n_features else f"y {what} float64"
+            raise ValueError(f"The squares of {where}. {cure} it by a power of ten.")
 
 
 def loss_scale(loss: str, total_weight: float) -> float:
@@ -612,9 +668,7 @@ def _total_weight(s: _Array, n_samples: int, part: bool) -> float:
             f"Give one weight for each row.{_ravel_hint(s, 'sample_weight')}"
         )
     from fastgd.rows.arrays import SMALLEST_TOTAL, total_weight  # here, as nothing else in this module needs numba
-    from fastgd.rows.mapped import check, mapped_files
 
-    check(mapped_files(s))
     total = total_weight(s)
     if (0 if part else SMALLEST_TOTAL) <= total < math.inf:
         return total

@@ -1,4 +1,5 @@
 import os
+from collections import defaultdict
 
 import pytest
 from hypothesis import settings
@@ -14,20 +15,23 @@ _REACHED = "reached: "
 
 @pytest.fixture
 def reached(record_property):
-    """Return what takes the name of a figure and the figure that a test has reached; they are printed at the end."""
+    """Return what takes the name of a figure and the figure that a test has reached; they are printed at the end.
+
+    Whole numbers of the same name, of several tests, are added up.
+    """
     return lambda name, figure: record_property(_REACHED + name, figure)
 
 
 def pytest_terminal_summary(terminalreporter):
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
-    figures = {
-        (name.removeprefix(_REACHED), figure)
-        for report in reports
-        if getattr(report, "when", None) == "call"
-        for name, figure in report.user_properties
-        if name.startswith(_REACHED)
-    }
+    figures = defaultdict(list)
+    for report in reports:
+        if getattr(report, "when", None) == "call":
+            for name, figure in report.user_properties:
+                if name.startswith(_REACHED):
+                    figures[name.removeprefix(_REACHED)].append(figure)
     if figures:
         terminalreporter.section("figures that docs/guarantees.md records")
-        for name, figure in sorted(figures):
-            terminalreporter.write_line(f"{name}: {figure}")
+    for name, found in sorted(figures.items()):
+        total = f"{sum(found):,}" if all(isinstance(figure, int) for figure in found) else ", ".join(map(str, found))
+        terminalreporter.write_line(f"{name}: {total}")

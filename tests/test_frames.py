@@ -206,6 +206,20 @@ BAD = [
         "Column 'age' of X has 1 missing value,",
     ),
     (
+        lambda: pd.DataFrame({"age": pd.array([1.5, None, None], "Float64")}),
+        ValueError,
+        "Column 'age' of X has 2 missing values, but fastgd has none. Drop",
+    ),
+    (
+        lambda: pd.DataFrame({"n": Y, "age": pd.array([True, None, False], "boolean")}),
+        ValueError,
+        "Column 'age' of X has 1 missing value, but fastgd has none. Drop",
+    ),
+    (lambda: pd.DataFrame({"day": pd.date_range("2020", periods=3)}), TypeError, "'day' of X has dtype Datetime"),
+    (lambda: pd.DataFrame({"time": pd.to_timedelta(Y)}), TypeError, "Column 'time' of X has dtype Duration"),
+    (lambda: pd.DataFrame({"number": [1j, 2j, 3j]}), TypeError, "Column 'number' of X has dtype Unknown"),
+    (lambda: pd.DataFrame({"thing": [1, None, "x"]}), TypeError, "Column 'thing' of X has dtype Object"),
+    (
         lambda: pd.DataFrame({"age": [1, np.nan, 2]}),
         ValueError,
         "X in row 1, column 'age' .counted from 0. is NaN or inf",

@@ -3,16 +3,13 @@
 import ctypes
 import mmap
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import exact
-import numba
 import numpy as np
 import pytest
 from numba import types
@@ -268,69 +265,6 @@ def test_a_variant_is_compiled_once():
     assert row_major["d", "d", False] is row_major["d", "d", False]
 
 
-def double(x):
-    return 2.0 * x
-
-
-SIGNATURE = types.float64(types.float64)
-
-
-@pytest.fixture
-def cache_dir(tmp_path, monkeypatch):
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    return tmp_path
-
-
-def no_folder_can_be_written(cache_dir, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise PermissionError("read-only file system")
-
-    shutil.rmtree(cache_dir)
-    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-
-
-def the_disk_is_full(cache_dir, monkeypatch):
-    def refuse(*args):
-        raise OSError("no space left on device")
-
-    shutil.rmtree(cache_dir)
-    monkeypatch.setattr("os.replace", refuse)
-
-
-def the_index_is_damaged(cache_dir, monkeypatch):
-    overwrite(cache_dir, "*.nbi")
-
-
-def the_code_is_damaged(cache_dir, monkeypatch):
-    overwrite(cache_dir, "*.nbc")
-
-
-def overwrite(folder, pattern):
-    files = list(Path(folder).rglob(pattern))
-    assert files
-    for file in files:
-        file.write_bytes(b"damaged")
-
-
-def test_compiled_code_is_kept_on_disk(cache_dir):
-    jit.compile_cached(double, SIGNATURE)
-    again = jit.compile_cached(double, SIGNATURE)
-    assert sum(again.stats.cache_hits.values()) == 1
-
-
-@pytest.mark.parametrize(
-    "damage", [no_folder_can_be_written, the_disk_is_full, the_index_is_damaged, the_code_is_damaged]
-)
-def test_a_cache_that_does_not_work_costs_one_warning_and_not_the_call(damage, cache_dir, monkeypatch):
-    jit.compile_cached(double, SIGNATURE)
-    damage(cache_dir, monkeypatch)
-    monkeypatch.setattr(jit, "_warned", False)
-    with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR") as warned:
-        compiled = [jit.compile_cached(double, SIGNATURE) for _ in range(2)]
-    assert len(warned) == 1
-    assert [function(3.0) for function in compiled] == [6.0, 6.0]
-
-
 def is_nan(x):
     return x != x
 
@@ -340,14 +274,9 @@ def is_infinite(x):
 
 
 @pytest.mark.parametrize(("question", "value"), [(is_nan, np.nan), (is_infinite, np.inf)])
-def test_the_compiler_may_not_assume_that_nan_and_inf_do_not_occur(question, value, cache_dir):
+def test_the_compiler_may_not_assume_that_nan_and_inf_do_not_occur(question, value):
     # The flags nnan and ninf answer both with False; in the kernels themselves they happen to do no harm yet.
     assert jit.compile_cached(question, types.boolean(types.float64))(value)
-
-
-def test_what_is_wrong_with_a_kernel_is_not_blamed_on_the_cache(cache_dir):
-    with pytest.raises(numba.core.errors.TypingError):
-        jit.compile_cached(lambda x: x.nothing, SIGNATURE)
 
 
 def test_no_flag_lets_the_compiler_assume_that_nan_and_inf_do_not_occur():

@@ -1,7 +1,5 @@
 """cost, gradient and cost_and_gradient: against the exact objective, by hand, and at the edges of what is accepted."""
 
-import array
-import hashlib
 import math
 
 import exact
@@ -169,26 +167,6 @@ def test_one_dimensional_X_is_one_feature():
         assert flat.tolist() == column.tolist()
 
 
-@pytest.mark.parametrize("layout", ["C", "F"])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("intercept", [False, True])
-def test_inputs_are_never_modified(layout, dtype, intercept):
-    X, y, theta, s = problem(9, 4, intercept)
-    inputs = [np.array(X, dtype, order=layout), y.astype(dtype), theta, s]
-
-    def digests():
-        return [hashlib.sha256(values.tobytes("A")).hexdigest() for values in inputs]
-
-    before = digests()
-    X, y, theta, s = inputs
-    for options in ({}, {"sample_weight": s, "l2": 0.5}, {"out": np.empty_like(theta)}):
-        fastgd.cost_and_gradient(X, y, theta, intercept=intercept, **options)
-        fastgd.gradient(X, y, theta, intercept=intercept, **options)
-        options.pop("out", None)
-        fastgd.cost(X, y, theta, intercept=intercept, **options)
-    assert digests() == before
-
-
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, np.squeeze])
 @pytest.mark.parametrize("n_features", [1, 2, 3, 4, 9, 17, 33])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -267,38 +245,7 @@ sparse = type("csr_array", (), {"toarray": None, "nnz": 1, "shape": (3, 2)})()
 
 # Arguments, error, and what its message says: what was given, what is expected, what to do.
 REJECTED = {
-    "lengths": ((X, np.ones(4), theta), {}, ValueError, ["(3, 2)", "(4,)", "3 rows", "Give one y"]),
-    "0 rows": ((np.ones((0, 2)), np.ones(0), theta), {}, ValueError, ["(0, 2)", "0 rows", "at least 1"]),
-    "0 rows, 1-D": (([], [], [1.0]), {}, ValueError, ["(0,)", "0 rows"]),
-    "0 features": ((np.ones((3, 0)), y, []), {}, ValueError, ["(3, 0)", "0 features", "at least 1"]),
-    "0-D X": ((1.0, [1.0], [1.0]), {}, ValueError, ["()", "(n_samples, n_features)"]),
-    "3-D X": ((np.ones((3, 2, 1)), y, theta), {}, ValueError, ["(3, 2, 1)", "(n_samples, n_features)", "Reshape"]),
-    "column y": ((X, np.ones((3, 1)), theta), {}, ValueError, ["(3, 1)", "(3,)", "y.ravel()"]),
-    "row y": ((X, np.ones((1, 3)), theta), {}, ValueError, ["(1, 3)", "(3,)", "y.ravel()"]),
-    "two targets": ((X, np.ones((3, 2)), theta), {}, ValueError, ["(3, 2)", "(3,)", "one at a time"]),
-    "0-D y": (([1.0], 1.0, [1.0]), {}, ValueError, ["y has shape ()", "(1,)"]),
-    "ragged X": (([[1.0], [1.0, 2.0]], [1.0, 2.0], theta), {}, ValueError, ["X is a list", "same length"]),
-    "theta too long": ((X, y, np.ones(3)), {}, ValueError, ["(3,)", "(2,)", "2 features", "Give 2 numbers"]),
     "theta too short": ((X, y, theta), {"intercept": True}, ValueError, ["(2,)", "(3,)", "intercept first"]),
-    "column theta": ((X, y, np.ones((2, 1))), {}, ValueError, ["(2, 1)", "(2,)", "theta.ravel()"]),
-    "scalar theta": ((X, y, 1.0), {}, ValueError, ["()", "(2,)"]),
-    "complex X": ((X * 1j, y, theta), {}, TypeError, ["X", "complex128", "X.real"]),
-    "complex y": ((X, y * 1j, theta), {}, TypeError, ["y", "complex128", "y.real"]),
-    "complex theta": ((X, y, theta * 1j), {}, TypeError, ["theta", "complex128"]),
-    "complex weights": ((X, y, theta), {"sample_weight": y * 1j}, TypeError, ["sample_weight", "complex128"]),
-    "text X": ((X.astype(str), y, theta), {}, TypeError, ["X", "<U", "X.astype(float)"]),
-    "bytes X": ((X.astype("S"), y, theta), {}, TypeError, ["X", "|S", "X.astype(float)"]),
-    "a text": (("1 2", y, theta), {}, TypeError, ["X", "<U"]),
-    "datetime y": ((X, y.astype("M8[s]"), theta), {}, TypeError, ["y", "datetime64", "timedelta64"]),
-    "timedelta y": ((X, y.astype("m8[s]"), theta), {}, TypeError, ["y", "timedelta64[s]", "as a number"]),
-    "structured X": ((np.ones(3, "f8,f8"), y, theta), {}, TypeError, ["X", "structured_to_unstructured"]),
-    "masked X": ((np.ma.array(X), y, theta), {}, TypeError, ["X", "masked", "X.filled"]),
-    "masked y": ((X, np.ma.array(y), theta), {}, TypeError, ["y", "masked", "y.filled"]),
-    "masked theta": ((X, y, np.ma.array(theta)), {}, TypeError, ["theta", "masked"]),
-    "masked weights": ((X, y, theta), {"sample_weight": np.ma.array(y)}, TypeError, ["sample_weight", "masked"]),
-    "longdouble X": ((X.astype("g"), y, theta), {}, TypeError, ["X", "longdouble", "astype(numpy.float64)"]),
-    "longdouble y": ((X, y.astype("g"), theta), {}, TypeError, ["y", "longdouble", "astype(numpy.float64)"]),
-    "objects": ((X.astype(object), y, theta), {}, TypeError, ["X", "object", "X.astype(float)"]),
     "None": ((X, None, theta), {}, TypeError, ["y is missing"]),
     "sparse": ((sparse, y, theta), {}, TypeError, ["csr_array", "dense", "X.toarray()"]),
     "negative weight": ((X, y, theta), {"sample_weight": [1, -2, 1]}, ValueError, ["-2", "row 1", ">= 0"]),
@@ -312,9 +259,6 @@ REJECTED = {
     ),
     "endless weights": ((X, y, theta), {"sample_weight": [1e308] * 3}, ValueError, ["the sum inf", "multiply"]),
     "vanishing weights": ((X, y, theta), {"sample_weight": [1e-310] * 3}, ValueError, ["the sum 3e-310", "multiply"]),
-    "scalar weight": ((X, y, theta), {"sample_weight": 2.0}, ValueError, ["()", "(3,)", "one weight for each row"]),
-    "few weights": ((X, y, theta), {"sample_weight": [1, 1]}, ValueError, ["(2,)", "3 rows", "one weight"]),
-    "column of weights": ((X, y, theta), {"sample_weight": np.ones((3, 1))}, ValueError, ["(3, 1)", "ravel()"]),
     "unknown loss": ((X, y, theta), {"loss": "mae"}, ValueError, ["'mae'", "'mse'", "'half_mse'", "'sse'"]),
     "no loss": ((X, y, theta), {"loss": None}, ValueError, ["None", "'mse'"]),
     "a list of losses": ((X, y, theta), {"loss": ["mse"]}, ValueError, ["['mse']", "'half_mse'"]),
@@ -336,50 +280,7 @@ REJECTED = {
 def test_what_cannot_be_fitted_is_refused_in_words(call, arguments, options, error, said):
     with pytest.raises(error) as raised:
         call(*arguments, **options)
-    message = str(raised.value).replace("float128", "longdouble")
-    assert [words for words in said if words not in message] == []
-
-
-OUT_REJECTED = {
-    "shape": (np.empty(3), ValueError, ["(3,)", "(2,)", "numpy.empty((2,))"]),
-    "column": (np.empty((2, 1)), ValueError, ["(2, 1)", "(2,)"]),
-    "float32": (np.empty(2, np.float32), TypeError, ["float32", "float64", "numpy.empty((2,))"]),
-    "int": (np.empty(2, np.int64), TypeError, ["int64", "float64"]),
-    "big-endian": (np.empty(2, ">f8"), TypeError, [">f8", "float64"]),
-    "list": ([0.0, 0.0], TypeError, ["list", "float64"]),
-    "read-only": (read_only(np.empty(2)), ValueError, ["read-only", "can be written"]),
-}
-
-
-@pytest.mark.parametrize("call", [fastgd.gradient, fastgd.cost_and_gradient])
-@pytest.mark.parametrize(("out", "error", "said"), OUT_REJECTED.values(), ids=OUT_REJECTED)
-def test_an_out_that_cannot_receive_the_gradient_is_refused_in_words(call, out, error, said):
-    with pytest.raises(error) as raised:
-        call(X, y, theta, out=out)
     assert [words for words in said if words not in str(raised.value)] == []
-
-
-@pytest.mark.parametrize("call", [fastgd.gradient, fastgd.cost_and_gradient])
-@pytest.mark.parametrize("overlap", ["X", "y", "theta", "sample_weight", "reversed theta", "memoryview y", "array y"])
-def test_an_out_in_the_memory_of_an_input_is_refused(call, overlap):
-    memory = array.array("d", range(1, 9))
-    view = np.frombuffer(memory)
-    given = {"X": np.ones((3, 2)), "y": np.ones(3), "theta": np.ones(2), "sample_weight": np.ones(3)}
-    out = view[1:3]
-    if overlap == "X":
-        given["X"] = view[:6].reshape(3, 2)
-    elif overlap == "reversed theta":
-        given["theta"] = view[2:0:-1]
-    elif overlap == "memoryview y":
-        given["y"] = memoryview(view)[:3]
-    elif overlap == "array y":
-        given["X"], given["y"] = np.ones((8, 2)), memory
-        given["sample_weight"] = np.ones(8)
-    else:
-        given[overlap] = view[: len(given[overlap])]
-    with pytest.raises(ValueError, match="shares memory"):
-        call(**given, out=out)
-    assert list(memory) == list(range(1, 9))
 
 
 def test_an_out_between_the_columns_of_X_is_not_refused_for_being_near():
@@ -388,14 +289,3 @@ def test_an_out_between_the_columns_of_X_is_not_refused_for_being_near():
     assert fastgd.gradient(memory[:, :2], y, theta, out=out) is out
     column = np.ones((2, 2))
     assert fastgd.gradient(column[:, :1], [1.0, 1.0], [1.0], out=column[:1, 1]).tolist() == [0.0]
-
-
-@pytest.mark.parametrize("arguments", [(X, np.ones(4), theta), (X, y * 1j, theta), (X, y, theta * 1j)])
-@pytest.mark.parametrize("call", [fastgd.gradient, fastgd.cost_and_gradient])
-def test_out_keeps_its_contents_when_an_error_is_raised(call, arguments):
-    out = np.array([1.0, 2.0])
-    with pytest.raises((TypeError, ValueError)):
-        call(*arguments, out=out)
-    with pytest.raises(ValueError, match="loss"):
-        call(X, y, theta, loss="mae", out=out)
-    assert out.tolist() == [1.0, 2.0]

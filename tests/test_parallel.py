@@ -1,5 +1,8 @@
 """Threads: the same bits whatever their number, nobody waits for ever, and nothing of a pass is left behind."""
 
+import functools
+import gc
+import linecache
 import os
 import signal
 import subprocess
@@ -12,9 +15,12 @@ import numba
 import numpy as np
 import pytest
 from block_sizes import set_block_values
+from llvmlite import ir
+from numba.extending import intrinsic
 
 import fastgd
-from fastgd.kernels import mailbox, signals
+from fastgd.kernels import blocks as compiled_blocks
+from fastgd.kernels import jit, mailbox, signals
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.parallel import run, share
@@ -102,7 +108,8 @@ def big_endian(X):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_same_bits_for_any_number_of_threads(seed, monkeypatch):
+def test_the_same_bits_for_any_number_of_threads_whenever_each_block_is_done(seed, monkeypatch, reached):
+    pause_before_blocks(monkeypatch)
     rng = np.random.default_rng(seed)
     for _ in range(100):
         set_block_values(monkeypatch, int(rng.choice([32, 64, 500])))
@@ -117,10 +124,53 @@ def test_the_same_bits_for_any_number_of_threads(seed, monkeypatch):
         s = rng.uniform(size=n_samples).astype(rng.choice(["f4", "f8"])) if rng.integers(2) else None
         theta = rng.standard_normal(n_features + rng.integers(2))
         results = set()
-        for n_threads in (1, 2, 3, 7, 16):
+        for n_threads in (1, 2, 3, 7, 16, 64):
+            PAUSES[1] = rng.integers(1 << 30)
             rows = ArrayRows(X, y, s, n_threads)
             results.add((rows.gradient(theta, 0.3).tobytes(), rows.product(theta).tobytes()))
         assert len(results) == 1
+    reached("passes on 1, 2, 3, 7, 16 and 64 threads, with random pauses, that had the same bits", 1200)
+
+
+# The address of the kernel that is paused before, what the pauses depend on beside the block, and what is looked at meanwhile.
+PAUSES = np.zeros(3, np.int64)
+PAUSES_AT = PAUSES.ctypes.data
+
+
+@intrinsic
+def pauses(_context):
+    """Return a pointer to `PAUSES`, which numba would else take for a constant."""
+
+    def generate(context, builder, signature, args):
+        return builder.inttoptr(ir.Constant(ir.IntType(64), PAUSES_AT), ir.IntType(64).as_pointer())
+
+    return numba.types.CPointer(numba.types.int64)(), generate
+
+
+def pausing(X, start, stop, y, s, theta, scale, sums):
+    """Wait for up to 100 microseconds, but mostly for less, and call the kernel."""
+    cells = numba.carray(pauses(), 3)
+    chance = ((start + cells[1]) * 2654435761 >> 7) % 128
+    for _ in range(chance * chance // 32 if chance > 64 else 0):
+        signals.look(cells, 2)
+    compiled_blocks._call(cells[0], X, start, stop, y, s, theta, scale, sums)
+
+
+@functools.cache
+def pausing_kernel(kind):
+    signature = numba.types.void(*jit.kernel_arguments(kind))
+    (overload,) = numba.njit(signature, **jit.FLAGS)(pausing).overloads.values()
+    return overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name), overload
+
+
+def pause_before_blocks(monkeypatch):
+    address = jit.Kernel.address
+
+    def address_of_pausing(kernel, kind):
+        PAUSES[0] = address(kernel, kind)
+        return pausing_kernel(kind)[0]
+
+    monkeypatch.setattr(jit.Kernel, "address", address_of_pausing)
 
 
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, big_endian])
@@ -316,6 +366,16 @@ def failing_job(environment, number):
     return mailbox.DONE
 
 
+def waiting_job(environment, number):
+    """Let a worker say that it is there, and wait until cell 0 says that it may go."""
+    cells = numba.carray(environment, 20)
+    if number:
+        signals.add(cells, 1, 1)
+    while signals.look(cells, 0 if number else 1) == 0:
+        pass
+    return mailbox.DONE
+
+
 def address_of(function):
     jobs.append(mailbox.compiled_job(function, numba.types.int64))
     return jobs[-1].address
@@ -329,7 +389,7 @@ def test_a_job_is_called_by_each_thread_until_there_is_no_more(n_threads):
     job = address_of(counting_job)
     for _ in range(200):
         cells = np.zeros(20, np.int64)
-        run(job, cells, lambda: None, n_threads)
+        run(job, cells, None, lambda: None, n_threads)
         assert cells[1] == 3
         assert set(cells[2 : 1 + n_threads].tolist()) <= {0, 3}  # a worker that comes too late is not waited for
         assert not cells[1 + n_threads :].any()
@@ -349,7 +409,7 @@ def test_all_threads_come_if_there_is_time(n_threads):
     job = address_of(roll_call)
     for _ in range(100):
         cells = np.array([n_threads - 1])
-        run(job, cells, lambda: None, n_threads)
+        run(job, cells, None, lambda: None, n_threads)
         assert cells[0] == 0
 
 
@@ -358,8 +418,8 @@ def test_a_thread_without_memory_is_told(culprit):
     job = address_of(failing_job)
     for _ in range(20):
         with pytest.raises(MemoryError, match=r"n_threads=2 .* take fewer threads"):
-            run(job, np.array([culprit, *[0] * 19]), lambda: None, 2)
-    run(address_of(counting_job), np.zeros(20, np.int64), lambda: None, 2)
+            run(job, np.array([culprit, *[0] * 19]), None, lambda: None, 2)
+    run(address_of(counting_job), np.zeros(20, np.int64), None, lambda: None, 2)
 
 
 def test_a_mailbox_fills_a_line_of_the_cache():
@@ -456,6 +516,75 @@ def test_ctrl_c_ends_a_pass_and_the_next_call_is_right(small_blocks):
     with pytest.raises(KeyboardInterrupt):
         many_passes()
     assert fastgd.gradient(X, y, theta, n_threads=2).tolist() == [4.0, 4.0]
+
+
+class Interrupter:
+    """Raise KeyboardInterrupt in the n-th line that is run of `fastgd.rows.parallel`, as Ctrl-C may."""
+
+    def __init__(self, n):
+        self.n_left = n
+
+    def __call__(self, frame, event, argument):
+        if frame.f_code.co_filename != parallel.__file__ or threading.current_thread() is not threading.main_thread():
+            return None
+        # The end of a block under a lock is another event of its first line; between it and the unlocking no interrupt comes.
+        unlocks = parallel._pool._lock.locked() and "with " in linecache.getline(parallel.__file__, frame.f_lineno)
+        if event == "line" and not unlocks:
+            self.n_left -= 1
+            if self.n_left == 0:
+                raise KeyboardInterrupt
+        return self
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, strided])
+def test_ctrl_c_in_any_line_leaves_a_pool_that_is_right_and_whole(layout, small_blocks, monkeypatch):
+    pool = parallel._Pool()
+    monkeypatch.setattr(parallel, "_pool", pool)
+    rng = np.random.default_rng(4)
+    X, y, theta = layout(rng.standard_normal((300, 4))), rng.standard_normal(300), rng.standard_normal(4)
+    expected = fastgd.gradient(X, y, theta, n_threads=1).tobytes()
+    n = n_interrupted = 0
+    while n_interrupted == n:
+        n += 1
+        traced = sys.gettrace()
+        sys.settrace(Interrupter(n))
+        try:
+            fastgd.gradient(X, y, theta, n_threads=3)
+        except KeyboardInterrupt:
+            n_interrupted += 1
+        finally:
+            sys.settrace(traced)
+        assert fastgd.gradient(X, y, theta, n_threads=3).tobytes() == expected
+    assert n > 40
+    end = time.monotonic() + 5
+    while len(pool._free) < 2 and time.monotonic() < end:
+        fastgd.gradient(X, y, theta, n_threads=3)
+    assert len(pool._workers) == 2
+    assert {*pool._free} == {*pool._workers}
+
+
+def test_what_a_worker_works_on_lives_as_long_though_its_pass_was_broken_off(small_blocks, monkeypatch):
+    monkeypatch.setattr(parallel, "_pool", parallel._Pool())
+    release = np.zeros(20, np.int64)
+    held = np.zeros(3)
+    alive = weakref.ref(held)
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parallel, "_collect", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(address_of(waiting_job), release, held, lambda: None, 2)
+    del held
+    gc.collect()
+    assert release[1] == 1  # the worker waits
+    assert alive() is not None
+    release[0] = 1
+    end = time.monotonic() + 5
+    while alive() is not None and time.monotonic() < end:
+        share(each(lambda i: None, 3), 2)
+    assert alive() is None
 
 
 def test_the_number_of_threads_is_set_by_call_then_by_function_then_by_environment(monkeypatch):

@@ -56,7 +56,7 @@ def subtree_sizes(parts, n_blocks):
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7, 16, 64, 1000])
 def test_subtrees_cover_each_block_once_in_order_and_never_grow(n_threads):
     for n_blocks in (*range(1, 300), 1000, 2**12 - 1, 2**12, 2**12 + 1, 12_345, 99_999):
-        sizes = subtree_sizes(plan(n_blocks, n_threads).parts, n_blocks)
+        sizes = subtree_sizes(plan(n_blocks, n_threads, 256).parts, n_blocks)
         assert (np.diff(sizes) <= 0).all()
         assert sizes[0] <= 256  # or Ctrl-C waits for long
 
@@ -64,7 +64,7 @@ def test_subtrees_cover_each_block_once_in_order_and_never_grow(n_threads):
 @pytest.mark.parametrize("n_threads", [2, 3, 7, 16])
 def test_a_subtree_is_a_small_share_of_what_is_left(n_threads):
     for n_blocks in (*range(1, 300), 12_345):
-        sizes = subtree_sizes(plan(n_blocks, n_threads).parts, n_blocks)
+        sizes = subtree_sizes(plan(n_blocks, n_threads, 256).parts, n_blocks)
         left = n_blocks - np.cumsum(sizes) + sizes
         assert ((sizes == 1) | (2 * n_threads * sizes <= left)).all()
         assert sizes[-1] == 1
@@ -72,7 +72,7 @@ def test_a_subtree_is_a_small_share_of_what_is_left(n_threads):
 
 def test_one_thread_takes_as_few_subtrees_as_there_can_be():
     for n_blocks in range(1, 600):
-        assert len(plan(n_blocks, 1).parts) == n_blocks // 256 + (n_blocks % 256).bit_count()
+        assert len(plan(n_blocks, 1, 256).parts) == n_blocks // 256 + (n_blocks % 256).bit_count()
 
 
 def tree(vectors):
@@ -125,7 +125,7 @@ def paths(a_plan):
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7, 16])
 def test_a_plan_adds_the_parts_as_the_tree_is(n_threads):
     for n_blocks in (*range(1, 70), 255, 256, 257, 1000, 12_345):
-        a_plan = plan(n_blocks, n_threads)
+        a_plan = plan(n_blocks, n_threads, 256)
         values = list(np.random.default_rng(n_blocks).normal(size=n_blocks))
         n_parts = len(a_plan.parts)
         nodes = {i: tree(values[p << level : (p + 1) << level]) for i, (level, p) in enumerate(a_plan.parts.tolist())}
@@ -143,7 +143,7 @@ def test_a_plan_adds_the_parts_as_the_tree_is(n_threads):
 def test_a_plan_has_slots_for_all_that_can_wait_at_a_time(n_threads):
     rng = np.random.default_rng(n_threads)
     for n_blocks in (1, 2, 3, 10, 64, 100, 1000, 12_345):
-        a_plan = plan(n_blocks, n_threads)
+        a_plan = plan(n_blocks, n_threads, 256)
         way, most = paths(a_plan), 0
         for _ in range(20):
             waiting, at_work, next_part = set(), [], 0
@@ -165,8 +165,8 @@ def test_a_plan_has_slots_for_all_that_can_wait_at_a_time(n_threads):
 
 
 def test_a_plan_is_kept_and_cannot_be_changed():
-    assert plan(1000, 2) is plan(1000, 2)
-    for array in plan(1000, 2)[:2]:
+    assert plan(1000, 2, 256) is plan(1000, 2, 256)
+    for array in plan(1000, 2, 256)[:2]:
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 
@@ -196,7 +196,7 @@ def test_compiled_blocks_are_added_as_the_tree_is_whatever_the_cut(n_features, b
         expected = tree(vectors)
         assert exact.error(expected, exact.sums(rows, y, theta, s), exact.sums_bound(rows, y, theta, s)) <= 1
         for n_threads in (1, 2, 5):
-            parts, parents, n_slots = plan(len(vectors), n_threads)
+            parts, parents, n_slots = plan(len(vectors), n_threads, 256)
             cells = np.zeros(compiled_blocks.REST + 2 * len(parts) + n_slots, np.int64)
             stacks = np.full((n_threads, 1 + parts[0, 0], 2 + n_features), np.nan)
             slots = np.full((n_slots, 2 + n_features), np.nan)
@@ -226,11 +226,11 @@ def test_compiled_blocks_are_added_as_the_tree_is_whatever_the_cut(n_features, b
             assert np.flatnonzero(in_use).tolist() == [result]
 
 
-def test_the_calling_thread_sums_some_blocks_at_a_time_and_the_others_all():
+def test_the_calling_thread_sums_a_part_at_a_time_and_the_others_all():
     kernel, kind = dense(1, False), ("d", "d", False)
-    n_blocks = 3 * compiled_blocks.BLOCKS_AT_ONCE
+    n_blocks = 3 * 256
     X, y, theta = np.ones((n_blocks, 1)), np.zeros(n_blocks), np.ones(1)
-    parts, parents, n_slots = plan(n_blocks, 1)
+    parts, parents, n_slots = plan(n_blocks, 1, 256)
     for number, n_calls in ((0, 4), (1, 1)):
         cells = np.zeros(compiled_blocks.REST + 2 * len(parts) + n_slots, np.int64)
         slots = np.empty((n_slots, 3))

@@ -8,7 +8,7 @@ import pytest
 from block_sizes import set_block_values
 
 import fastgd
-from fastgd.rows import blocks, mapped
+from fastgd.rows import blocks, maps
 from fastgd.rows.moments import columns_of, moments_of
 from fastgd.rows.stream import chunk_rows, recut
 
@@ -382,6 +382,7 @@ def test_a_batch_of_another_width_is_refused():
         ((np.ones((2, 3)), np.ones(3)), ValueError, "Batch 1: X has shape (2, 3) and y has shape (3,)"),
         ((np.ones((2, 3)), ["a", "b"]), TypeError, "Batch 1: y has dtype <U1"),
         ((np.ones((2, 3)), np.ones(2), np.ones(2)), ValueError, "Batch 1 is a tuple of 3, but the first was one of 2"),
+        (([[1.0], [1.0, 2.0]], np.ones(2)), ValueError, "Batch 1: X is a list that numpy cannot turn into an array"),
     ],
     ids=str,
 )
@@ -389,6 +390,19 @@ def test_what_is_no_batch_is_refused(batch, error, said):
     with pytest.raises(error) as raised:
         fastgd.fit(fastgd.from_batches([(np.ones((2, 3)), np.ones(2)), batch]))
     assert said in str(raised.value)
+
+
+def test_weights_of_none_are_no_weights():
+    X, y, s = training_set(weighted=True)
+    source = fastgd.from_batches([(X[:0], y[:0], None), (X[:100], y[:100]), (X[100:], y[100:], None)])
+    assert fastgd.gradient(source, None, np.ones(K)).tobytes() == fastgd.gradient(X, y, np.ones(K)).tobytes()
+    for given, told in (
+        ([None, s[100:]], "of 3, but the first was one of 2"),
+        ([s[:100], None], "of 2, but the first"),
+    ):
+        source = fastgd.from_batches([(X[:100], y[:100], given[0]), (X[100:], y[100:], given[1])])
+        with pytest.raises(ValueError, match=told):
+            fastgd.gradient(source, None, np.ones(K))
 
 
 def test_sparse_batches_are_refused():
@@ -556,9 +570,9 @@ def test_a_map_of_a_file_that_is_gone_is_read(tmp_path):
 def test_what_is_not_mapped_has_no_file(tmp_path):
     X, *_ = as_map(tmp_path, *training_set(), [])
     for array in (X, X[3:], X.T, np.asarray(X), X.reshape(-1)[5:]):
-        assert mapped.mapped_file(array).n_bytes == os.stat(tmp_path / "X.npy").st_size
+        assert maps.mapped_file(array).n_bytes == os.stat(tmp_path / "X.npy").st_size
     for array in (np.ones(3), X.copy(), np.frombuffer(b"12345678"), np.ones((3, 3))[1:, 1:]):
-        assert mapped.mapped_file(array) is None
+        assert maps.mapped_file(array) is None
 
 
 def test_batches_that_are_maps(tmp_path):

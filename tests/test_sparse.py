@@ -189,6 +189,17 @@ def test_nothing_is_densified():
     assert (abs(X.T @ residuals) / norms).max() < 1e-11
 
 
+def test_empty_columns_are_looked_at_in_a_few_rows_only():
+    X = random_csr(np.random.default_rng(2), 2_000, 50_000, 1e-5)
+    y = np.ones(2_000)
+    tracemalloc.start()
+    with pytest.warns(fastgd.ConvergenceWarning):
+        fastgd.fit(X, y, method="cg", max_iter=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6  # a thousand rows have 400 MB
+
+
 def test_the_estimator_takes_sparse_rows():
     pytest.importorskip("sklearn", reason="the estimator is scikit-learn's")
     from fastgd.sklearn import GDRegressor

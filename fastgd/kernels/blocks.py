@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from fastgd.kernels.jit import HELPER_FLAGS, Kind, compile_cached, kernel_arguments, readonly
 from fastgd.kernels.mailbox import DONE, MORE, Job, compiled_job
-from fastgd.kernels.signals import CELLS, add, exchange
-
-# What the caller sums at once, in blocks, some 20 ms: between two calls only there is a chance to interrupt the pass.
-BLOCKS_AT_ONCE = 256
+from fastgd.kernels.signals import CELLS, add, exchange, look
 
 # How many integers hold the arguments of a pass.
 ENVIRONMENT_LENGTH = 128
 
 # Where in the cells of a pass the number of parts taken is; and where the rest begins, in another line of the cache.
 TAKEN, REST = 0, 8
+
+# As that number: the result is not wanted any more.
+_STOPPED = 1 << 62
 
 
 @njit(**HELPER_FLAGS)  # type: ignore[call-overload]
@@ -54,25 +54,25 @@ def sum_parts(kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, 
     slots : array of shape (n_slots, n_sums), float64
         Room for as many parts' sums as can be waiting. When all is done, those of the whole wait at node 2 n_parts - 1.
     number : int
-        Which of the threads this is; number 0 returns after `BLOCKS_AT_ONCE` blocks.
+        Which of the threads this is; number 0 returns after each part, as only then it hears of an interrupt.
 
     Returns
     -------
     int
-        `DONE` if all parts have been taken, else `MORE`.
+        `DONE` if all parts have been taken or the pass was stopped, else `MORE`.
     """
     n_parts = parts.shape[0]
     stack = stacks[number]
-    n_blocks = 0
-    while number or n_blocks < BLOCKS_AT_ONCE:
+    while True:
         part: int = add(cells, TAKEN, 1)
         if part >= n_parts:
             return DONE
         level = parts[part, 0]
         first = parts[part, 1] << level
-        n_blocks += 1 << level
         n_waiting = 0
         for block in range(1 << level):
+            if look(cells, TAKEN) >= _STOPPED:
+                return DONE
             start = (first + block) * n_rows
             stop = min(start + n_rows, n_samples)
             y_block = y if y is None else y[start:stop]
@@ -87,7 +87,8 @@ def sum_parts(kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, 
                 carry >>= 1
             n_waiting += 1
         _hand_in(stack[0], part, n_parts, parents, cells, slots)
-    return MORE
+        if number == 0:
+            return MORE
 
 
 @njit(**HELPER_FLAGS)  # type: ignore[call-overload]
@@ -112,6 +113,11 @@ def _hand_in(sums, node, n_parts, parents, cells, slots):
 def new_cells(n_parts: int, n_slots: int) -> NDArray[np.int64]:
     """Return the cells of a pass of which nothing is done."""
     return np.zeros(REST + 2 * n_parts + n_slots, np.int64)
+
+
+def abandon(cells: NDArray[np.int64]) -> None:
+    """Let all threads leave a pass, each when it is done with its block."""
+    cells[TAKEN] = _STOPPED
 
 
 def whole(cells: NDArray[np.int64], slots: NDArray[np.float64], n_parts: int) -> NDArray[np.float64]:

@@ -20,7 +20,8 @@ from fastgd.kernels.streams import (
 _PANEL_BYTES, _PIECE_BYTES = 1 << 18, 384
 _MAX_SHORT, _LONG_PIECE_BYTES = 1200, 1536
 
-_MIN_BLOCK_ROWS = 1024
+# In a block; a thread hears of an interrupt between two blocks.
+_MIN_BLOCK_ROWS, _MAX_VALUES = 1024, 1 << 25
 
 # How far ahead of its reading the kernel asks for memory, in bytes of each column.
 _AHEAD = 1024
@@ -28,7 +29,7 @@ _AHEAD = 1024
 
 def _block_rows(n_features: int) -> int:
     # Enough panels: the first and the last are read by halves.
-    return max(_MIN_BLOCK_ROWS, 4 * BLOCK_VALUES // n_features)
+    return max(1, min(max(_MIN_BLOCK_ROWS, 4 * BLOCK_VALUES // n_features), _MAX_VALUES // n_features))
 
 
 @kernel(_block_rows)

@@ -20,9 +20,18 @@ def order(n_features: int) -> int:
     return -(-(n_features + 2) // LANES) * LANES
 
 
+# In a block, some 50 ms: a thread hears of an interrupt between two blocks.
+_MAX_MULTIPLY_ADDS = 1 << 31
+
+
 def _block_rows(n_features: int) -> int:
     # A block's matrix is added to that of others, which should cost little beside it.
-    return max(BLOCK_VALUES // n_features, 16 * n_features, 256)
+    n_rows = max(BLOCK_VALUES // n_features, 16 * n_features, 256)
+    return min(n_rows, max(64, 2 * _MAX_MULTIPLY_ADDS // n_features**2))
+
+
+def _work(n_features: int) -> int:
+    return 1 + n_features // 64  # this many multiply-adds with a value take as long as to read one
 
 
 def _n_sums(n_features: int) -> int:
@@ -93,7 +102,7 @@ def gram(by_columns: bool) -> Kernel:
         for i in range(width * width):
             sums[i] *= scale
 
-    return Kernel(gram, _block_rows, _n_sums)
+    return Kernel(gram, _block_rows, _n_sums, _work)
 
 
 @njit(**HELPER_FLAGS)  # type: ignore[call-overload]

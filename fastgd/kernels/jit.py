@@ -1,11 +1,11 @@
-"""How kernels are compiled: the flags, the calling convention and the cache, each stated once."""
+"""How kernels are compiled: the flags and the calling convention, each stated once."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numba
 from numba import types
+
+from fastgd.kernels import cache
 
 # reassoc   a sum may be taken in several accumulators: without it no reduction is vectorised.
 # contract  a product and a sum may become one fused multiply-add.
@@ -29,6 +29,9 @@ Kind = tuple[str, str | None, bool]
 # How many values a block of rows should hold: read in 40 to 80 us, in which a thread can be woken up, and enough for the few
 # instructions between blocks to be lost in them.
 BLOCK_VALUES = 1 << 17
+
+# How many blocks of so many values a thread sums before it hears of an interrupt: some 20 ms.
+_BLOCKS_AT_ONCE = 256
 
 _FLOATS = {"d": types.float64, "f": types.float32}
 
@@ -101,6 +104,8 @@ class Kernel(dict[Kind, Callable[..., None]]):
         How many rows a block should have, by the number of features.
     n_sums : callable
         How many numbers ``sums`` receives, by the number of features.
+    work : callable
+        How often as much time a value takes as in a gradient, by the number of features.
     """
 
     def __init__(
@@ -108,13 +113,20 @@ class Kernel(dict[Kind, Callable[..., None]]):
         function: Callable[..., None],
         block_rows: Callable[[int], int] | None = None,
         n_sums: Callable[[int], int] | None = None,
+        work: Callable[[int], int] | None = None,
     ) -> None:
         super().__init__()
         self.function = function
         self.block_rows = block_rows or _rows_of_values
         self.n_sums = n_sums or _gradient_sums
+        self._work = work or _work_of_gradient
         self._addresses: dict[Kind, int] = {}
         self._dispatchers: list[Any] = []  # they own the machine code
+
+    def blocks_at_once(self, n_features: int) -> int:
+        """Return how many blocks a thread may sum before it hears of an interrupt, at least 1."""
+        n_values = self.block_rows(n_features) * n_features * self._work(n_features)
+        return max(1, min(_BLOCKS_AT_ONCE, _BLOCKS_AT_ONCE * BLOCK_VALUES // n_values))
 
     def address(self, kind: Kind) -> int:
         """Return where a variant's machine code is, for the compiled code that calls it."""
@@ -138,6 +150,10 @@ def _gradient_sums(n_features: int) -> int:
     return 2 + n_features
 
 
+def _work_of_gradient(n_features: int) -> int:
+    return 1
+
+
 def _rows_of_values(n_features: int) -> int:
     return BLOCK_VALUES // n_features
 
@@ -159,9 +175,7 @@ def kernel(block_rows: Callable[[int], int]) -> Callable[[Callable[..., None]], 
 
 
 def compile_cached(function: Callable[..., Any], signature: Any, *, exact: bool = False) -> Any:
-    """Compile a function for one signature, through numba's cache on disk where that works.
-
-    A cache that cannot be written, or that is damaged, costs the compile time and one warning, never the call.
+    """Compile a function for one signature, or load what was compiled before.
 
     Parameters
     ----------
@@ -177,28 +191,4 @@ def compile_cached(function: Callable[..., Any], signature: Any, *, exact: bool 
     numba dispatcher
         The compiled function.
     """
-    try:
-        return _compile(function, signature, cache=True, exact=exact)
-    except Exception as reason:  # numba documents no exception of its cache: OSError, RuntimeError, pickle's and more
-        # What is wrong with the function itself is raised here.
-        compiled = _compile(function, signature, cache=False, exact=exact)
-        _warn_once(
-            f"fastgd compiles its kernels anew in each process, because numba's cache did not work ({reason}). Point the "
-            "environment variable NUMBA_CACHE_DIR at a folder that can be written, or delete the damaged cache."
-        )
-        return compiled
-
-
-_warned = False
-
-
-def _warn_once(message: str) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
-
-
-def _compile(function: Callable[..., Any], signature: Any, *, cache: bool, exact: bool) -> Any:
-    flags = EXACT_FLAGS if exact else FLAGS
-    return numba.njit(signature, cache=cache, **flags)(function)  # type: ignore[call-overload]
+    return cache.compile_cached(function, signature, EXACT_FLAGS if exact else FLAGS)

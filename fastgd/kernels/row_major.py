@@ -20,12 +20,14 @@ from fastgd.kernels.streams import (
 _LINES_AHEAD, _ROW_AHEAD = 8192, 2048
 _SHORT = 896
 
-# In a block. The first and the last group of rows are read by halves, which costs 6 of 100 with half as many.
-_MIN_GROUPS = 64
+# In a block. The first and the last group of rows are read by halves, which costs 6 of 100 with half as many. Where a group of
+# rows does not stay in cache, all are; and a thread hears of an interrupt between two blocks.
+_MIN_GROUPS, _MAX_VALUES = 64, 1 << 25
 
 
 def _block_rows(n_features: int) -> int:
-    return max(_MIN_GROUPS, 2 * BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS
+    n_rows = max(_MIN_GROUPS, 2 * BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS
+    return min(n_rows, max(1, _MAX_VALUES // n_features // N_STREAMS) * N_STREAMS)
 
 
 @kernel(_block_rows)

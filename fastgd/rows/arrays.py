@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels.blocks import ENVIRONMENT_LENGTH, TAKEN, compiled_pass, new_cells, whole
+from fastgd.kernels.blocks import ENVIRONMENT_LENGTH, abandon, compiled_pass, new_cells, whole
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram
 from fastgd.kernels.jit import BLOCK_VALUES, Kernel, Kind
@@ -226,20 +226,15 @@ class ArrayRows:
 
     def _sum_in_place(self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks) -> _Vector:
         n_sums, n_threads = kernel.n_sums(self.n_features), self._threads()
-        (prepare, job), (parts, parents, n_slots) = compiled_pass(kind), plan(len(blocks), n_threads)
+        n_at_once = kernel.blocks_at_once(self.n_features)
+        (prepare, job), (parts, parents, n_slots) = compiled_pass(kind), plan(len(blocks), n_threads, n_at_once)
         n_threads = min(n_threads, len(parts))
         environment = np.empty(ENVIRONMENT_LENGTH, np.int64)
         cells = new_cells(len(parts), n_slots)
         stacks, slots = np.empty((n_threads, 1 + parts[0, 0], n_sums)), np.empty((n_slots, n_sums))
-        prepare(
-            environment, kernel.address(kind), self._X, blocks.n_rows, self.n_samples, y, self._s, theta,
-            parts, parents, cells, stacks, slots,
-        )  # fmt: skip
-
-        def stop() -> None:
-            cells[TAKEN] = len(parts)
-
-        parallel.run(job.address, environment, stop, n_threads)
+        arguments = self._X, blocks.n_rows, self.n_samples, y, self._s, theta, parts, parents, cells, stacks, slots
+        prepare(environment, kernel.address(kind), *arguments)
+        parallel.run(job.address, environment, arguments, lambda: abandon(cells), n_threads)
         return whole(cells, slots, len(parts))
 
     def _sum_converted(self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks) -> _Vector:
@@ -330,6 +325,7 @@ def short_pass(
         and theta.flags.carray
         and ((base := X.base) is None or (type(base) is np.ndarray and base.base is None))  # and no memory map
         and ((base := y.base) is None or (type(base) is np.ndarray and base.base is None))
+        and ((base := theta.base) is None or (type(base) is np.ndarray and base.base is None))
         and factor is not None
         and (intercept is False or intercept is True)
     ):
@@ -345,10 +341,24 @@ def short_pass(
         return None
     if not (len(y) == n_samples and len(theta) == n_features + intercept and n_samples > 0 and n_features > 0 and kind):
         return None
+    flags = X.flags
+    by_columns = not flags.carray
+    # Not farray, which numpy says of any array that is not row-major.
+    if by_columns and not (flags.fnc and flags.behaved):
+        return None
+    kernel = dense(n_features, by_columns)
+    if n_samples * n_features >= _MIN_SHARED_VALUES and n_samples > kernel.block_rows(n_features):
+        return None
     total: float = n_samples
     s = sample_weight
     if s is not None:
-        if not (type(s) is np.ndarray and s.dtype is _FLOAT64 and s.flags.carray and s.shape == (n_samples,)):
+        if not (
+            type(s) is np.ndarray
+            and s.dtype is _FLOAT64
+            and s.flags.carray
+            and s.shape == (n_samples,)
+            and ((base := s.base) is None or (type(base) is np.ndarray and base.base is None))
+        ):
             return None
         total = compiled_sum_nonnegative()(s)
         if not SMALLEST_TOTAL <= total < math.inf:
@@ -357,17 +367,8 @@ def short_pass(
     scale, mean = factor
     if mean:
         scale /= total
-    flags = X.flags
-    by_columns = not flags.carray
-    if by_columns:
-        if not (flags.fnc and flags.behaved):  # not farray, which numpy says of any array that is not row-major
-            return None
-        X = X.T
-    kernel = dense(n_features, by_columns)
-    if n_samples * n_features >= _MIN_SHARED_VALUES and n_samples > kernel.block_rows(n_features):
-        return None
     sums = np.empty(2 + n_features)
-    kernel[kind](X, 0, n_samples, y, s, theta, scale, sums)
+    kernel[kind](X.T if by_columns else X, 0, n_samples, y, s, theta, scale, sums)
     return sums
 
 

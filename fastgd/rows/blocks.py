@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels.blocks import BLOCKS_AT_ONCE
-
 _Vector = NDArray[np.float64]
 
 # A thread takes this part of its share of what is left.
@@ -70,7 +68,7 @@ class Plan(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def plan(n_blocks: int, n_threads: int) -> Plan:
+def plan(n_blocks: int, n_threads: int, n_at_once: int) -> Plan:
     """Cut blocks into parts.
 
     Parameters
@@ -79,6 +77,8 @@ def plan(n_blocks: int, n_threads: int) -> Plan:
         The number of blocks, at least 1.
     n_threads : int
         How many threads will share them.
+    n_at_once : int
+        How many blocks a part may have: while the calling thread is at one, an interrupt waits.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def plan(n_blocks: int, n_threads: int) -> Plan:
     shares = 1 if n_threads == 1 else _SHARES_PER_THREAD * n_threads
     parts, first = [], 0  # as levels only fall, each subtree begins where one of its level may begin
     while first < n_blocks:
-        level = max(1, min(BLOCKS_AT_ONCE, (n_blocks - first) // shares)).bit_length() - 1
+        level = max(1, min(n_at_once, (n_blocks - first) // shares)).bit_length() - 1
         parts.append((level, first >> level))
         first += 1 << level
     parents = np.full(2 * len(parts) - 1, 2 * len(parts) - 1)

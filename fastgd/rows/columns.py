@@ -136,11 +136,32 @@ def side_by_side(columns: Sequence[Column]) -> "_Array | Columns":
     return np.asarray(_Block(arrays, first.strides[0], distances.pop() if distances else first.nbytes))
 
 
+def apart(array: "_Array | Columns") -> list[_Array]:
+    """Return the arrays in memory that an array consists of: its columns, if it was put together of them.
+
+    Parameters
+    ----------
+    array : ndarray, or Columns
+        The array.
+
+    Returns
+    -------
+    list of ndarray
+        The columns, or the array alone.
+    """
+    if isinstance(array, Columns):
+        return array.arrays()
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base.columns if isinstance(base, _Block) else [array]
+
+
 class _Block:
     """What numpy takes for an array: columns at regular distances. The array keeps this object, and it the columns."""
 
     def __init__(self, columns: list[_Array], row_stride: int, column_stride: int) -> None:
-        self._columns = columns
+        self.columns = columns
         self.__array_interface__ = columns[0].__array_interface__ | {
             "shape": (len(columns[0]), len(columns)),
             "strides": (row_stride, column_stride),

@@ -1,14 +1,15 @@
 """Memory maps: read in order, ahead of the sums, and never without a look at the size of their file."""
 
 import mmap
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.rows.arrays import lies_by_columns
 from fastgd.rows.columns import Columns
+from fastgd.rows.maps import check, maps
 from fastgd.rows.source import Part
 from fastgd.rows.stream import StreamRows, chunk_rows
 
@@ -24,100 +25,6 @@ _CHUNK_VALUES = 1 << 23
 _MIN_ADVICE, _ADVICE = 1 << 16, 1 << 20
 
 _WILL_NEED = getattr(mmap, "MADV_WILLNEED", None)
-
-
-class MappedFile(NamedTuple):
-    """The file behind an array."""
-
-    map: mmap.mmap
-    """The map."""
-    name: str | None
-    """The name of the file, if it is known."""
-    n_bytes: int
-    """The least size of the file."""
-
-    def check(self) -> None:
-        """Find out whether the file has become too short: to read beyond its end would end the process.
-
-        Raises
-        ------
-        ValueError
-            If it has.
-        """
-        try:
-            n_bytes = self.map.size()
-        except (OSError, ValueError):  # of a map that does not keep its file
-            return
-        if n_bytes < self.n_bytes:
-            raise ValueError(
-                f"The file {self.name or ''} is mapped into memory with {self.n_bytes} bytes, but has {n_bytes}: it was cut. "
-                "Restore it, and map it anew."
-            )
-
-
-def mapped_file(array: _Array) -> MappedFile | None:
-    """Return the file that an array is a map of.
-
-    Parameters
-    ----------
-    array : ndarray
-        The array, or a view of it.
-
-    Returns
-    -------
-    MappedFile or None
-        The file; None if the array is in memory.
-    """
-    base: Any = array
-    offset, name = 0, None
-    while isinstance(base, np.ndarray | memoryview):
-        if isinstance(base, np.memmap):
-            offset, name = base.offset, base.filename
-        base = base.obj if isinstance(base, memoryview) else base.base
-    if not isinstance(base, mmap.mmap):
-        return None
-    start = offset - offset % mmap.ALLOCATIONGRANULARITY
-    return MappedFile(base, None if name is None else str(name), start + len(base))
-
-
-def mapped_files(*arrays: _Array | Columns | None) -> list[MappedFile]:
-    """Return the files that arrays are maps of.
-
-    Parameters
-    ----------
-    *arrays : ndarray, Columns or None
-        The arrays.
-
-    Returns
-    -------
-    list of MappedFile
-        The files; none for arrays in memory.
-    """
-    return [file for _, file in _maps(arrays)]
-
-
-def _maps(arrays: Iterable[_Array | Columns | None]) -> list[tuple[_Array, MappedFile]]:
-    """Return those arrays that are maps, and their files."""
-    given = [part for array in arrays for part in (array.arrays() if isinstance(array, Columns) else [array])]
-    found = ((array, mapped_file(array)) for array in given if array is not None and array.base is not None)
-    return [(array, file) for array, file in found if file is not None]
-
-
-def check(files: list[MappedFile]) -> None:
-    """Find out whether one of the files has become too short.
-
-    Parameters
-    ----------
-    files : list of MappedFile
-        The files.
-
-    Raises
-    ------
-    ValueError
-        If one has.
-    """
-    for file in files:
-        file.check()
 
 
 class MappedRows(StreamRows):
@@ -160,7 +67,7 @@ class Mapped:
         self._X = X
         self._y = y
         self._s = sample_weight
-        self._maps = _maps((X, y, sample_weight))
+        self._maps = maps((X, y, sample_weight))
 
     def batches(self) -> Iterator[Part]:
         """Go through the rows, in their order, a chunk at a time.

@@ -7,11 +7,14 @@ meet in them, or kill the children that it forks, and their reductions' bits dep
 import itertools
 import math
 import os
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +123,7 @@ def share(take: Callable[[], bool], n_threads: int) -> None:
         raise errors[0]
 
 
-def run(job: int, environment: Cells, stop: Callable[[], None], n_threads: int) -> None:
+def run(job: int, environment: Cells, arguments: object, stop: Callable[[], None], n_threads: int) -> None:
     """Share a job in compiled code among threads, of which the calling one is one: they meet without the interpreter.
 
     Parameters
@@ -129,6 +132,8 @@ def run(job: int, environment: Cells, stop: Callable[[], None], n_threads: int) 
         The address of its machine code.
     environment : ndarray of int64
         What it works on.
+    arguments : object
+        What the environment points to, and must live as long as a thread is at the job.
     stop : callable
         Sees to it that the job ends soon, as its result is not wanted any more.
     n_threads : int
@@ -139,9 +144,8 @@ def run(job: int, environment: Cells, stop: Callable[[], None], n_threads: int) 
     MemoryError
         If there was no memory for the job.
     """
-    from fastgd.kernels import mailbox
-
-    address, some = environment.ctypes.data, mailbox.compiled(mailbox.run)
+    mailbox = _mailbox()
+    address, some = environment.__array_interface__["data"][0], mailbox.compiled(mailbox.run)
 
     def do() -> None:
         status = mailbox.MORE
@@ -151,10 +155,18 @@ def run(job: int, environment: Cells, stop: Callable[[], None], n_threads: int) 
             raise _no_memory(n_threads)
 
     def order(worker: "_Worker", number: int, n_looks: int) -> None:
+        worker.held = environment, arguments
         worker.ring(job, address, number, n_looks)
 
     if _together(order, do, stop, n_threads):
         raise _no_memory(n_threads)
+
+
+@cache
+def _mailbox() -> Any:
+    from fastgd.kernels import mailbox  # and numba with it, which who asks for the number of threads does without
+
+    return mailbox
 
 
 def _no_memory(n_threads: int) -> MemoryError:
@@ -168,13 +180,14 @@ def _together(
     order: Callable[["_Worker", int, int], None], do: Callable[[], None], stop: Callable[[], None], n_threads: int
 ) -> bool:
     """Order workers, do what the calling thread does, collect the workers; return whether one of them had no memory."""
-    if n_threads <= 1:
+    # While the interpreter ends, it lets no other thread in: a worker that takes Python's work would never be done.
+    if n_threads <= 1 or sys.is_finalizing():
         do()
         return False
     n_looks = _LOOKS if n_threads <= processors() else _LOOKS_OF_MANY
-    workers: list[_Worker] = []
+    workers = _Loan()
     try:
-        workers = _pool.borrow(n_threads - 1)
+        workers = _pool.lend(n_threads - 1)
         for number, worker in enumerate(workers, 1):
             order(worker, number, n_looks)
         do()
@@ -184,33 +197,36 @@ def _together(
     finally:
         _collect(workers, n_looks)
         failed = any(worker.failed() for worker in workers)
-        _pool.give_back(workers)
+        _pool.take_back(workers)
     return failed
 
 
-def _collect(workers: "list[_Worker]", n_looks: int) -> None:
+def _collect(workers: "_Loan", n_looks: int) -> None:
     """Wait until none of the workers has a part in the pass any more: afterwards they do not read the rows."""
     interrupt = None
     for worker in workers:
         while True:
             try:
                 if worker.collect(n_looks):
-                    worker.task = _nothing  # or what it did not come to would live until the next one
                     break
                 time.sleep(_NAP)
-            except KeyboardInterrupt as error:
+            except BaseException as error:  # KeyboardInterrupt, or what another signal's handler raises
                 interrupt = error
-    if interrupt is not None:
-        raise interrupt
+    try:
+        if interrupt is not None:
+            raise interrupt
+    finally:
+        del interrupt  # which knows of this frame, and so would keep the loan alive
 
 
 class _Worker:
     """A thread that waits for work."""
 
     def __init__(self, name: str) -> None:
-        from fastgd.kernels import mailbox  # a process without a parallel pass need not compile it
-
+        mailbox = _mailbox()
         self.task: Callable[[], None] = _nothing
+        self.held: object = None  # what its job works on, which must live as long
+        self.loan: Callable[[], _Loan | None] = _nothing
         self._ring, self._serve, self._collect = map(mailbox.compiled, (mailbox.ring, mailbox.serve, mailbox.collect))
         self._mailbox = mailbox.new()
         self._failed = self._mailbox[mailbox.FAILED :]
@@ -225,7 +241,10 @@ class _Worker:
 
     def collect(self, n_looks: int) -> bool:
         """Take back what this worker has not begun, or look whether it is done; return whether it has nothing left to do."""
-        return bool(self._collect(self._mailbox, n_looks))
+        done = bool(self._collect(self._mailbox, n_looks))
+        if done:
+            self.task, self.held = _nothing, None  # or what it did not come to would live until the next one
+        return done
 
     def failed(self) -> bool:
         """Tell whether it had no memory for its last job."""
@@ -245,31 +264,50 @@ def _nothing() -> None:
     pass
 
 
+class _Loan(list[_Worker]):
+    """The workers that a pass has borrowed."""
+
+
 class _Pool:
-    """Workers, started when first needed."""
+    """Workers, started when first needed.
+
+    An interrupt can break into any line of Python, so also into those that collect workers and give them back. So each worker
+    knows its loan, and belongs to the pool again when nobody else knows of that any more.
+    """
 
     def __init__(self) -> None:
+        self._workers: list[_Worker] = []
         self._free: list[_Worker] = []
-        self._n_workers = 0
         self._lock = threading.Lock()
 
-    def borrow(self, n: int) -> list[_Worker]:
-        """Return workers that nobody else has; fewer, or none, where others have them or no thread can be started."""
+    def lend(self, n: int) -> _Loan:
+        """Lend workers that nobody else has; fewer, or none, where others have them or no thread can be started."""
+        loan = _Loan()
         with self._lock:
-            while self._n_workers < n:
-                try:
-                    self._free.append(_Worker(f"fastgd-{self._n_workers}"))
-                except RuntimeError:  # the interpreter shuts down, or the system allows no more
-                    break
-                self._n_workers += 1
-            # Those who were given back last are the most likely to be awake.
-            borrowed, self._free[-n:] = self._free[-n:], []
-        return borrowed
+            if len(self._free) < n:
+                self._find(n)
+            for worker in self._free[-n:]:
+                worker.loan = weakref.ref(loan)
+            # Those who were given back last are the most likely to be awake. No call stands between these two assignments, so
+            # no interrupt comes between them, and a worker is in one place; so it is when it comes back.
+            loan[:], self._free[-n:] = self._free[-n:], []
+        return loan
 
-    def give_back(self, workers: list[_Worker]) -> None:
+    def take_back(self, loan: _Loan) -> None:
         """Let others have these."""
         with self._lock:
-            self._free += workers
+            self._free[len(self._free) :], loan[:] = loan, []
+
+    def _find(self, n: int) -> None:
+        """Find workers who were lost in an interrupt and are done, and start new ones, up to n in all."""
+        while len(self._workers) < n:
+            try:
+                self._workers.append(_Worker(f"fastgd-{len(self._workers)}"))
+            except RuntimeError:  # the interpreter shuts down, or the system allows no more
+                break
+        for worker in self._workers:
+            if worker not in self._free and worker not in (worker.loan() or ()) and worker.collect(0):
+                self._free.append(worker)
 
 
 def _drop_pool() -> None:

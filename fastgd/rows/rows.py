@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
-from fastgd.rows.mapped import COPIED_VALUES, MappedRows, check, mapped_files
+from fastgd.rows.mapped import COPIED_VALUES, MappedRows
+from fastgd.rows.maps import check, mapped_files
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.sparse import SparseRows
 

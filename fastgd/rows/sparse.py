@@ -12,7 +12,7 @@ from fastgd.rows import parallel
 from fastgd.rows.arrays import sampled
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.csr import CSR
-from fastgd.rows.mapped import check, mapped_files
+from fastgd.rows.maps import check, mapped_files
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -79,7 +79,9 @@ class SparseRows:
         ndarray of shape (2 + n_features,), float64
             ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``.
         """
-        return self._sum(csr_gradient, theta, 2 + self.n_features, with_y=True) * scale
+        sums = self._sum(csr_gradient, theta, 2 + self.n_features, with_y=True)
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
+            return sums * scale
 
     def product(self, p: _Vector) -> _Vector:
         """Sum what each row adds to the product of the Hessian with a vector, in one pass; y is not read.

@@ -12,7 +12,7 @@ from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.columns import Columns
-from fastgd.rows.mapped import check, mapped_files
+from fastgd.rows.maps import check, mapped_files
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]

@@ -65,7 +65,7 @@ def spectrum(product: Callable[[_Vector], _Vector], n_parameters: int) -> Spectr
         known = directions[: i + 1]
         for _ in range(2):
             image = image - known.T @ (known @ image)
-        length = float(np.linalg.norm(image))
+        length = _length(image)
         values, vectors = np.linalg.eigh(tridiagonal[: i + 1, : i + 1])
         residual = length * abs(vectors[-1, -1])
         floor = n_parameters * np.finfo(np.float64).eps * values[-1]
@@ -77,3 +77,9 @@ def spectrum(product: Callable[[_Vector], _Vector], n_parameters: int) -> Spectr
         tridiagonal[i, i + 1] = tridiagonal[i + 1, i] = length
         directions[i + 1] = image / length
     return Spectrum(float(values[-1]) + residual, max(float(values[0]), 0.0), False)
+
+
+def _length(vector: _Vector) -> float:
+    """Return the Euclidean norm, where squares would leave the range of float64, too."""
+    size = float(abs(vector).max())
+    return size * float(np.linalg.norm(vector / size)) if 0.0 < size < np.inf else size

@@ -1,0 +1,188 @@
+"""Make one of a table of calls again and again, and say when it was interrupted: what test_interrupts.py runs as a process.
+
+Each call is so long that an interrupt finds it under way, and each makes the work another part of fastgd does.
+"""
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+import fastgd
+from fastgd.kernels import cache
+
+rng = np.random.default_rng(0)
+
+
+def rows(n_samples, n_features, dtype=np.float64):
+    X = rng.standard_normal((n_samples, n_features)).astype(dtype)
+    return X, X.sum(axis=1) + rng.standard_normal(n_samples)
+
+
+def forever(X, y, **options):
+    """Descend for as many passes as nobody waits for."""
+    options = {"method": "gd", "precompute": False, "learning_rate": 1e-3, "tol": 0, "max_iter": 10**9, **options}
+    return lambda: fastgd.fit(X, y, **options)
+
+
+def wide():
+    return forever(*rows(300, 40_000))
+
+
+def wide_columns():
+    X, y = rows(300, 40_000)
+    return forever(np.asfortranarray(X), y)
+
+
+def strided():
+    X, y = rows(1_000_000, 8)
+    return forever(np.repeat(X, 2, axis=1)[:, ::2], y)
+
+
+def moments_of_many_features():
+    X, y = rows(12_000, 1_500)
+    return lambda: [fastgd.Moments.from_rows(X, y, n_threads=2) for _ in range(100)]
+
+
+def moments_on_one_thread():
+    X, y = rows(80_000, 600)
+    return lambda: [fastgd.Moments.from_rows(X, y, n_threads=1) for _ in range(100)]
+
+
+def descent_on_moments():
+    X, y = rows(10_000, 30)
+    return forever(X, y, precompute=True, learning_rate=1e-6)
+
+
+def weighted():
+    X, y = rows(2_000_000, 4)
+    weights = rng.uniform(size=len(y))
+    return lambda: [fastgd.gradient(X, y, np.ones(4), sample_weight=weights) for _ in range(10_000)]
+
+
+def many_weights():
+    n = 100_000_000  # what they are broadcast from is a single row
+    X, y, theta = np.broadcast_to(1.0, (n, 1)), np.broadcast_to(1.0, n), np.ones(1)
+    weights = np.ones(n)
+    return lambda: [fastgd.gradient(X, y, theta, sample_weight=weights) for _ in range(100)]
+
+
+def sparse():
+    import scipy.sparse
+
+    X = scipy.sparse.random_array((2_000_000, 50), density=0.1, rng=rng, format="csr")
+    y = X @ np.ones(50) + rng.standard_normal(2_000_000)
+    return lambda: [fastgd.fit(X, y) for _ in range(100)]
+
+
+def several_targets():
+    from fastgd.sklearn import GDRegressor
+
+    X, _ = rows(1_000_000, 20)
+    Y = rng.standard_normal((1_000_000, 10))
+    return lambda: [GDRegressor().fit(X, Y) for _ in range(100)]
+
+
+def stream():
+    X, y = rows(100_000, 5)
+    return lambda: fastgd.fit(fastgd.from_batches(lambda: ((X, y) for _ in range(10_000))))
+
+
+def csv(folder=Path(sys.argv[-1])):
+    X, y = rows(20_000, 3)
+    path = folder / "rows.csv"
+    if not path.exists():
+        np.savetxt(path, np.column_stack((X, y)), delimiter=",", header="a,b,c,y", comments="")
+    return lambda: [fastgd.fit(fastgd.scan_csv(path, target="y")) for _ in range(1000)]
+
+
+def parquet(folder=Path(sys.argv[-1])):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    X, y = rows(2_000_000, 5)
+    path = folder / "rows.parquet"
+    pq.write_table(pa.table({**{f"x{j}": X[:, j] for j in range(5)}, "y": y}), path)
+    return lambda: [fastgd.fit(fastgd.scan_parquet(path, target="y")) for _ in range(1000)]
+
+
+def estimator():
+    from fastgd.sklearn import GDRegressor
+
+    X, y = rows(1_000_000, 10)
+    return lambda: [GDRegressor().fit(X, y).score(X, y) for _ in range(1000)]
+
+
+def a_fit():
+    X, y = rows(3_000_000, 10)
+    return lambda: [fastgd.fit(X, y) for _ in range(1000)]
+
+
+CALLS = {
+    "float64 passes": lambda: forever(*rows(3_000_000, 10)),
+    "passes on 7 threads": lambda: forever(*rows(3_000_000, 10), n_threads=7),
+    "passes on one thread": lambda: forever(*rows(3_000_000, 10), n_threads=1),
+    "rows of 40,000 features": wide,
+    "columns of 40,000 features": wide_columns,
+    "strided rows": strided,
+    "conjugate gradients": lambda: forever(*rows(1_000_000, 30), method="cg", learning_rate="auto"),
+    "nesterov": lambda: forever(*rows(1_000_000, 30), method="nesterov"),
+    "fits": a_fit,
+    "moments of 1,500 features": moments_of_many_features,
+    "moments on one thread": moments_on_one_thread,
+    "a descent on moments": descent_on_moments,
+    "sample weights": weighted,
+    "1e8 sample weights": many_weights,
+    "sparse rows": sparse,
+    "several targets": several_targets,
+    "a stream": stream,
+    "csv files": csv,
+    "parquet files": parquet,
+    "the estimator": estimator,
+}
+
+
+class Compilations:
+    """Note when something was compiled last: an interrupt waits for that, or is lost in it."""
+
+    def __init__(self):
+        self.n_open, self.last = 0, time.monotonic()
+        self.compile_cached = cache.compile_cached
+        cache.compile_cached = self
+
+    def __call__(self, *arguments):
+        self.n_open += 1
+        try:
+            return self.compile_cached(*arguments)
+        finally:
+            self.n_open, self.last = self.n_open - 1, time.monotonic()
+
+    def wait(self, seconds=1.0):
+        while self.n_open or time.monotonic() < self.last + seconds:
+            time.sleep(0.05)
+        print("begins", flush=True)
+
+
+def main():
+    """Make a call until it is interrupted, say when that was and whether the next ones are right, and begin again."""
+    compilations = Compilations()
+    call = CALLS[sys.argv[1]]()
+    X, y = rows(1_000_000, 3)
+    theta = np.ones(3)
+    expected = fastgd.gradient(X, y, theta, n_threads=1).tobytes()
+    threading.Thread(target=compilations.wait, daemon=True).start()
+    while True:
+        try:
+            call()
+            caught = None
+        except KeyboardInterrupt:
+            caught = time.monotonic()
+        right = all(fastgd.gradient(X, y, theta, n_threads=n).tobytes() == expected for n in (1, 2, 3))
+        print(caught, right, flush=True)
+        print("begins", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,356 @@
+"""Processes that fork, spawn, end, or call from many threads: no call aborts, hangs, or takes a child with it."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+# Calls that hand compiled work to threads, that hand Python work to them (X without a layout that kernels read), that use BLAS,
+# and that read streams; each returns the bits of its result.
+CALLS = """
+import os, signal, sys, threading, time, warnings
+import numpy as np
+import fastgd
+from fastgd.kernels import jit
+
+warnings.simplefilter("ignore", DeprecationWarning)  # of fork beside threads, which is what is tried here
+rng = np.random.default_rng(0)
+X, y, theta = rng.standard_normal((500_000, 4)), rng.standard_normal(500_000), np.arange(4.0)
+wide = rng.standard_normal((500_000, 8))[:, ::2]
+
+CALLS = [
+    lambda: fastgd.gradient(X, y, theta, n_threads=3),
+    lambda: fastgd.gradient(wide, y, theta, n_threads=3),
+    lambda: fastgd.fit(X, y, n_threads=3).theta,
+    lambda: fastgd.fit(fastgd.from_batches([(X[:9], y[:9]), (X[9:], y[9:])]), n_threads=3).theta,
+]
+
+def results():
+    return [call().tobytes() for call in CALLS]
+
+def reap(child, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            assert status == 0, f"a child ended with {status}"
+            return
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    raise AssertionError("a child hangs")
+
+def in_child(do):
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            do()
+            status = 0
+        finally:
+            os._exit(status)
+    return child
+"""
+
+
+def run(code, *, timeout=120, **environment):
+    """Run code behind that of `CALLS` in a process; return what it prints, if it ends well and says nothing on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", CALLS + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **environment},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+def test_eight_threads_make_threaded_calls_at_a_time():
+    run("""
+        expected, wrong = results(), []
+
+        def work(number):
+            for i in range(12):
+                which = (number + i) % len(CALLS)
+                if CALLS[which]().tobytes() != expected[which]:
+                    wrong.append(which)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+    """)
+
+
+@forks
+def test_a_child_and_its_child_are_right_where_the_pool_is_warm():
+    run("""
+        expected = results()
+
+        def check():
+            assert results() == expected
+
+        def check_and_fork():
+            check()
+            reap(in_child(check))
+            check()
+
+        children = [in_child(check_and_fork) for _ in range(3)]
+        check()
+        for child in children:
+            reap(child)
+    """)
+
+
+@forks
+def test_a_child_has_a_pool_of_its_own_though_its_parent_was_about_to_change_the_pool():
+    run("""
+        from fastgd.rows import parallel
+
+        results()
+
+        def check():
+            names, n_parts = set(), iter(range(12))
+
+            def take():
+                time.sleep(0.01)
+                names.add(threading.current_thread().name)
+                return next(n_parts, None) is not None
+
+            parallel.share(take, 3)
+            assert len(names) == 3
+
+        with parallel._pool._lock:
+            child = in_child(check)
+        reap(child)
+    """)
+
+
+@forks
+@pytest.mark.parametrize("n_forks", [12, pytest.param(300, marks=pytest.mark.slow)])
+def test_a_child_is_right_that_was_forked_while_other_threads_were_in_the_middle_of_passes(n_forks, reached):
+    run(
+        f"""
+        expected, stop = results(), threading.Event()
+
+        def work(number):
+            i = number
+            while not stop.is_set():
+                assert CALLS[i % len(CALLS)]().tobytes() == expected[i % len(CALLS)]
+                i += 1
+
+        def check():
+            assert results() == expected
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(len(CALLS))]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range({n_forks}):
+                time.sleep(0.03 * rng.uniform())
+                reap(in_child(check))
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        check()
+        """,
+        timeout=600,
+    )
+    reached("forks in the middle of passes", n_forks)
+
+
+@forks
+def test_a_child_forked_in_a_fit_lets_go_of_blas_as_its_parent_does():
+    # A fit keeps numpy's BLAS to one thread for all threads of the process: who is forked in one must not stay with that.
+    run("""
+        import threadpoolctl
+        from fastgd import blas
+
+        def blas_threads():
+            return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+
+        before, inside, done = blas_threads(), threading.Event(), threading.Event()
+
+        def other_thread():
+            with blas.one_blas_thread():
+                inside.set()
+                done.wait()
+
+        thread = threading.Thread(target=other_thread)
+        thread.start()
+        inside.wait()
+
+        def check():
+            with blas.one_blas_thread():
+                assert blas_threads() <= {1}
+            assert blas_threads() == before
+
+        def fork_in_fit():
+            with blas.one_blas_thread():
+                reap(in_child(lambda: None))
+                child = os.fork()
+                if child:
+                    return reap(child)
+            status = 1
+            try:
+                check()
+                status = 0
+            finally:
+                os._exit(status)
+
+        reap(in_child(check))
+        with blas._lock:
+            reap(in_child(check))
+        fork_in_fit()
+        done.set()
+        thread.join()
+        check()
+    """)
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_workers_of_multiprocessing_are_right(method, tmp_path):
+    import multiprocessing
+
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system cannot {method}")
+    script = tmp_path / "script.py"
+    script.write_text(
+        CALLS
+        + textwrap.dedent(f"""
+        def job(which):
+            return CALLS[which]().tobytes()
+
+        if __name__ == "__main__":
+            import multiprocessing
+            expected = results()
+            with multiprocessing.get_context({method!r}).Pool(2) as pool:
+                assert pool.map(job, range(len(CALLS)), chunksize=1) == expected
+        """)
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_jobs_of_joblib_are_right(backend, tmp_path):
+    pytest.importorskip("joblib")
+    script = tmp_path / "script.py"
+    script.write_text(
+        CALLS
+        + textwrap.dedent(f"""
+        def job(which):
+            return CALLS[which]().tobytes()
+
+        def jobs(order):
+            from joblib import Parallel, delayed
+            with_threads = Parallel(n_jobs=3, backend="threading")(delayed(job)(which) for which in order)
+            return with_threads
+
+        if __name__ == "__main__":
+            from joblib import Parallel, delayed
+            expected = results()
+            # Threads in processes, and threads that call at a time, each of which takes threads for its pass.
+            found = Parallel(n_jobs=2, backend={backend!r})(delayed(jobs)(range(len(CALLS))) for _ in range(4))
+            assert found == [expected] * 4
+        """)
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+ENDS = {
+    "atexit": """
+        import atexit
+        atexit.register(lambda: print(results() == expected))
+    """,
+    "atexit without a pool": """
+        import atexit
+        expected = None
+        atexit.register(lambda: print(len(results()) == len(CALLS)))
+    """,
+    "__del__ of a module's object": """
+        class Late:
+            def __init__(self):
+                self.calls, self.expected, self.print = CALLS, expected, print
+
+            def __del__(self):
+                self.print([call().tobytes() for call in self.calls] == self.expected)
+
+        late = Late()
+    """,
+    "__del__ when modules are gone": """
+        class Late:
+            def __init__(self):
+                self.me = self  # in a cycle, which the last collection finds
+                self.calls, self.expected, self.print = CALLS, expected, print
+
+            def __del__(self):
+                self.print([call().tobytes() for call in self.calls] == self.expected)
+
+        sys.modules["late"] = Late()
+    """,
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_call_while_the_interpreter_ends_is_right(end):
+    expected = "expected = results()\n" if end != "atexit without a pool" else ""
+    for _ in range(3):
+        assert run(expected + textwrap.dedent(ENDS[end])) == "True"
+
+
+def test_no_worker_is_called_when_the_interpreter_cannot_let_it_run(monkeypatch):
+    # A worker that is awake would take the work, and freeze when it asks for the interpreter; the caller would wait for ever.
+    from fastgd.rows import parallel
+
+    monkeypatch.setattr(sys, "is_finalizing", lambda: True)
+    monkeypatch.setattr(parallel, "_pool", None)
+    done = []
+    parallel.share(lambda: done.append(0) or len(done) < 3, 4)
+    assert len(done) == 3
+
+
+@pytest.mark.parametrize("n_times", [3, pytest.param(40, marks=pytest.mark.slow)])
+def test_daemon_threads_do_not_keep_the_interpreter_from_ending(n_times, reached):
+    for _ in range(n_times):
+        output = run("""
+            results()
+
+            def work(number):
+                while True:
+                    CALLS[number]()
+
+            for number in range(len(CALLS)):
+                threading.Thread(target=work, args=(number,), daemon=True).start()
+            time.sleep(0.2 * np.random.default_rng().uniform())
+            print("end")
+        """)
+        assert output == "end"
+    reached("interpreters that ended while daemon threads were in the middle of passes", n_times)
+
+
+@pytest.mark.skipif(not hasattr(sys, "_is_gil_enabled"), reason="this Python has no build without the GIL")
+def test_threads_without_the_gil_are_right():  # pragma: no cover
+    run("""
+        assert not sys._is_gil_enabled()
+        expected = results()
+        found = [None] * 8
+
+        def work(number):
+            found[number] = [results() for _ in range(10)]
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [[expected] * 10] * 8
+    """)
