@@ -218,7 +218,9 @@ MODELS = {
 @contextmanager
 def uncompiled():
     """Let the kernels run as Python: models in the place of intrinsics, and functions in that of what numba made of them."""
-    modules = [import_module(module.name) for module in pkgutil.iter_modules(fastgd.kernels.__path__, "fastgd.kernels.")]
+    modules = [
+        import_module(module.name) for module in pkgutil.iter_modules(fastgd.kernels.__path__, "fastgd.kernels.")
+    ]
     asked.clear()
     reads.clear()
     with ExitStack() as stack:

@@ -7,7 +7,7 @@ import numpy as np
 import plain_kernels
 import pytest
 import test_kernels
-from test_kernels import SCALE, exact_sums, whole_numbers
+from test_kernels import exact_sums, whole_numbers
 
 from fastgd.kernels import blocks, mailbox
 from fastgd.kernels.compensated import compensated
@@ -186,9 +186,9 @@ def test_the_sum_of_weights_is_nan_for_a_negative_one():
     assert sum_nonnegative(np.zeros(0)) == 0
 
 
-def pass_over(n_rows, n_samples, n_threads):
+def pass_over(n_rows, n_samples, n_threads, n_at_once=256):
     """Prepare a pass of a kernel that sums 1, X and s y."""
-    parts, parents, n_slots = plan(-(-n_samples // n_rows), n_threads)
+    parts, parents, n_slots = plan(-(-n_samples // n_rows), n_threads, n_at_once)
     cells = blocks.new_cells(len(parts), n_slots)
     stacks, slots = np.full((1 + n_threads, 1 + parts[0, 0], 3), np.nan), np.full((n_slots, 3), np.nan)
 
@@ -218,11 +218,26 @@ def test_a_pass_adds_each_block_once_whichever_thread_takes_its_part(n_threads):
         assert np.flatnonzero(cells[blocks.REST + 2 * n_parts :]).tolist() == [result]
 
 
-def test_the_calling_thread_returns_after_some_blocks_and_the_others_when_all_are_taken():
+def test_the_calling_thread_returns_after_each_part_and_the_others_when_all_are_taken():
     for number, n_calls in ((0, 4), (1, 1)):
-        environment, *_ = pass_over(1, 3 * blocks.BLOCKS_AT_ONCE, 1)
+        environment, *_ = pass_over(1, 12, 1, n_at_once=4)
         answers = [blocks.work(environment, number) for _ in range(n_calls)]
         assert answers == [mailbox.MORE] * (n_calls - 1) + [mailbox.DONE]
+
+
+def test_a_pass_that_is_abandoned_ends_before_the_next_block():
+    environment, cells, *_ = pass_over(1, 12, 1)
+    counts = []
+
+    def count(*_):
+        counts.append(1)
+        if len(counts) == 3:
+            blocks.abandon(cells)
+
+    environment[0] = count
+    assert blocks.work(environment, 1) == mailbox.DONE
+    assert blocks.work(environment, 0) == mailbox.DONE
+    assert len(counts) == 3
 
 
 def new_mailbox():
