@@ -1,0 +1,244 @@
+"""The kernels as plain Python: a model of each intrinsic, by the contract in its docstring, that checks every access.
+
+What the intrinsics make is machine code; everything else in a kernel is Python, and runs as such once they are replaced. A
+model reads and writes through `stretch`, so that an index outside of an array is an IndexError.
+"""
+
+import pkgutil
+from collections import defaultdict
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from unittest.mock import patch
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from numba.core.extending import _Intrinsic
+
+import fastgd.kernels
+from fastgd.kernels import mailbox
+
+LANES = 8
+
+# What the kernels have asked for, each with how many numbers had been read from memory before: (reads, place).
+asked: list[tuple[int, int]] = []
+reads: list[tuple[int, int]] = []
+
+
+def stretch(values, at, n):
+    """Return a view of n numbers from values.flat[at] on."""
+    flat = values.reshape(-1)
+    if not 0 <= at <= at + n <= flat.size:
+        raise IndexError(f"{n} numbers from {at} on, of {flat.size}")
+    return flat[at : at + n]
+
+
+def rows_of(values, n_rows):
+    return None if values is None else stretch(values, 0, n_rows).astype(np.float64)
+
+
+def padded(n):
+    return -(-n // LANES) * LANES
+
+
+def write_gradient(rows, y, s, w, bias, sums):
+    """Write what rows add to the gradient, by its definition."""
+    n_features = rows.shape[1]
+    r = rows @ stretch(w, 0, n_features) + bias
+    if y is not None:
+        r -= rows_of(y, len(rows))
+    sr = r if s is None else rows_of(s, len(rows)) * r
+    stretch(sums, 0, 2 + n_features)[:] = [sr @ r, sr.sum(), *(sr @ rows)]
+
+
+def few_sum(X, at, stride, n_rows, y, s, w, bias, sums, n_features, by_columns):
+    if by_columns:
+        rows = np.array([stretch(X, at + j * stride, n_rows) for j in range(n_features)], np.float64).T
+    else:
+        rows = stretch(X, at, n_rows * n_features).reshape(n_rows, n_features).astype(np.float64)
+    write_gradient(rows, y, s, w, bias, sums)
+
+
+def whole_rows_sum(X, at, n_features, n_rows, n_free, y, s, w, bias, sums, n_vectors):
+    assert (n_vectors - 1) * LANES < n_features <= n_vectors * LANES
+    assert n_free <= n_rows
+    assert not stretch(sums, 0, 2 + n_features).any()
+    if n_free > 0:
+        stretch(X, at + (n_free - 1) * n_features, n_vectors * LANES)
+    rows = stretch(X, at, n_rows * n_features).reshape(n_rows, n_features).astype(np.float64)
+    write_gradient(rows, y, s, w, bias, sums)
+
+
+class Streams:
+    """Eight streams; if only n_streams of them exist, nothing behind their end is read."""
+
+    def __init__(self, X, at, stride, length, n_streams=None, zeros=None):
+        there = LANES if n_streams is None else n_streams
+        assert 0 <= there <= LANES
+        assert zeros is None or not stretch(zeros, 0, length).any()
+        self.values = np.zeros((LANES, padded(length)))
+        for m in range(there):
+            whole = stretch(X, at + m * stride, length if n_streams is not None else padded(length))
+            self.values[m, :length] = whole[:length]
+            reads.append((at + m * stride, length))
+
+
+def multiply(streams, v, d):
+    d = stretch(d, 0, LANES)
+    d += streams.values @ stretch(v, 0, streams.values.shape[1])
+
+
+def add_multiples(streams, c, g):
+    g = stretch(g, 0, streams.values.shape[1])
+    g += stretch(c, 0, LANES) @ streams.values
+
+
+def products_and_sums(X, products_at, sums_at, stride, length, v, d, c, g, ahead):
+    ask(X, length, ahead)
+    first, second = (Streams(X, at, stride, length) for at in (products_at, sums_at))
+    add_multiples(second, c, g)
+    multiply(first, v, d)
+
+
+def products(X, at, stride, length, n_streams, zeros, v, d, ahead):
+    ask(X, length, ahead)
+    multiply(Streams(X, at, stride, length, n_streams, zeros), v, d)
+
+
+def sums_of_multiples(X, at, stride, length, n_streams, zeros, c, g, ahead):
+    ask(X, length, ahead)
+    add_multiples(Streams(X, at, stride, length, n_streams, zeros), c, g)
+
+
+def ask(X, length, ahead):
+    """Note which lines are asked for, a line of each stream at a time."""
+    turn, near, far, step, spread = ahead
+    for i in range(0, length if spread else 0, 64 // X.itemsize):
+        first = (near if i < turn else far) + step * i
+        asked.extend((len(reads), first + spread * m) for m in range(LANES))
+
+
+def residuals(d, c, i, y, s, bias, n_rows, totals):
+    d, c, totals = stretch(d, 0, LANES), stretch(c, 0, LANES), stretch(totals, 0, 2 * LANES)
+    n = min(LANES, n_rows - i)
+    r, sr = np.zeros((2, LANES))
+    r[:n] = bias + d[:n]
+    if y is not None:
+        r[:n] -= stretch(y, i, n)
+    sr[:n] = r[:n] if s is None else stretch(s, i, n) * r[:n]
+    totals[:LANES] += sr * r
+    totals[LANES:] += sr
+    c[:], d[:] = sr, 0.0
+
+
+def copy_square(columns, source, stride, n_columns, centre, j, Z, target, width):
+    assert 1 <= n_columns <= LANES
+    for m in range(n_columns):
+        piece = stretch(columns, source + m * stride, LANES).astype(np.float64) - stretch(centre, j + m, 1)
+        for lane in range(LANES):
+            stretch(Z, target + lane * width + m, 1)[:] = piece[lane]
+
+
+def copy_rows(X, start, n_features, n_rows, centre, Z, width):
+    for i in range(n_rows):
+        row = stretch(X, (start + i) * n_features, n_features).astype(np.float64)
+        stretch(Z, i * width, n_features)[:] = row - stretch(centre, 0, n_features)
+
+
+def add_tile(Z, W, n_rows, width, i, j, C, n_vectors, X, ask, pace):
+    assert 0 <= j <= width - LANES
+    assert 0 <= i <= width - n_vectors * LANES
+    asked.extend((len(reads), ask + row * pace) for row in range(n_rows))
+    left, right = (stretch(values, 0, n_rows * width).reshape(n_rows, width) for values in (Z, W))
+    tile = stretch(C, 0, width * width).reshape(width, width)[j : j + LANES, i : i + n_vectors * LANES]
+    tile += left[:, j : j + LANES].T @ right[:, i : i + n_vectors * LANES]
+
+
+def add(cells, i, amount):
+    cell = stretch(cells, i, 1)
+    before = cell[0]
+    cell[0] += amount
+    return before
+
+
+def exchange(cells, i, value):
+    cell = stretch(cells, i, 1)
+    before = cell[0]
+    cell[0] = value
+    return before
+
+
+def replace(cells, i, expected, value):
+    cell = stretch(cells, i, 1)
+    if cell[0] != expected:
+        return False
+    cell[0] = value
+    return True
+
+
+def look(cells, i):
+    return stretch(cells, i, 1)[0]
+
+
+def call_kernel(kernel, X, start, stop, y, s, theta, scale, sums):
+    kernel(X, start, stop, y, s, theta, scale, sums)
+
+
+def call_job(job, environment, number):
+    try:
+        return job(environment, number)
+    except MemoryError:
+        return mailbox.ERROR
+
+
+def write(environment, arguments):
+    environment[:] = arguments
+
+
+MODELS = {
+    "blocks._call": call_kernel,
+    "blocks._read": tuple,
+    "blocks._write": write,
+    "few._sum": few_sum,
+    "gram._add_tile": add_tile,
+    "gram._copy_rows": copy_rows,
+    "gram._copy_square": copy_square,
+    "mailbox._call": call_job,
+    "signals.add": add,
+    "signals.exchange": exchange,
+    "signals.look": look,
+    "signals.replace": replace,
+    "streams.products": products,
+    "streams.products_and_sums": products_and_sums,
+    "streams.residuals": residuals,
+    "streams.sums_of_multiples": sums_of_multiples,
+    "whole_rows._sum": whole_rows_sum,
+}
+
+
+@contextmanager
+def uncompiled():
+    """Let the kernels run as Python: models in the place of intrinsics, and functions in that of what numba made of them."""
+    modules = [
+        import_module(module.name) for module in pkgutil.iter_modules(fastgd.kernels.__path__, "fastgd.kernels.")
+    ]
+    asked.clear()
+    reads.clear()
+    with ExitStack() as stack:
+        for module in modules:
+            for name, value in list(vars(module).items()):
+                if (plain := _plain(value)) is not None:
+                    stack.enter_context(patch.object(module, name, plain))
+        yield
+
+
+def _plain(value):
+    if isinstance(value, Dispatcher):
+        return value.py_func
+    if isinstance(value, _Intrinsic):
+        return MODELS[f"{value.__module__.rpartition('.')[2]}.{value.__name__}"]
+    return None
+
+
+def variants(kernel):
+    """Return what stands for a `Kernel`: its function, whatever is asked for."""
+    return defaultdict(lambda: kernel.function)

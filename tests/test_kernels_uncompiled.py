@@ -1,0 +1,327 @@
+"""The kernels' own Python, run as such: the truth is that of the compiled kernels, and every index is checked."""
+
+from fractions import Fraction
+
+import exact
+import numpy as np
+import plain_kernels
+import pytest
+import test_kernels
+from test_kernels import exact_sums, whole_numbers
+
+from fastgd.kernels import blocks, mailbox
+from fastgd.kernels.compensated import compensated
+from fastgd.kernels.csr import csr_gradient, csr_moments, csr_spread
+from fastgd.kernels.gram import entries, gram, order
+from fastgd.kernels.plain_sum import plain_sum
+from fastgd.kernels.several import several
+from fastgd.kernels.spread import spread
+from fastgd.kernels.weights import sum_nonnegative
+from fastgd.rows.blocks import plan
+
+# X and y, and whether there are weights: each form of each argument once.
+VARIANTS = [("d", "d", True), ("f", "f", False), ("f", None, True)]
+
+
+@pytest.fixture(autouse=True)
+def uncompiled():
+    with plain_kernels.uncompiled():
+        yield
+
+
+def plain(layout):
+    return layout._replace(kernel=plain_kernels.variants(layout.kernel))
+
+
+def run(kernel, *arguments):
+    """Call a kernel into sums that hold NaN and are guarded on both sides."""
+    *inputs, n_sums = arguments
+    memory = np.full(n_sums + 2, np.nan)
+    kernel.function(*inputs, memory[1:-1])
+    assert np.isnan(memory[[0, -1]]).all()
+    return memory[1:-1]
+
+
+@test_kernels.every_shape
+def test_sums_over_whole_numbers_are_exact(layout, n_features, intercept, row_counts, reached):
+    for x_dtype, y_dtype, weighted in VARIANTS:
+        for n_samples in row_counts:
+            X, y, s, theta = whole_numbers(n_samples, n_features, intercept)
+            y, s = y if y_dtype else None, s if weighted else None
+            got = test_kernels.run(plain(layout), X, y, s, theta, x_dtype=x_dtype, y_dtype=y_dtype)
+            assert got.tolist() == exact_sums(n_samples, n_features, intercept, y is not None, weighted).tolist()
+    reached("shapes whose kernels also run as plain Python, with every index checked", len(test_kernels.SHAPES))
+
+
+def whole_rows_between_nans(n_samples, n_features, dtype):
+    """Return rows (x, y) of whole numbers, their X between rows of NaN, and y."""
+    z = np.random.default_rng([n_samples, n_features]).integers(-99, 99, (n_samples, n_features + 1))
+    X = np.full((n_samples + 2, n_features), np.nan, dtype)
+    X[1:-1] = z[:, :-1]
+    return z, X, z[:, -1].astype(dtype)
+
+
+def weights(n_samples, weighted):
+    return np.random.default_rng(n_samples).integers(0, 5, n_samples).astype(float) if weighted else None
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+@pytest.mark.parametrize("n_features", [1, 6, 7, 14, 15, 22, 38])
+def test_second_moments_of_whole_numbers_are_exact(n_features, by_columns):
+    centre = np.random.default_rng(n_features).integers(-9, 9, n_features + 1).astype(float)
+    for n_samples, dtype, weighted in [(1, "d", False), (7, "f", True), (64, "d", True), (65, "d", False)]:
+        z, X, y = whole_rows_between_nans(n_samples, n_features, dtype)
+        s = weights(n_samples, weighted)
+        rows = np.column_stack([z - centre, np.ones(n_samples)])
+        expected = (rows * (1.0 if s is None else s[:, np.newaxis])).T @ rows
+        given = np.ascontiguousarray(X.T) if by_columns else X
+        got = run(gram(by_columns), given, 1, n_samples + 1, y, s, centre, 0.5, order(n_features) ** 2)
+        assert entries(got, n_features).tolist() == (0.5 * expected).tolist()
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+@pytest.mark.parametrize("n_features", [1, 5])
+def test_first_and_second_powers_of_whole_numbers_are_exact_and_rows_of_no_weight_are_not_looked_at(
+    n_features, by_columns
+):
+    centre = np.random.default_rng(n_features).integers(-9, 9, n_features + 1).astype(float)
+    for n_samples, dtype, weighted in [(0, "d", True), (1, "d", False), (9, "f", True), (9, "d", False)]:
+        z, X, y = whole_rows_between_nans(n_samples, n_features, dtype)
+        s = weights(n_samples, weighted)
+        kept = np.ones(n_samples) if s is None else s
+        X[1:-1][kept == 0] = np.nan
+        y[kept == 0] = np.nan
+        distances = z - centre
+        expected = [kept.sum(), *(kept @ distances), *(kept @ distances**2)]
+        given = np.ascontiguousarray(X.T) if by_columns else X
+        kernel = spread(by_columns)
+        got = run(kernel, given, 1, n_samples + 1, y, s, centre, 0.5, kernel.n_sums(n_features))
+        assert got.tolist() == (0.5 * np.array(expected)).tolist()
+
+
+def sparse(n_samples, n_features, index):
+    """Return a matrix of whole numbers, half of them zeros, and its compressed form."""
+    rng = np.random.default_rng([n_samples, n_features])
+    X = rng.integers(-9, 9, (n_samples, n_features)) * rng.integers(0, 2, (n_samples, n_features))
+    rows, places = np.nonzero(X)
+    ends = np.searchsorted(rows, np.arange(n_samples + 1)).astype(index)
+    return X, (X[rows, places].astype(float), places.astype(index), ends)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("with_y", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_sparse_gradients_are_those_of_dense_rows(intercept, with_y, weighted):
+    X, csr = sparse(40, 5, np.int32)
+    for start, stop in ((0, 40), (3, 17), (5, 5)):
+        _, y, s, theta = whole_numbers(stop - start, 5, intercept)
+        y, s = y if with_y else None, s if weighted else None
+        sums = np.full(7, np.nan)
+        csr_gradient(*csr, start, stop, y, s, theta.astype(float), 5, sums)
+        expected = exact.sums(X[start:stop], y, theta, s) if stop > start else np.zeros(7)
+        assert sums.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sparse_moments_are_those_of_dense_rows_before_the_centre_is_taken_off(weighted):
+    X, csr = sparse(40, 5, np.int64)
+    for start, stop in ((0, 40), (3, 17), (5, 5)):
+        _, y, _, centre = whole_numbers(stop - start, 5, True)
+        s = weights(stop - start, weighted)
+        kept = np.ones(stop - start) if s is None else s
+        z = np.column_stack([X[start:stop], y, np.ones(stop - start)])
+        sums = np.full(49, np.nan)
+        csr_moments(*csr, start, stop, y, s, centre, 5, sums)
+        expected = (z * kept[:, np.newaxis]).T @ z
+        expected[5:, :5] = expected[6, 5] = 0.0  # what lies left of the diagonal there is for the caller
+        assert sums.reshape(7, 7).tolist() == expected.tolist()
+
+        sums = np.full(18, np.nan)
+        csr_spread(*csr, start, stop, y, s, centre, 5, sums)
+        is_stored = np.column_stack([X[start:stop] != 0, np.ones(stop - start)])
+        distances = (z[:, :6] - centre) * is_stored
+        expected = [kept.sum(), *(kept @ distances), *(kept @ distances**2), *(kept @ is_stored)[:5]]
+        assert sums.tolist() == expected
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_several_targets_have_the_sums_of_each(intercept, weighted):
+    X, y, s, theta = whole_numbers(19, 4, intercept)
+    Y, thetas = np.column_stack([y, -y, y + 2]), np.array([theta, theta + 1, -theta])
+    s = s if weighted else None
+    sums = np.full((3, 6), np.nan)
+    several(X.astype(float), Y, s, thetas, sums)
+    for t in range(3):
+        assert sums[t].tolist() == exact.sums(X, Y[:, t], thetas[t], s).tolist()
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+def test_compensated_sums_have_twice_the_digits(intercept):
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((30, 3)) * 10.0 ** rng.integers(-8, 8, (30, 3))
+    theta, s = rng.standard_normal(3 + intercept), rng.uniform(size=30)
+    y = X @ theta[-3:] + (theta[0] if intercept else 0.0)  # residuals are nothing but rounding
+    sums, errors = np.zeros((2, 5))
+    for rows in (slice(0, 11), slice(11, 30)):
+        compensated(np.column_stack([X, y])[rows], s[rows], theta, sums, errors)
+    truth, size = exact.sums(X, y, theta, s), exact.sums(abs(X), -abs(y), abs(theta), s)
+    twice = [Fraction(total) + Fraction(error) for total, error in zip(sums, errors, strict=True)]
+    assert abs(float(sums[0] / truth[0]) - 1) < 1e-14
+    assert max(abs(twice[j] - truth[j]) / size[j] for j in range(1, 5)) < 2.0**-94
+    assert max(abs(Fraction(sums[j]) - truth[j]) / abs(truth[j]) for j in range(1, 5)) < 2.0**-50
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_plain_sum_is_in_its_own_dtype(dtype):
+    total = plain_sum(np.arange(7, dtype=dtype))
+    assert (total, total.dtype) == (21, dtype)
+    assert plain_sum(np.zeros(0, dtype)).dtype == dtype
+
+
+def test_the_sum_of_weights_is_nan_for_a_negative_one():
+    assert sum_nonnegative(np.array([0.5, 0.0, 1.25])) == 1.75
+    assert np.isnan(sum_nonnegative(np.array([0.5, -0.25, 1.25])))
+    assert np.isnan(sum_nonnegative(np.array([-1.0, -1.0])))
+    assert sum_nonnegative(np.zeros(0)) == 0
+
+
+def pass_over(n_rows, n_samples, n_threads, n_at_once=256):
+    """Prepare a pass of a kernel that sums 1, X and s y."""
+    parts, parents, n_slots = plan(-(-n_samples // n_rows), n_threads, n_at_once)
+    cells = blocks.new_cells(len(parts), n_slots)
+    stacks, slots = np.full((1 + n_threads, 1 + parts[0, 0], 3), np.nan), np.full((n_slots, 3), np.nan)
+
+    def count(X, start, stop, y, s, theta, scale, sums):
+        assert (scale, theta) == (1.0, 7.0)
+        sums[:] = [stop - start, X[start:stop].sum(), 0 if s is None else s @ y]
+
+    X, values = np.arange(n_samples), np.arange(n_samples) % 5
+    weighted = n_samples % 2 == 0
+    y, s = (values, values + 1) if weighted else (None, None)
+    expected = [n_samples, X.sum(), values @ (values + 1) if weighted else 0]
+    environment = [None] * 12
+    blocks.prepare(environment, count, X, n_rows, n_samples, y, s, 7.0, parts, parents, cells, stacks, slots)
+    return environment, cells, slots, len(parts), expected
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_a_pass_adds_each_block_once_whichever_thread_takes_its_part(n_threads):
+    rng = np.random.default_rng(n_threads)
+    for n_rows, n_samples in [(1, 1), (1, 13), (3, 37), (8, 64), (9, 200), (50, 49), (1, 700)]:
+        environment, cells, slots, n_parts, expected = pass_over(n_rows, n_samples, n_threads)
+        while blocks.work(environment, int(rng.integers(n_threads))) == mailbox.MORE:
+            assert cells[blocks.TAKEN] <= n_parts
+        assert cells[blocks.TAKEN] == n_parts + 1
+        assert blocks.whole(cells, slots, n_parts).tolist() == expected
+        result = cells[blocks.REST + 2 * n_parts - 1] - 1
+        assert np.flatnonzero(cells[blocks.REST + 2 * n_parts :]).tolist() == [result]
+
+
+def test_the_calling_thread_returns_after_each_part_and_the_others_when_all_are_taken():
+    for number, n_calls in ((0, 4), (1, 1)):
+        environment, *_ = pass_over(1, 12, 1, n_at_once=4)
+        answers = [blocks.work(environment, number) for _ in range(n_calls)]
+        assert answers == [mailbox.MORE] * (n_calls - 1) + [mailbox.DONE]
+
+
+def test_a_pass_that_is_abandoned_ends_before_the_next_block():
+    environment, cells, *_ = pass_over(1, 12, 1)
+    counts = []
+
+    def count(*_):
+        counts.append(1)
+        if len(counts) == 3:
+            blocks.abandon(cells)
+
+    environment[0] = count
+    assert blocks.work(environment, 1) == mailbox.DONE
+    assert blocks.work(environment, 0) == mailbox.DONE
+    assert len(counts) == 3
+
+
+def new_mailbox():
+    box = np.zeros(mailbox.LENGTH, object)  # jobs are functions here, not addresses
+    box[mailbox.FAILED] = 7
+    return box
+
+
+def test_a_worker_does_a_job_until_there_is_no_more_and_goes_to_sleep():
+    calls = []
+
+    def job(environment, number):
+        calls.append((environment, number))
+        return mailbox.MORE if len(calls) < 3 else mailbox.DONE
+
+    box = new_mailbox()
+    assert not mailbox.ring(box, job, "where", 4, 0)
+    assert box[mailbox.STATE] == mailbox.RUNG
+    assert not mailbox.serve(box)
+    assert calls == [("where", 4)] * 3
+    assert (box[mailbox.STATE], box[mailbox.FAILED]) == (mailbox.ASLEEP, 0)
+    assert mailbox.collect(box, 0)
+    assert mailbox.ring(box, job, "where", 4, 0)  # it must be woken up
+    assert mailbox.collect(box, 0)
+    assert box[mailbox.STATE] == mailbox.FREE
+    assert len(calls) == 3  # it was let off
+
+
+def test_a_worker_without_memory_says_so_and_the_next_job_clears_it():
+    def job(environment, number):
+        raise MemoryError
+
+    box = new_mailbox()
+    mailbox.ring(box, job, 0, 1, 0)
+    assert not mailbox.serve(box)
+    assert box[mailbox.FAILED] == 1
+    mailbox.ring(box, job, 0, 1, 0)
+    assert box[mailbox.FAILED] == 0
+    assert mailbox.run(job, 0, 0) == mailbox.ERROR
+    assert mailbox.run(lambda *arguments: arguments, 5, 6) == (5, 6)
+
+
+def test_a_worker_without_a_job_is_busy_in_python_until_it_comes_back():
+    box = new_mailbox()
+    mailbox.ring(box, 0, 0, 1, 3)
+    assert mailbox.serve(box)
+    assert box[mailbox.STATE] == mailbox.BUSY
+    assert not mailbox.collect(box, 0)
+    assert not mailbox.collect(box, 100)
+    assert not mailbox.serve(box)
+    assert mailbox.collect(box, 0)
+
+
+def test_a_worker_and_whoever_waits_for_it_look_as_often_as_they_were_told(monkeypatch):
+    looks = []
+
+    def look(cells, i):
+        looks.append(i)
+        if len(looks) == 5:
+            cells[mailbox.STATE] = {mailbox.FREE: mailbox.RUNG, mailbox.BUSY: mailbox.FREE}[cells[mailbox.STATE]]
+        return cells[i]
+
+    monkeypatch.setattr(mailbox, "look", look)
+    box = new_mailbox()
+    mailbox.ring(box, lambda *_: mailbox.DONE, 0, 1, 4)
+    mailbox.collect(box, 0)
+    assert not mailbox.serve(box)
+    assert looks == [mailbox.STATE] * 4  # in vain: it sleeps
+    looks.clear()
+    mailbox.ring(box, 0, 0, 1, 9)
+    box[mailbox.STATE] = mailbox.FREE
+    assert mailbox.serve(box)
+    assert len(looks) == 5
+    looks.clear()
+    assert mailbox.collect(box, 9)
+    assert len(looks) == 5
+    looks[:] = [0] * 10
+    box[mailbox.STATE] = mailbox.BUSY
+    assert not mailbox.collect(box, 3)
+    assert len(looks) == 14
+
+
+def test_an_index_outside_of_what_a_kernel_may_touch_is_an_error():
+    values = np.zeros(10)
+    for at, n in ((-1, 2), (0, 11), (10, 1), (5, -1)):
+        with pytest.raises(IndexError):
+            plain_kernels.stretch(values, at, n)
