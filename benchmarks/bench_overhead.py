@@ -55,7 +55,8 @@ class Threads:
         self.time_roll_call(n_threads)
 
     def time_roll_call(self, n_threads):
-        parallel.run(self.job.address, np.array([n_threads - 1]), lambda: None, n_threads)
+        absent = np.array([n_threads - 1])
+        parallel.run(self.job.address, absent, absent, lambda: None, n_threads)
 
 
 class Blocks:
