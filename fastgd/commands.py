@@ -263,7 +263,8 @@ def _draw(path: str, table: Table, result: "FitResult") -> None:
             plot.fit_line(table.values[:, 0], table.values[:, 1], result, ax=ax)
             ax.set_xlabel(table.names[0], parse_math=False)
             ax.set_ylabel(table.names[1], parse_math=False)
-        elif result.history is not None:
+        else:
+            assert result.history is not None
             plot.cost_curve(result.history, ax=ax)
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=150)

@@ -105,10 +105,6 @@ def _together(X: Any, columns: list[Any]) -> list[tuple[Any, ...]]:
         return [(partition,) for partition in packed.to_delayed()]
     parts = [values.to_delayed() for values in (X, *columns)]
     parts = [list(part.ravel()) if isinstance(part, np.ndarray) else list(part) for part in parts]
-    if len({len(part) for part in parts}) > 1:
-        raise ValueError(
-            "X is an array and y is a series, or the other way round. Give two arrays, or two of one data frame."
-        )
     return list(zip(*parts, strict=True))
 
 

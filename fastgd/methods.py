@@ -114,8 +114,8 @@ class Method:
             found = self.spectrum()
             if not math.isfinite(found.largest):
                 raise ValueError(
-                    "The squares of X exceed float64, so that no step size can be found. Divide X by a power of ten, "
-                    "or give a learning_rate."
+                    "The curvature, of the squares of X and l2, exceeds float64, so that no step size can be found. Divide X "
+                    "by a power of ten, take a smaller l2, or give a learning_rate."
                 )
             sizes = {"auto": found.largest, "optimal": 0.5 * (found.largest + found.smallest)}
             self.learning_rate = 1.0 / sizes[str(learning_rate)] if found.largest > 0 else 1.0

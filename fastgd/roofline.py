@@ -7,7 +7,7 @@ share of 1 says that the arithmetic costs nothing. All are run in turn: a change
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from itertools import count, takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -148,9 +148,7 @@ def speeds(n_threads: Sequence[int] | None = None, *, n_bytes: int = N_BYTES, n_
     values = _values(np.empty(n_bytes, np.uint8), "float64")
     for threads in _default_threads(n_threads):
         for k in _SPEED_FEATURES:
-            for n_values in (_SMALLEST << 2 * i for i in count()):
-                if n_values > len(values):
-                    break
+            for n_values in takewhile(len(values).__ge__, (_SMALLEST << 2 * i for i in count())):
                 n_samples = n_values // k
                 X = values[: n_samples * k].reshape(n_samples, k)
                 rows, theta = ArrayRows(X, np.ones(n_samples), None, threads), np.full(k, 1e-3)

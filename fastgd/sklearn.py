@@ -286,8 +286,6 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             validation.real_array(sample_weight, "sample_weight")
         X = self._features(X, reset=reset)
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
-        if y.ndim > 2:
-            raise ValueError(f"y has shape {y.shape}, but (n_samples,) or (n_samples, n_targets) is expected.")
         check_consistent_length(X, y)
         return X, y, None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
 

@@ -318,3 +318,14 @@ def test_a_sparse_matrix_in_the_place_of_a_vector_is_refused_at_every_door(posit
         if each == position:
             assert_refused(door, position, sparse, TypeError, said)
     assert_refused("fit of a batch", "X", sparse, TypeError, r"X is sparse\. Give X\.toarray\(\)")
+
+
+def test_an_out_whose_memory_may_be_that_of_an_input_is_refused_where_it_would_take_long_to_tell():
+    memory = np.zeros(60_000, np.uint8)
+    X = np.ndarray((187, 7), float, memory, 174, (185, 1519))
+    out = np.ndarray(7, float, memory, 2444, (8142,))
+    with pytest.raises(np.exceptions.TooHardError):
+        np.shares_memory(X, out, max_work=1000)
+    with pytest.raises(ValueError, match=r"^out shares memory"):
+        fastgd.gradient(X, np.zeros(187), np.zeros(7), out=out)
+    assert not memory.any()

@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import io
 import json
@@ -665,3 +666,16 @@ def test_many_rows(capsys):
     succeeds(capsys, "fit", "many.csv", "--target", "y", "--save", "m.json")
     predictions = succeeds(capsys, "predict", "m.json", "many.csv").splitlines()[1:]
     assert np.array(predictions, dtype=float) == pytest.approx(values[:, 2], abs=1e-6)
+
+
+def test_output_that_is_no_file_and_an_interrupt_are_met(monkeypatch, capsys):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert cli.main(["fit", "data.csv", "--target", "y"]) == 0
+    assert "intercept" in out.getvalue()
+
+    def interrupt(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", interrupt)
+    assert cli.main([]) == 130
+    assert capsys.readouterr().err == "fastgd: interrupted\n"

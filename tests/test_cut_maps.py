@@ -1,5 +1,6 @@
 """Memory maps whose file was cut: an error at every door, never the end of the process, which a read of them would be."""
 
+import mmap
 import os
 import subprocess
 import sys
@@ -118,3 +119,11 @@ def test_a_frame_of_a_large_map_is_read_a_chunk_at_a_time(tmp_path):
     for form, array in ((as_rows_of_a_frame, X), (as_columns_of_a_frame, np.asfortranarray(X))):
         got = fastgd.gradient(form(tmp_path / "X.npy", X), y, [0.5, 0.5])
         assert got.tobytes() == fastgd.gradient(array, y, [0.5, 0.5]).tobytes()
+
+
+def test_a_map_without_a_file_is_read():
+    memory = mmap.mmap(-1, 96)
+    X = np.frombuffer(memory).reshape(6, 2)
+    X[:] = np.arange(12.0).reshape(6, 2)
+    assert maps.mapped_files(X)
+    assert fastgd.gradient(X, np.zeros(6), [1.0, 0.0]).tolist() == fastgd.gradient(+X, np.zeros(6), [1.0, 0.0]).tolist()

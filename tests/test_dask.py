@@ -184,3 +184,10 @@ def test_unknown_chunk_sizes_are_fine():
     there = values[values["a"] > 0]
     np.testing.assert_allclose(result.theta, fastgd.fit(there[list("abcde")], there["y"]).theta, rtol=1e-12)
     assert result.feature_names == list("abcde")
+
+
+def test_a_partition_of_another_width_than_it_was_said_to_have_is_refused():
+    X, y, _ = training_set(2)
+    narrow = X.map_blocks(lambda block: block[:, :3], dtype=float, chunks=X.chunks)
+    with pytest.raises(ValueError, match=r"^Partition [01] holds ndarray of shape .3000, 3., but 5 dense columns"):
+        fastgd.fit(narrow, y)

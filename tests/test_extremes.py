@@ -242,3 +242,26 @@ def test_a_score_does_not_depend_on_the_unit_of_y(power):
         assert scaled.score(X, np.ldexp(y, power), weights) == pytest.approx(expected, rel=1e-12)
     assert result.score(X, np.ldexp(y, power)) < 0.5
     assert np.isinf(dataclasses.replace(result, coef=np.array([1e308, 1e308])).predict([[9.0, 9.0]])).all()
+
+
+def test_where_the_curvature_exceeds_float64_a_fit_says_what_to_change():
+    X, y, _ = training_set()
+    for method in ("gd", "nesterov"):
+        with pytest.raises(
+            ValueError, match=r"^The curvature, .* exceeds float64, .* a smaller l2, or give a learning"
+        ):
+            fastgd.fit(X, y, method=method, learning_rate="auto", l2=1.7e308)
+
+
+def test_several_targets_are_refused_where_their_squares_exceed_float64():
+    sklearn = pytest.importorskip("fastgd.sklearn", reason="for scikit-learn")
+    X, y, _ = training_set()
+    for a, b in ((1e160, 1.0), (1.0, 1e160)):
+        with pytest.raises(ValueError, match=r"^The squares of X or y exceed float64"):
+            sklearn.GDRegressor().fit(a * X, np.column_stack([y, b * y]))
+
+
+def test_a_fit_of_moments_from_an_infinite_cost_diverges_in_words():
+    X, y, _ = training_set()
+    with pytest.warns(fastgd.ConvergenceWarning, match="Diverged"):
+        assert fastgd.fit(fastgd.Moments.from_rows(X, y), theta0=np.full(3, 1e200)).cost == np.inf

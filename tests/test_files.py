@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 import threading
 
 import numpy as np
@@ -204,3 +205,11 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
     with pytest.raises(TableError, match=r"pip install 'fastgd\[parquet\]'"):
         read_table(path)
+
+
+def test_a_csv_file_is_read_without_pyarrow(tmp_path, monkeypatch):
+    path = tmp_path / "data.csv"
+    path.write_text("a,y\n1,2\n3,4\n")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert _read_plain_csv(path, None, "y") is None
+    assert read_table(path, target="y").values.tolist() == [[1, 2], [3, 4]]

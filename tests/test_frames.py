@@ -284,3 +284,13 @@ def test_arrays_do_not_import_narwhals():
     code = "import sys, numpy, fastgd; fastgd.fit(numpy.ones((3, 1)), numpy.ones(3)); print('narwhals' in sys.modules)"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("make", [pl.Series, lambda values: pd.array(values, dtype="bool[pyarrow]")])
+def test_a_column_of_bits_is_one_of_zeros_and_ones(make):
+    bits = np.random.default_rng(0).integers(0, 2, 300_000).astype(bool)
+    frame = pl.DataFrame if make is pl.Series else pd.DataFrame
+    numbers, theta = np.column_stack([bits, np.arange(300_000.0)]), np.array([0.5, 2.0])
+    given = frame({"bit": make(bits), "n": numbers[:, 1]})
+    y = numbers @ [1.0, 2.0]
+    assert fastgd.gradient(given, y, theta).tobytes() == fastgd.gradient(numbers, y, theta).tobytes()

@@ -283,3 +283,29 @@ def test_no_flag_lets_the_compiler_assume_that_nan_and_inf_do_not_occur():
     # Which of them it makes use of depends on the compiler's version: the tests above would not see each.
     assert isinstance(jit.FLAGS["fastmath"], set)
     assert not jit.FLAGS["fastmath"] & {"fast", "nnan", "ninf"}
+
+
+BOUNDS_CHECKED = """
+import sys
+import numpy as np, pytest
+from fastgd.kernels import csr
+
+# The checks are there: a column that theta does not have is noticed.
+rows = np.ones(1), np.array([9], np.int32), np.array([0, 1], np.int32)
+with pytest.raises(IndexError):
+    csr.compiled_csr(csr.csr_gradient, "d", "i", False, False)(*rows, 0, 1, None, None, np.zeros(2), 2, np.zeros(4))
+names = "kernels", "sparse", "moments", "rows", "parallel"
+sys.exit(pytest.main(["-n0", "-q", "-p", "no:cacheprovider", *(f"{sys.argv[1]}/test_{name}.py" for name in names)]))
+"""
+
+
+@pytest.mark.slow
+def test_no_index_leaves_its_array_where_compiled_code_checks_that(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", BOUNDS_CHECKED, str(Path(__file__).parent)],
+        env={**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)},
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]

@@ -14,6 +14,7 @@ from fastgd.kernels.compensated import compensated
 from fastgd.kernels.csr import csr_gradient, csr_moments, csr_spread
 from fastgd.kernels.gram import entries, gram, order
 from fastgd.kernels.plain_sum import plain_sum
+from fastgd.kernels.row_major import row_major
 from fastgd.kernels.several import several
 from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import sum_nonnegative
@@ -50,7 +51,9 @@ def test_sums_over_whole_numbers_are_exact(layout, n_features, intercept, row_co
             y, s = y if y_dtype else None, s if weighted else None
             got = test_kernels.run(plain(layout), X, y, s, theta, x_dtype=x_dtype, y_dtype=y_dtype)
             assert got.tolist() == exact_sums(n_samples, n_features, intercept, y is not None, weighted).tolist()
-    reached("training sets summed by kernels as plain Python, with every index checked", len(VARIANTS) * len(row_counts))
+    reached(
+        "training sets summed by kernels as plain Python, with every index checked", len(VARIANTS) * len(row_counts)
+    )
 
 
 def whole_rows_between_nans(n_samples, n_features, dtype):
@@ -318,6 +321,40 @@ def test_a_worker_and_whoever_waits_for_it_look_as_often_as_they_were_told(monke
     box[mailbox.STATE] = mailbox.BUSY
     assert not mailbox.collect(box, 3)
     assert len(looks) == 14
+
+
+def test_a_worker_that_is_rung_while_it_lies_down_gets_up(monkeypatch):
+    box = new_mailbox()
+    calls = []
+
+    def replace(cells, i, expected, value):
+        if value == mailbox.ASLEEP and not calls:
+            calls.append("rung")
+            mailbox.ring(cells, lambda *_: calls.append("done") or mailbox.DONE, 0, 1, 0)
+        return plain_kernels.replace(cells, i, expected, value)
+
+    monkeypatch.setattr(mailbox, "replace", replace)
+    assert not mailbox.serve(box)
+    assert calls == ["rung", "done"]
+    assert box[mailbox.STATE] == mailbox.ASLEEP
+
+
+@pytest.mark.parametrize(("dtype", "n_features"), [("d", 300), ("f", 130), ("f", 600)])
+def test_rows_beyond_the_cache_are_asked_for_once_before_they_are_read(dtype, n_features, monkeypatch):
+    monkeypatch.setattr("fastgd.kernels.row_major.CACHED", -1)
+    X = np.ones((80, n_features), dtype)
+    run(row_major, X, 0, 80, None, None, np.zeros(n_features), 1.0, 2 + n_features)
+    per_line = 64 // X.itemsize
+    when = {}
+    for n_reads, place in plain_kernels.asked:
+        when.setdefault(place // per_line, n_reads)
+    # The first rows, and what is asked for in the beginning, come too late.
+    first = (8 * n_features + 8192 // X.itemsize) // per_line + 1
+    n_lines = X.size // per_line
+    for i, (place, length) in enumerate(plain_kernels.reads):
+        for line in range(max(first, place // per_line), min(n_lines, (place + length) // per_line)):
+            assert when[line] <= i
+    assert n_lines - first < len(plain_kernels.asked) < 1.5 * n_lines
 
 
 def test_an_index_outside_of_what_a_kernel_may_touch_is_an_error():

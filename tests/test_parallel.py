@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from block_sizes import set_block_values
 from llvmlite import ir
+from numba.core import registry
 from numba.extending import intrinsic
 
 import fastgd
@@ -342,6 +343,28 @@ def look(cells, i):
     return signals.look(cells, i)
 
 
+def test_looking_rests_on_processors_that_have_an_instruction_for_it():
+    cells = signals.CELLS
+    signature, generate = signals.look._defn(None, cells, numba.types.int64)
+    context = registry.cpu_target.target_context
+    for triple, rests in (("x86_64-unknown-linux-gnu", True), ("aarch64-unknown-linux-gnu", False)):
+        module = ir.Module()
+        module.triple = triple
+        kinds = [context.get_value_type(kind) for kind in signature.args]
+        function = ir.Function(module, ir.FunctionType(ir.IntType(64), kinds), "look")
+        builder = ir.IRBuilder(function.append_basic_block())
+        builder.ret(generate(context, builder, signature, function.args))
+        assert ("llvm.x86.sse2.pause" in str(module)) is rests
+        assert "load atomic" in str(module)
+
+
+def test_arguments_of_a_pass_that_take_more_than_their_place_are_not_written(monkeypatch):
+    monkeypatch.setattr(compiled_blocks, "ENVIRONMENT_LENGTH", 1)
+    write = numba.njit(lambda environment, a, b: compiled_blocks._write(environment, (a, b)))
+    with pytest.raises(Exception, match="ENVIRONMENT_LENGTH is 1, but 16 bytes are needed"):
+        write(np.zeros(2, np.int64), 1, 2)
+
+
 def test_looking_changes_nothing():
     cells = np.arange(3)
     assert [look(cells, i) for i in range(3)] == cells.tolist() == [0, 1, 2]
@@ -563,6 +586,27 @@ def test_ctrl_c_in_any_line_leaves_a_pool_that_is_right_and_whole(layout, small_
     assert {*pool._free} == {*pool._workers}
 
 
+def test_an_interrupt_while_workers_are_waited_for_comes_when_they_are_done(monkeypatch):
+    done = []
+    collect = parallel._Worker.collect
+
+    def interrupted(worker, n_looks):
+        monkeypatch.setattr(parallel._Worker, "collect", collect)
+        raise KeyboardInterrupt
+
+    def task(i):
+        time.sleep(0.05)
+        done.append(i)
+        if threading.current_thread() is threading.main_thread():
+            monkeypatch.setattr(parallel._Worker, "collect", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        share(each(task, 4), 2)
+    assert sorted(done) == list(range(4))
+    share(each(done.append, 10), 2)
+    assert len(done) == 14
+
+
 def test_what_a_worker_works_on_lives_as_long_though_its_pass_was_broken_off(small_blocks, monkeypatch):
     monkeypatch.setattr(parallel, "_pool", parallel._Pool())
     release = np.zeros(20, np.int64)
@@ -645,3 +689,7 @@ def test_the_cgroups_quota_is_found(tmp_path, membership, files, expected):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="ascii")
     assert parallel._quota(tmp_path / "root", tmp_path / "membership") == expected
+
+
+def test_without_cgroups_there_is_no_quota(tmp_path):
+    assert parallel._quota(tmp_path, tmp_path / "missing") == np.inf

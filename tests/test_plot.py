@@ -271,3 +271,7 @@ def test_without_matplotlib_it_says_what_to_install():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "pip install 'fastgd[plot]'" in done.stdout
+
+
+def test_descents_from_the_minimum_are_drawn():
+    assert plot.learning_rates(np.array([1.0, -1.0, 1.0]), np.zeros(3), [0.1], n_iter=3).get_yscale() == "linear"

@@ -56,10 +56,10 @@ def in_child(do):
 """
 
 
-def run(code, *, timeout=120, **environment):
+def run(code, *, before="", timeout=120, **environment):
     """Run code behind that of `CALLS` in a process; return what it prints, if it ends well and says nothing on stderr."""
     done = subprocess.run(
-        [sys.executable, "-c", CALLS + textwrap.dedent(code)],
+        [sys.executable, "-c", before + CALLS + textwrap.dedent(code)],
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -354,3 +354,13 @@ def test_threads_without_the_gil_are_right():  # pragma: no cover
             thread.join()
         assert found == [[expected] * 10] * 8
     """)
+
+
+def test_a_system_that_lacks_what_linux_has_gets_the_same_bits(tmp_path):
+    code = f"""
+        X.tofile({str(tmp_path / "X")!r})
+        mapped = np.memmap({str(tmp_path / "X")!r}, float, "r", shape=X.shape)
+        print([*results(), fastgd.fit(mapped, y, n_threads=3).theta.tobytes()])
+    """
+    lacking = "import mmap, os; del os.fork, os.register_at_fork, os.sched_getaffinity, mmap.MADV_WILLNEED"
+    assert run(code, before=lacking) == run(code)

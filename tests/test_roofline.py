@@ -2,10 +2,11 @@
 
 import itertools
 import math
+import platform
 
 import pytest
 
-from fastgd import cli, roofline
+from fastgd import cli, roofline, timing
 from fastgd.roofline import Share, Speed
 
 SHARES = [
@@ -113,3 +114,16 @@ def test_bench_without_matplotlib_says_what_to_install(measured, monkeypatch, tm
 def test_a_picture_that_cannot_be_written_is_said_before_measuring(measured, tmp_path, capsys):
     assert cli.main(["bench", "--png", str(tmp_path / "nowhere" / "roof.png")]) == 2
     assert not measured
+
+
+def test_bench_draws_its_tables(measured, tmp_path, capsys):
+    assert cli.main(["bench", "--quick", "--png", str(tmp_path / "roof.png")]) == 0
+    assert (tmp_path / "roof.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_machine_has_a_name_where_linux_does_not_tell_one(monkeypatch):
+    def refuse(*_, **__):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("builtins.open", refuse)
+    assert timing._processor() in (platform.processor(), platform.machine())

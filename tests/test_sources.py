@@ -853,3 +853,7 @@ def test_moments_of_parts_are_those_of_the_whole(tmp_path):
     np.testing.assert_allclose(
         fastgd.fit(total).theta, fastgd.fit(data[0], data[1], sample_weight=data[2]).theta, rtol=1e-10
     )
+
+
+def test_batches_say_what_they_are_made_of():
+    assert repr(fastgd.from_batches([])) == "from_batches([])"
