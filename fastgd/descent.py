@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import validation
+from fastgd import settings, validation
 from fastgd.exceptions import ConvergenceWarning
 from fastgd.formatting import table
 
@@ -209,8 +209,8 @@ def descend(
         )
     if cost is not None and not callable(cost):
         raise TypeError(f"cost is a {type(cost).__name__}, but a function of theta is expected. Give lambda theta: ...")
-    learning_rate = validation.number(learning_rate, "learning_rate", zero=False, hint="0.1 is a common first try.")
-    n_iter = validation.count(n_iter, "n_iter", "Give the number of iterations.")
+    learning_rate = settings.number(learning_rate, "learning_rate", zero=False, hint="0.1 is a common first try.")
+    n_iter = settings.count(n_iter, "n_iter", "Give the number of iterations.")
     start = validation.real_array(theta0, "theta0")
     if start.ndim > 1 or not start.size:
         raise ValueError(

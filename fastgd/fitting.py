@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import validation
+from fastgd import settings, validation
 from fastgd.blas import one_blas_thread
 from fastgd.exceptions import ConvergenceWarning
 from fastgd.methods import DEFAULTS, STEPS, Method, chosen
@@ -139,10 +139,10 @@ def fit(
     >>> result.predict([10.0]).round(6)
     array([21.])
     """
-    method = validation.choice(method, "method", _METHODS)
-    intercept = validation.switch(intercept, "intercept")
-    standardize = validation.switch(standardize, "standardize")
-    every = validation.interval(history, "history")
+    method = settings.choice(method, "method", _METHODS)
+    intercept = settings.switch(intercept, "intercept")
+    standardize = settings.switch(standardize, "standardize")
+    every = settings.interval(history, "history")
     if not (isinstance(precompute, str) and precompute == "auto") and not isinstance(precompute, bool | np.bool):
         raise TypeError(f'precompute={precompute!r} was given, but True, False or "auto" is expected.')
     precompute = precompute if isinstance(precompute, str) else bool(precompute)
@@ -150,17 +150,17 @@ def fit(
         raise TypeError(f"callback is a {type(callback).__name__}, but a function of a FitState is expected.")
     if not (isinstance(learning_rate, str) and learning_rate in STEPS):
         hint = 'Or "auto" for a safe one; "optimal" or "exact" for method "gd".'
-        learning_rate = validation.number(learning_rate, "learning_rate", zero=False, hint=hint)
-    l2 = validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
-    problem = Problem(X, y, sample_weight, validation.thread_count(n_threads), precompute)
+        learning_rate = settings.number(learning_rate, "learning_rate", zero=False, hint=hint)
+    l2 = settings.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
+    problem = Problem(X, y, sample_weight, settings.thread_count(n_threads), precompute)
     method = chosen(method, learning_rate, problem.n_samples, problem.n_features, sparse=problem.is_sparse)
     default_iter, default_tol = DEFAULTS[method]
     max_iter = default_iter if max_iter is None else max_iter
-    max_iter = validation.count(max_iter, "max_iter", f"{default_iter} is the default.")
+    max_iter = settings.count(max_iter, "max_iter", f"{default_iter} is the default.")
     tol = default_tol if tol is None else tol
-    tol = validation.number(tol, "tol", zero=True, hint=f"{default_tol:g} is the default.")
+    tol = settings.number(tol, "tol", zero=True, hint=f"{default_tol:g} is the default.")
     start = None if theta0 is None else validation.starting_point(theta0, problem.n_features, intercept)
-    loss = validation.choice(loss, "loss", tuple(validation.LOSSES))
+    loss = settings.choice(loss, "loss", tuple(settings.LOSSES))
 
     # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise (but not in a callback).
     errors = np.geterr()
@@ -175,7 +175,7 @@ def fit(
         if learning_rate in ("auto", "optimal"):
             n_answers += min(problem.n_features + intercept, MAX_PRODUCTS)
         problem.take_moments(method == "preconditioned", n_answers)
-        scale = validation.loss_scale(loss, problem.total_weight)
+        scale = settings.loss_scale(loss, problem.total_weight)
         problem.state(intercept=intercept, scale=scale, l2=l2, standardize=standardize, sized=tol > 0 or method == "cg")
         way = Method(method, problem, learning_rate, tol, start)
         run = Run(problem.final, way.start, every, callback, errors, bar)

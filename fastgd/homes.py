@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import validation
+from fastgd import settings, validation
 from fastgd.dask import DaskSet, is_dask
 from fastgd.rows.rows import Rows, rows_of
 from fastgd.rows.source import Source
@@ -50,7 +50,7 @@ def home_of(X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_thre
     ValueError
         If shapes do not fit together, or sample weights are out of range.
     """
-    n_threads = validation.thread_count(n_threads)
+    n_threads = settings.thread_count(n_threads)
     if isinstance(X, Source):
         if y is not None or sample_weight is not None:
             raise TypeError(

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import validation
+from fastgd import settings, validation
 from fastgd.homes import home_of
 from fastgd.outputs import replaced
 from fastgd.rows.moments import CentredMoments, moments_of
@@ -254,13 +254,13 @@ class Moments:
         return CentredMoments(self.total_weight, self.mean, self.scatter)
 
     def _evaluate(self, theta: ArrayLike, intercept: bool, loss: str, l2: float) -> Evaluation:
-        intercept = validation.switch(intercept, "intercept")
+        intercept = settings.switch(intercept, "intercept")
         objective = Objective(
             self.centred(),
             n_features=self.n_features,
             intercept=intercept,
-            scale=validation.loss_scale(loss, self.total_weight),
-            l2=validation.number(l2, "l2", zero=True, hint="Give 0 for no penalty."),
+            scale=settings.loss_scale(loss, self.total_weight),
+            l2=settings.number(l2, "l2", zero=True, hint="Give 0 for no penalty."),
         )
         parameters = validation.parameters(theta, self.n_features, intercept)
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result

@@ -192,18 +192,8 @@ def draw(measured: Sequence[Share], followed: Sequence[Speed], path: str) -> Non
         What `speeds` has yielded.
     path : str
         The PNG file to write.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "The picture is drawn by matplotlib, which is not installed: pip install 'fastgd[plot]'"
-        ) from error
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import validation
+from fastgd import settings, validation
 from fastgd.fitting import fit
 from fastgd.moments import Moments
 from fastgd.result import FitResult
@@ -151,7 +151,7 @@ def _rows(
     data = validation.training_set(X, Y[:, 0], sample_weight)
     Y = validation.real_array(Y, "y")
     assert not isinstance(data.X, CSR)
-    return TargetRows(data.X, Y, data.sample_weight, validation.thread_count(n_threads)), data.names
+    return TargetRows(data.X, Y, data.sample_weight, settings.thread_count(n_threads)), data.names
 
 
 def _moments(rows: TargetRows, names: list[str] | None) -> Moments:
@@ -177,7 +177,7 @@ def _verified(
     **_options: Any,
 ) -> list[FitResult]:
     """Take true gradients of all targets together and, if the minimum is asked for, the steps that they ask for."""
-    scale = validation.loss_scale(loss, moments.total_weight)
+    scale = settings.loss_scale(loss, moments.total_weight)
     exact = method in ("auto", "preconditioned") and learning_rate == "auto" and not (standardize and l2)
     n_features = rows.n_features
     inverse = InverseHessian(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from fastgd import validation
+from fastgd import settings
 from fastgd.kernels import few, mailbox
 from fastgd.kernels.blocks import compiled_pass
 from fastgd.kernels.compensated import compiled_compensated
@@ -48,8 +48,8 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
     >>> fastgd.warmup(2, dtypes=["float64"])
     30
     """
-    counts = _EVERY_KERNEL if n_features is None else validation.feature_counts(n_features)
-    kinds = [kind for dtype in validation.float_dtypes(dtypes) for kind in _kinds(dtype)]
+    counts = _EVERY_KERNEL if n_features is None else settings.feature_counts(n_features)
+    kinds = [kind for dtype in settings.float_dtypes(dtypes) for kind in _kinds(dtype)]
     layouts = [(k, by_columns) for k in counts for by_columns in (False, True) if k > 1 or not by_columns]
     gradients = {id(kernel): kernel for kernel in (dense(*layout) for layout in layouts)}.values()
     orders = sorted({by_columns for _, by_columns in layouts})

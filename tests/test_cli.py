@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import cli, fitting, models, validation
+from fastgd import cli, fitting, models, settings
 
 # y = 1 + 2 a - 3 b exactly, in a scale in which gradient descent arrives at once.
 EXACT = "a,b,y\n1,0,3\n0,1,-2\n-1,0,-1\n0,-1,4\n"
@@ -314,7 +314,7 @@ def test_other_files_give_the_same(ending, capsys):
 
 def test_choices_are_those_of_the_library():
     assert fitting._METHODS == cli.METHODS
-    assert tuple(validation.LOSSES) == cli.LOSSES
+    assert tuple(settings.LOSSES) == cli.LOSSES
 
 
 def test_predict_writes_every_digit(capsys):

@@ -167,8 +167,7 @@ class Code:
         for number, values in enumerate(vectors):
             n_here = sum(place // LANES == number for place in places)
             lanes = [i if i < n_done else LANES + places[i] % LANES if i < n_done + n_here else i for i in range(LANES)]
-            if n_here:
-                result = self.shuffle(result, values, lanes) if number else self.shuffle(values, values, lanes)
+            result = self.shuffle(result if number else values, values, lanes)
             n_done += n_here
         return result
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import validation
+from fastgd import settings
 from fastgd.descent import History
 from fastgd.exceptions import ConvergenceWarning
 from fastgd.fitting import fit
@@ -227,6 +227,6 @@ def _stable_limit(
         mean = np.zeros_like(mean) if intercept else mean / unit
     if intercept:
         mean, scatter = np.append(1.0, mean), np.pad(scatter, (1, 0))
-    hessian = validation.loss_scale(loss, total) * (scatter + total * np.outer(mean, mean))
+    hessian = settings.loss_scale(loss, total) * (scatter + total * np.outer(mean, mean))
     hessian += np.diag([0.0] * intercept + [2.0 * l2] * moments.n_features)
     return 2.0 / float(np.linalg.eigvalsh(hessian)[-1])
