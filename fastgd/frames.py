@@ -154,10 +154,16 @@ def _in_place(series: Any) -> Any:
     Parts tell, for the price of nothing: those of an array have addresses as far apart as their places are.
     """
     n = len(series)
-    start, end = series[: min(2, n)].to_numpy(), series[n - 1 :].to_numpy()
+    start, end = _values(series[: min(2, n)]), _values(series[n - 1 :])
     if type(start) is not np.ndarray or start.dtype.char not in "fdlihbqLIHBQ?e" or start.dtype != end.dtype:
         return None
     if end.ctypes.data - start.ctypes.data != (n - 1) * start.strides[0]:
         return None
-    array: _Array = series.to_numpy()
+    array: _Array = _values(series)
     return array if array.ctypes.data == start.ctypes.data else None
+
+
+def _values(series: Any) -> Any:
+    """Return a series as numpy has it; narwhals before 2.26 looks at each value of it first, which may be in a file."""
+    native = series.to_native()
+    return (native if isinstance(getattr(native, "dtype", None), np.dtype) else series).to_numpy()

@@ -72,7 +72,9 @@ def many_weights():
 def sparse():
     import scipy.sparse
 
-    X = scipy.sparse.random_array((2_000_000, 50), density=0.1, rng=rng, format="csr")
+    columns = rng.integers(0, 10, (2_000_000, 5)) + 10 * np.arange(5)
+    ends = np.arange(0, columns.size + 1, 5)
+    X = scipy.sparse.csr_array((rng.uniform(size=columns.size), columns.ravel(), ends), shape=(2_000_000, 50))
     y = X @ np.ones(50) + rng.standard_normal(2_000_000)
     return lambda: [fastgd.fit(X, y) for _ in range(100)]
 

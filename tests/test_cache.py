@@ -97,7 +97,9 @@ def the_disk_is_full(cache_dir, monkeypatch):
 
 def a_file_is_in_the_place_of_the_folder(cache_dir, monkeypatch):
     cache_dir.write_bytes(b"")
-    monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [numba.core.caching.UserProvidedCacheLocator])
+    caching = numba.core.caching
+    by_name = {locator.__name__.lstrip("_"): locator for locator in caching.CacheImpl._locator_classes}
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [by_name["UserProvidedCacheLocator"]])
 
 
 def a_folder_is_in_the_place_of_the_index(cache_dir, monkeypatch):

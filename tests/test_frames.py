@@ -142,6 +142,9 @@ def test_a_series_that_is_copied_as_a_whole_is_not_taken_for_its_memory():
         def __getitem__(self, rows):
             return Series(self.values[rows], False)
 
+        def to_native(self):
+            return self
+
         def to_numpy(self):
             return self.values.copy() if self.copy else self.values
 

@@ -10,6 +10,7 @@ import test_kernels
 from test_kernels import exact_sums, whole_numbers
 
 from fastgd.kernels import blocks, mailbox
+from fastgd.kernels.column_major import column_major
 from fastgd.kernels.compensated import compensated
 from fastgd.kernels.csr import csr_gradient, csr_moments, csr_spread
 from fastgd.kernels.gram import entries, gram, order
@@ -355,6 +356,40 @@ def test_rows_beyond_the_cache_are_asked_for_once_before_they_are_read(dtype, n_
         for line in range(max(first, place // per_line), min(n_lines, (place + length) // per_line)):
             assert when[line] <= i
     assert n_lines - first < len(plain_kernels.asked) < 1.5 * n_lines
+
+
+@pytest.mark.parametrize(
+    ("dtype", "n_features", "n_samples", "n_bytes"),
+    [
+        ("d", 100, 2000, (1 << 18) // 100),
+        ("d", 700, 320, 384),
+        ("f", 1208, 1200, 1536),
+        ("f", 48, 800, (1 << 18) // 48),
+    ],
+)
+def test_columns_are_read_in_panels_alike_and_asked_for_before(dtype, n_features, n_samples, n_bytes, monkeypatch):
+    monkeypatch.setattr("fastgd.kernels.column_major.CACHED", -1)
+    columns = np.ones((n_features, n_samples), dtype)
+    run(column_major, columns, 0, n_samples, None, None, np.zeros(n_features), 1.0, 2 + n_features)
+    firsts = sorted({place % n_samples for place, _ in plain_kernels.reads})
+    (panel,) = set(np.diff([*firsts, firsts[-1] + firsts[1] if len(firsts) > 1 else n_samples]))
+    assert panel % 8 == 0
+    assert panel * columns.itemsize < n_bytes + 8 * columns.itemsize  # which stay in cache
+    assert (len(firsts) - 1) * n_bytes < n_samples * columns.itemsize  # no more of them than it takes
+    assert panel - 8 < -(-n_samples // len(firsts))  # the last is as long as the others, nearly
+
+    per_line = 64 // columns.itemsize
+    when = {}
+    for n_reads, place in plain_kernels.asked:
+        when.setdefault(place // per_line, n_reads)
+    first_read = {}
+    for i, (place, length) in enumerate(plain_kernels.reads):
+        for line in range(place // per_line, (place + length) // per_line):
+            first_read.setdefault(line, i)
+    late = [line for line, i in first_read.items() if when.get(line, i + 1) > i]
+    assert all(line * per_line % n_samples < 1024 // columns.itemsize for line in late)  # the beginning of all
+    assert len(late) <= 8 * 1024 // 64
+    assert len(plain_kernels.asked) < 2.5 * len(first_read)
 
 
 def test_an_index_outside_of_what_a_kernel_may_touch_is_an_error():
