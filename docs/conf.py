@@ -8,6 +8,7 @@ copyright = "the fastgd developers"
 version = release = fastgd.__version__
 
 extensions = [
+    "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",

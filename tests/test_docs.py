@@ -25,6 +25,18 @@ def test_there_are_pages_and_pictures():
     assert len(PICTURES) > 3
 
 
+def test_each_promise_names_tests_that_are_there_and_what_they_reached():
+    text = (DOCS / "guarantees.md").read_text(encoding="utf-8")
+    promises = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("| **")]
+    assert len(promises) == 14
+    for promise, tests, reached in promises:
+        names = re.findall(r"`(\w+\.(?:py|txt))`", tests)
+        assert names, promise
+        assert all((Path(__file__).parent / name).exists() for name in names), tests
+        assert any(letter.isdigit() for letter in reached), promise
+    assert "@" not in text
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_of_a_page(page):
     if page.name == "migrating.rst":
