@@ -607,6 +607,23 @@ def test_an_interrupt_while_workers_are_waited_for_comes_when_they_are_done(monk
     assert len(done) == 14
 
 
+def test_a_worker_is_lent_once_at_a_time_and_comes_back_when_its_loan_is_lost_and_it_is_done():
+    pool, go = parallel._Pool(), threading.Event()
+    loan = pool.lend(1)
+    (worker,) = loan
+    assert pool.lend(1) == []  # it is idle, but somebody has it
+    worker.task = go.wait
+    worker.ring(0, 0, 1, 0)
+    while worker.task is not parallel._nothing:  # until it has begun
+        time.sleep(0.001)
+    del loan
+    assert pool.lend(1) == []  # nobody has it, but it is busy
+    go.set()
+    while not worker.collect(0):
+        time.sleep(0.001)
+    assert pool.lend(1) == [worker]
+
+
 def test_what_a_worker_works_on_lives_as_long_though_its_pass_was_broken_off(small_blocks, monkeypatch):
     monkeypatch.setattr(parallel, "_pool", parallel._Pool())
     release = np.zeros(20, np.int64)
