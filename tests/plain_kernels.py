@@ -23,6 +23,9 @@ LANES = 8
 asked: list[tuple[int, int]] = []
 reads: list[tuple[int, int]] = []
 
+# How many numbers they have taken memory for.
+taken: list[int] = []
+
 
 def stretch(values, at, n):
     """Return a view of n numbers from values.flat[at] on."""
@@ -93,6 +96,7 @@ def add_multiples(streams, c, g):
 
 
 def products_and_sums(X, products_at, sums_at, stride, length, v, d, c, g, ahead):
+    assert (v.size, d.size) == (g.size, c.size)
     ask(X, length, ahead)
     first, second = (Streams(X, at, stride, length) for at in (products_at, sums_at))
     add_multiples(second, c, g)
@@ -118,7 +122,9 @@ def ask(X, length, ahead):
 
 
 def residuals(d, c, i, y, s, bias, n_rows, totals):
-    d, c, totals = stretch(d, 0, LANES), stretch(c, 0, LANES), stretch(totals, 0, 2 * LANES)
+    assert d.size == c.size
+    assert totals.size == 2 * LANES
+    d, c = stretch(d, 0, LANES), stretch(c, 0, LANES)
     n = min(LANES, n_rows - i)
     r, sr = np.zeros((2, LANES))
     r[:n] = bias + d[:n]
@@ -224,15 +230,22 @@ def uncompiled():
     ]
     asked.clear()
     reads.clear()
-    empty = np.empty
+    taken.clear()
+    empty, zeros = np.empty, np.zeros
     with ExitStack() as stack:
         # What nobody has written is no number, as it may be anything.
-        stack.enter_context(patch.object(np, "empty", lambda *given, **options: fill(empty(*given, **options))))
+        stack.enter_context(patch.object(np, "empty", lambda *given, **options: noted(fill(empty(*given, **options)))))
+        stack.enter_context(patch.object(np, "zeros", lambda *given, **options: noted(zeros(*given, **options))))
         for module in modules:
             for name, value in list(vars(module).items()):
                 if (plain := _plain(value)) is not None:
                     stack.enter_context(patch.object(module, name, plain))
         yield
+
+
+def noted(memory):
+    taken.append(memory.size)
+    return memory
 
 
 def fill(memory):

@@ -10,7 +10,7 @@ import test_kernels
 from test_kernels import exact_sums, whole_numbers
 
 import fastgd.kernels.gram as gram_module
-from fastgd.kernels import blocks, mailbox
+from fastgd.kernels import blocks, few, jit, mailbox
 from fastgd.kernels.column_major import column_major
 from fastgd.kernels.compensated import compensated
 from fastgd.kernels.csr import csr_gradient, csr_moments, csr_spread
@@ -21,6 +21,8 @@ from fastgd.kernels.row_major import row_major
 from fastgd.kernels.several import several
 from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import sum_nonnegative
+from fastgd.kernels.whole_rows import MAX_FEATURES as MAX_WHOLE
+from fastgd.kernels.whole_rows import whole_rows
 from fastgd.rows.blocks import plan
 
 # X and y, and whether there are weights: each form of each argument once.
@@ -70,6 +72,53 @@ def test_nothing_behind_the_last_row_is_read(n_features, intercept):
                 inputs = np.ascontiguousarray(X, dtype), start, n_samples, y[start:], s[start:], theta.astype(float)
                 got = run(kernel, *inputs, 1.0, 2 + n_features)
                 assert got.tolist() == exact.sums(X[start:], y[start:], theta, s[start:]).tolist()
+
+
+@pytest.mark.parametrize("n_features", [129, 136, 300])
+def test_row_major_works_in_three_rows_and_column_major_in_two_and_three_panels(n_features):
+    X = np.ones((20, n_features))
+    plain_kernels.taken.clear()
+    run(row_major, X, 0, 20, None, None, np.zeros(n_features), 1.0, 2 + n_features)
+    padded = -(-n_features // 8) * 8
+    assert 32 + 3 * padded in plain_kernels.taken
+    plain_kernels.taken.clear()
+    run(column_major, np.ascontiguousarray(X.T), 0, 20, None, None, np.zeros(n_features), 1.0, 2 + n_features)
+    assert 16 + 2 * padded + 3 * 24 in plain_kernels.taken
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_second_moments_copy_no_more_rows_than_there_are(weighted):
+    for start, n_samples, n_copied in ((0, 3, 3), (5, 3, 3), (1, 341, 341), (2, 400, 341)):
+        X, s = np.ones((start + n_samples, 22)), np.ones(n_samples) if weighted else None
+        plain_kernels.taken.clear()
+        gram(False).function(X, start, start + n_samples, X[start:, 0], s, np.ones(23), 1.0, np.ones(24**2))
+        assert plain_kernels.taken == [n_copied * 24 + 8] * (1 + weighted)
+
+
+def test_the_kernel_is_chosen_by_the_number_of_features():
+    for n_features in (1, few.MAX_FEATURES):
+        assert dense(n_features, False) is few.few_features(n_features, False)
+    for n_features in (1, few.MAX_COLUMNS):
+        assert dense(n_features, True) is few.few_features(n_features, True)
+    assert few.MAX_FEATURES < few.MAX_COLUMNS
+    assert dense(few.MAX_FEATURES + 1, False) is whole_rows(-(-(few.MAX_FEATURES + 1) // 8))
+    assert dense(few.MAX_COLUMNS + 1, True) is column_major
+    assert dense(MAX_WHOLE, False) is whole_rows(MAX_WHOLE // 8)
+    assert dense(MAX_WHOLE + 1, False) is row_major
+
+
+def test_what_a_kernel_is_not_told_it_takes_from_gradients():
+    def function():
+        pass
+
+    usual = jit.Kernel(function)
+    assert usual.function is function
+    assert (usual.block_rows(10), usual.n_sums(10)) == (jit.BLOCK_VALUES // 10, 12)
+    assert usual.blocks_at_once(10) == 256
+    other = jit.Kernel(function, lambda k: 7 * k, lambda k: k**2, lambda k: 1000)
+    assert (other.block_rows(10), other.n_sums(10)) == (70, 100)
+    assert other.blocks_at_once(10) == 256 * jit.BLOCK_VALUES // (70 * 10 * 1000)
+    assert jit.Kernel(function, lambda k: 1 << 40).blocks_at_once(1) == 1
 
 
 def whole_rows_between_nans(n_samples, n_features, dtype):

@@ -269,6 +269,7 @@ def test_every_block_of_rows_of_several_targets(poison, monkeypatch):
         rows = TargetRows(X, Y, s, 3)
         expected = [plain_gradient(X, y, s, theta) for y in Y.T]
         np.testing.assert_array_equal(rows.gradients(np.array([theta, theta])), expected)
+        assert rows.n_passes == 1
         bad = ~np.isfinite(np.column_stack((X, Y))).all(axis=0)
         np.testing.assert_array_equal(~np.isfinite(moments_of(rows).scatter), bad | bad[:, np.newaxis])
 

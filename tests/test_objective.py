@@ -139,6 +139,14 @@ def test_every_real_dtype_is_accepted_everywhere(where, dtype, intercept):
     assert_exact(given, [values.astype(np.float64) for values in given], intercept)
 
 
+@pytest.mark.parametrize("dtype", ["i", "I", "l", "d"])
+def test_whole_numbers_keep_more_digits_than_float32_has(dtype):
+    X = np.array([[2**24 + 1, 3], [5, 2**24 + 3], [7, 2]], dtype)
+    y = np.array([2**24 + 5, 1, 2**25 + 1], dtype)
+    values = X, y, np.array([1.0, 2.0]), np.array([1.0, 2.0, 1.0])
+    assert_exact(values, [each.astype(float) for each in values])
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("where", range(4))

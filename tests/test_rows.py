@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from block_sizes import set_block_values
 
+import fastgd
 from fastgd.kernels import blocks as compiled_blocks
 from fastgd.kernels import mailbox
 from fastgd.kernels.dense import dense
@@ -16,7 +17,10 @@ from fastgd.kernels.jit import BLOCK_VALUES
 from fastgd.rows import arrays
 from fastgd.rows.arrays import ArrayRows, short_pass, total_weight
 from fastgd.rows.blocks import Blocks, Fold, plan
+from fastgd.rows.csr import CSR
 from fastgd.rows.moments import columns_of
+from fastgd.rows.sparse import SparseRows
+from fastgd.rows.targets import TargetRows
 
 
 @pytest.fixture(params=[1 << 20, 7, 1], ids=["one block", "many blocks", "a block for each row"])
@@ -572,3 +576,57 @@ def test_rows_are_never_modified(order, dtype, block_values):
     columns_of(rows)
     rows.first_non_finite()
     assert [values.tobytes() for values in (X, y, s, theta)] == before
+
+
+@pytest.mark.parametrize("n_at_once", [1, 4, 256])
+@pytest.mark.parametrize("n_threads", [1, 2, 7])
+def test_a_plan_cuts_blocks_into_aligned_parts_and_joins_them_two_by_two(n_threads, n_at_once):
+    for n_blocks in [*range(1, 70), 1000, 1023, 1024, 1025]:
+        parts, parents, n_slots = plan(n_blocks, n_threads, n_at_once)
+        blocks = [range(place << level, (place + 1) << level) for level, place in parts.tolist()]
+        assert [i for part in blocks for i in part] == list(range(n_blocks))
+        assert max(map(len, blocks)) <= n_at_once
+        assert [*map(len, blocks)] == sorted(map(len, blocks), reverse=True)
+        if n_threads == 1:  # as few parts as can be
+            assert len(blocks) == n_blocks // n_at_once + (n_blocks % n_at_once).bit_count()
+        else:  # at least some for each thread
+            assert len(blocks) >= min(n_blocks, 4 * n_threads)
+            assert n_blocks < 100 or len(blocks) <= max(2 * n_blocks // n_at_once, 40 * n_threads)
+        n_nodes = 2 * len(parts) - 1
+        assert sorted(parents[:-1].tolist()) == sorted([*range(len(parts), n_nodes)] * 2)
+        assert parents[-1] == n_nodes
+        height = [0] * (n_nodes + 1)
+        for node in range(n_nodes):  # children come before their parents
+            assert parents[node] > node
+            height[parents[node]] = max(height[parents[node]], 1 + height[node])
+        assert n_slots == min(len(parts), (n_threads + 1) * height[n_nodes - 1] + n_threads)
+        for array in (parts, parents):  # they are kept for the next pass
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0
+
+
+def test_each_look_at_the_rows_is_one_pass():
+    X, y = np.arange(12.0).reshape(6, 2), np.arange(6.0)
+    csr = CSR(np.ones(6), np.zeros(6, np.int32), np.arange(7, dtype=np.int32), (6, 2))
+    both, targets = np.column_stack([y, y]), np.zeros((2, 2))
+    for make, looks in (
+        (lambda: ArrayRows(X, y), "gradient product moments spread blocks"),
+        (lambda: ArrayRows(X[:, ::-1], y), "gradient product moments spread blocks"),
+        (lambda: SparseRows(csr, y), "gradient product moments spread blocks"),
+        (lambda: fastgd.from_batches([(X, y)]).rows(1), "gradient product"),
+        (lambda: TargetRows(X, both), "gradients"),
+    ):
+        given = {
+            "gradient": [np.zeros(2)],
+            "product": [np.zeros(2)],
+            "moments": [np.zeros(3)],
+            "spread": [np.zeros(3)],
+            "gradients": [targets],
+        }
+        rows = make()
+        assert rows.n_passes == 0
+        for n, look in enumerate(looks.split(), 1):
+            answer = getattr(rows, look)(*given.get(look, []))
+            if look == "blocks":
+                list(answer)
+            assert rows.n_passes == n, look

@@ -5,7 +5,10 @@ import pytest
 
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.moments import columns_of
+from fastgd.solvers.choose import moments_fit, precomputing_pays, preconditioning_pays
+from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
 from fastgd.solvers.objective import Objective, Scales
+from fastgd.solvers.preconditioned import preconditioned
 from fastgd.solvers.step_size import spectrum
 from fastgd.solvers.stopping import Stopping
 
@@ -114,3 +117,199 @@ def test_the_witness_denies_only_what_the_whole_test_denies(options, tol):
         at = objective.evaluate(at.theta - 0.2 * at.gradient)
     assert verdicts[0] == ""
     assert verdicts[-1] == ("rounding" if tol == 1e-300 else "tolerance")
+
+
+OPTIONS = [
+    {},
+    {"l2": 0.1},
+    {"standardize": True},
+    {"standardize": True, "l2": 0.1},
+    {"intercept": False},
+    {"intercept": False, "l2": 0.1},
+    {"intercept": False, "standardize": True},
+]
+
+
+def orthogonal(n_samples, n_features, seed=0):
+    """Return columns at right angles, of mean zero, lengths of their own and, after that, means of their own."""
+    rng = np.random.default_rng(seed)
+    q, _ = np.linalg.qr(np.column_stack([np.ones(n_samples), rng.standard_normal((n_samples, n_features))]))
+    return q[:, 1:] * rng.uniform(2, 50, n_features) + rng.uniform(-3, 3, n_features)
+
+
+def features_of(objective, X):
+    """Return the matrix whose product with a theta is the hypothesis of an objective."""
+    units = np.eye(objective.n_parameters)
+    matrix = np.column_stack([np.ones(len(X)), X]) if objective.intercept else X
+    return matrix @ np.column_stack([objective.original(unit) for unit in units])
+
+
+def hessian_of(objective):
+    return np.column_stack([objective.product(unit) for unit in np.eye(objective.n_parameters)])
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_column_norms_are_those_of_the_features_that_theta_belongs_to(options):
+    X = orthogonal(50, 3)
+    objective, scales = make_objective(X, X[:, 0] + 1.0, **options)
+    norms, terms = objective.column_norms(scales)
+    columns = features_of(objective, X)
+    np.testing.assert_allclose(norms, np.linalg.norm(columns, axis=0), rtol=1e-12)
+    unit = X.std(axis=0) if options.get("standardize") else np.ones(3)
+    centre = abs(X.mean(axis=0)) if options.get("standardize") and objective.intercept else 0.0
+    made_from = (np.sqrt((X**2).mean(axis=0)) + centre) / unit
+    np.testing.assert_allclose(terms, np.sqrt(50) * np.r_[[1.0] * objective.intercept, made_from], rtol=1e-12)
+
+
+@pytest.mark.parametrize("options", [each for each in OPTIONS if each.get("intercept", True)], ids=str)
+def test_the_inverse_without_correlation_is_that_of_columns_at_right_angles(options):
+    X = orthogonal(50, 3)
+    objective, scales = make_objective(X, X[:, 0] + 1.0, **options)
+    inverse = objective.uncorrelated_inverse(scales)
+    product = np.column_stack([inverse(column) for column in hessian_of(objective)])
+    np.testing.assert_allclose(product, np.eye(4), atol=1e-10)
+
+
+def test_the_inverse_without_correlation_and_intercept_has_the_curvature_along_each_axis():
+    X = orthogonal(50, 3)
+    for options in ({}, {"l2": 0.1}, {"standardize": True}):
+        objective, scales = make_objective(X, X[:, 0], intercept=False, **options)
+        inverse = objective.uncorrelated_inverse(scales)
+        np.testing.assert_allclose(inverse(np.diag(hessian_of(objective))), np.ones(3), rtol=1e-12)
+
+
+def test_the_inverse_without_correlation_leaves_constant_columns_alone():
+    X = np.column_stack([np.ones(20), np.arange(20.0)])
+    objective, scales = make_objective(X, np.arange(20.0))
+    step = objective.uncorrelated_inverse(scales)(np.array([0.0, 5.0, 1.0]))
+    assert step[1] == 0
+    assert np.isfinite(step).all()
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("method", ["cg", "plain cg", "steepest"])
+def test_what_is_carried_along_a_descent_is_true_to_rounding(method, options):
+    rng = np.random.default_rng(6)
+    X = rng.standard_normal((60, 4)) + np.arange(4.0)
+    y = X @ [1.0, -2.0, 0.5, 3.0] + rng.standard_normal(60)
+    objective, scales = make_objective(X, y, **options)
+    start = objective.evaluate(np.zeros(objective.n_parameters))
+    inverse = objective.uncorrelated_inverse(scales) if method == "cg" else lambda gradient: gradient
+    steps = (
+        steepest_descent(objective, start) if method == "steepest" else conjugate_gradient(objective, start, inverse)
+    )
+    before = start
+    for _, at in zip(range(60), steps, strict=False):
+        true = objective.evaluate(at.theta)
+        assert at.cost == pytest.approx(true.cost, rel=1e-11)
+        assert at.residual_norm == pytest.approx(true.residual_norm, rel=1e-11)
+        np.testing.assert_allclose(at.gradient, true.gradient, atol=1e-12 * abs(start.gradient).max())
+        assert at.cost <= before.cost * (1 + 1e-12)
+        before = at
+    if method != "steepest":  # as many steps as there are parameters will do, but for rounding
+        solution = np.linalg.solve(hessian_of(objective), -start.gradient)
+        np.testing.assert_allclose(before.theta, solution, rtol=1e-7, atol=1e-9)
+
+
+def test_conjugate_gradients_take_as_many_steps_as_there_are_parameters():
+    rng = np.random.default_rng(7)
+    X, y = rng.standard_normal((60, 5)) * [1, 2, 3, 4, 5], rng.standard_normal(60)
+    objective, _ = make_objective(X, y, intercept=False)
+    start = objective.evaluate(np.zeros(5))
+    *_, (_, at) = zip(range(5), conjugate_gradient(objective, start, lambda gradient: gradient), strict=False)
+    np.testing.assert_allclose(at.theta, np.linalg.lstsq(X, y)[0], rtol=1e-8)
+
+
+def inverse_of(X, y, *, exact=True, **options):
+    objective, scales = make_objective(X, y, **options)
+    centred = X - X.mean(axis=0)
+    inverse = objective.inverse_hessian(scales.mean, centred.T @ centred, float(len(X)), exact=exact)
+    return objective, inverse
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_inverse_hessian_is_the_inverse_of_the_hessian(options):
+    rng = np.random.default_rng(8)
+    X = rng.standard_normal((60, 4)) * [1, 10, 100, 1000] + [5, 4, 3, 2]
+    objective, inverse = inverse_of(X, X[:, 0], **options)
+    hessian = hessian_of(objective)
+    product = np.column_stack([inverse(column) for column in hessian])
+    np.testing.assert_allclose(product, np.eye(objective.n_parameters), atol=1e-7)
+    gradient = rng.standard_normal(objective.n_parameters)
+    assert inverse.gap(gradient) == pytest.approx(0.5 * gradient @ np.linalg.solve(hessian, gradient), rel=1e-9)
+    assert inverse.gap(0 * gradient) == 0.0
+    assert inverse.rank == objective.n_parameters
+    assert inverse.dependent.tolist() == []
+    scaled = features_of(objective, X)[:, objective.intercept :]
+    scaled = scaled - scaled.mean(axis=0) if objective.intercept else scaled
+    gram = scaled.T @ scaled * objective.scale + 2 * objective.l2 * np.eye(4)
+    gram /= np.sqrt(np.outer(np.diag(gram), np.diag(gram)))
+    assert 1 <= inverse.condition / np.linalg.cond(gram) < 4
+
+
+@pytest.mark.parametrize("n_features", [4, 200])
+@pytest.mark.parametrize("exact", [False, True])
+def test_dependent_columns_are_found_and_steps_stay_at_right_angles_to_what_changes_nothing(exact, n_features):
+    rng = np.random.default_rng(9)
+    X = rng.standard_normal((300, n_features))
+    X[:, 3] = 2.0 * X[:, 1]
+    objective, inverse = inverse_of(X, X[:, 0], exact=exact)
+    assert inverse.dependent.tolist() == [1, 3]
+    assert inverse.rank == n_features
+    assert inverse.condition == np.inf
+    nothing = np.zeros(n_features)
+    nothing[[1, 3]] = 2.0, -1.0
+    for _ in range(5):
+        theta = rng.standard_normal(1 + n_features)
+        theta[1:] -= (theta[1:] @ nothing) / 5.0 * nothing
+        np.testing.assert_allclose(inverse(objective.product(theta)), theta, atol=1e-9)
+
+
+@pytest.mark.parametrize("closeness", [1e-6, 1e-9])
+def test_columns_that_nearly_depend_are_told_apart_by_products_with_the_true_hessian(closeness):
+    rng = np.random.default_rng(10)
+    X = rng.standard_normal((80, 3))
+    X[:, 2] = X[:, 0] + closeness * X[:, 2]
+    objective, inverse = inverse_of(X, X[:, 0])
+    assert inverse.rank == 4
+    assert inverse.dependent.tolist() == []
+    assert 0.1 < inverse.condition * closeness**2 < 10
+    steps = preconditioned(objective, objective.evaluate(np.zeros(4)), inverse)
+    *_, (_, at) = zip(range(4), steps, strict=False)
+    assert at.cost < 1e-13
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_preconditioned_steps_arrive_however_bad_the_inverse_is(options):
+    rng = np.random.default_rng(11)
+    X, y = rng.standard_normal((70, 4)) + 1.0, rng.standard_normal(70)
+    objective, inverse = inverse_of(X, y, **options)
+    start = objective.evaluate(np.zeros(objective.n_parameters))
+    solution = np.linalg.solve(hessian_of(objective), -start.gradient)
+    bad = np.diag(rng.uniform(0.2, 4.0, objective.n_parameters))
+    for approximate, n_steps in ((inverse, 2), (lambda gradient: bad @ gradient, 2 * objective.n_parameters + 2)):
+        for _, at in zip(range(n_steps), preconditioned(objective, start, approximate), strict=False):
+            true = objective.evaluate(at.theta)
+            assert (at.cost, at.gradient.tolist()) == (true.cost, true.gradient.tolist())
+        np.testing.assert_allclose(at.theta, solution, rtol=1e-8, atol=1e-10)
+
+
+def test_which_way_to_take_is_a_matter_of_the_shape():
+    for n_samples, n_features, sparse, pays in (
+        (10**6, 10, False, True),
+        (10**6, 500, True, True),
+        (10**6, 501, True, False),
+        (10**6, 2000, False, True),
+        (10**6, 2001, False, False),
+        (2000, 2000, False, False),
+        (2001, 2000, False, True),
+        (100, 500, False, True),
+        (100, 501, False, False),
+    ):
+        assert preconditioning_pays(n_samples, n_features, sparse=sparse) is pays
+    assert moments_fit(2000)
+    assert not moments_fit(2001)
+    # Moments take some passes' time: they do not pay for fewer answers, and do at last.
+    for n_samples, n_features in ((10**6, 10), (10**7, 100)):
+        n_answers = next(n for n in range(1, 1000) if precomputing_pays(n_samples, n_features, n))
+        assert 4 + n_features / 40 <= n_answers <= 6 + n_features / 40 + 1

@@ -3,6 +3,7 @@
 import os
 from itertools import pairwise
 
+import exact
 import numpy as np
 import pytest
 from block_sizes import set_block_values
@@ -746,7 +747,9 @@ def test_missing_values_are_refused_or_left_out(home, n_threads, tmp_path):
     assert fastgd.Moments.from_rows(everywhere).n_samples == N - 2
 
 
-def test_a_missing_value_is_found_in_its_row_group(tmp_path):
+@pytest.mark.parametrize("n_values", [1 << 20, 16])  # in a chunk: all of a row group, or some of its rows
+def test_a_missing_value_is_found_in_its_row_group(n_values, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastgd.rows.parquet._CHUNK_VALUES", n_values)
     pa = pytest.importorskip("pyarrow", reason="for Parquet files")
     parquet = pytest.importorskip("pyarrow.parquet")
     a = [*range(77), None, *range(22)]
@@ -857,3 +860,11 @@ def test_moments_of_parts_are_those_of_the_whole(tmp_path):
 
 def test_batches_say_what_they_are_made_of():
     assert repr(fastgd.from_batches([])) == "from_batches([])"
+
+
+def test_a_gradient_of_parts_is_not_scaled_unless_that_is_asked_for():
+    X, y, theta = np.arange(8.0).reshape(4, 2), np.arange(4.0), np.array([1.0, -2.0])
+    rows = fastgd.from_batches([(X, y)]).rows(None)
+    expected = exact.sums(X, y, theta).astype(float)
+    assert rows.gradient(theta).tolist() == expected.tolist()
+    assert rows.gradient(theta, 2.0)[2:].tolist() == (2 * expected[2:]).tolist()

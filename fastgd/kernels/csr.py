@@ -54,8 +54,7 @@ def csr_spread(data, indices, indptr, start, stop, y, s, centre, n_features, sum
     """
     for j in range(sums.shape[0]):
         sums[j] = 0.0
-    first, second = sums[1 : n_features + 2], sums[n_features + 2 : 2 * n_features + 3]
-    stored = sums[2 * n_features + 3 :]
+    first, second, stored = sums[1:], sums[n_features + 2 :], sums[2 * n_features + 3 :]
     for i in range(stop - start):
         weight = 1.0 if s is None else s[i]
         if weight > 0.0:

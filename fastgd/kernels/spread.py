@@ -33,7 +33,7 @@ def spread(by_columns: bool) -> Kernel:
         n_features = theta.shape[0] - 1
         for i in range(sums.shape[0]):
             sums[i] = 0.0
-        first, second = sums[1 : n_features + 2], sums[n_features + 2 :]
+        first, second = sums[1:], sums[n_features + 2 :]
         sums[0], first[n_features], second[n_features] = _of_column(y, s, theta[n_features])
         if by_columns:
             for j in range(n_features):
