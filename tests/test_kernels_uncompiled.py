@@ -20,6 +20,7 @@ from fastgd.kernels.plain_sum import plain_sum
 from fastgd.kernels.row_major import row_major
 from fastgd.kernels.several import several
 from fastgd.kernels.spread import spread
+from fastgd.kernels.streams import CACHED
 from fastgd.kernels.weights import sum_nonnegative
 from fastgd.kernels.whole_rows import MAX_FEATURES as MAX_WHOLE
 from fastgd.kernels.whole_rows import whole_rows
@@ -82,8 +83,10 @@ def test_row_major_works_in_three_rows_and_column_major_in_two_and_three_panels(
     padded = -(-n_features // 8) * 8
     assert 32 + 3 * padded in plain_kernels.taken
     plain_kernels.taken.clear()
-    run(column_major, np.ascontiguousarray(X.T), 0, 20, None, None, np.zeros(n_features), 1.0, 2 + n_features)
-    assert 16 + 2 * padded + 3 * 24 in plain_kernels.taken
+    for n_samples, panel in ((20, 24), (5, 8)):
+        columns = np.ascontiguousarray(X[:n_samples].T)
+        run(column_major, columns, 0, n_samples, None, None, np.zeros(n_features), 1.0, 2 + n_features)
+        assert 16 + 2 * padded + 3 * panel in plain_kernels.taken
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -312,6 +315,7 @@ def test_a_pass_adds_each_block_once_whichever_thread_takes_its_part(n_threads):
     rng = np.random.default_rng(n_threads)
     for n_rows, n_samples in [(1, 1), (1, 13), (3, 37), (8, 64), (9, 200), (50, 49), (1, 700)]:
         environment, cells, slots, n_parts, expected = pass_over(n_rows, n_samples, n_threads)
+        assert cells.size == blocks.REST + 2 * n_parts + len(slots)
         while blocks.work(environment, int(rng.integers(n_threads))) == mailbox.MORE:
             assert cells[blocks.TAKEN] <= n_parts
         assert cells[blocks.TAKEN] == n_parts + 1
@@ -470,9 +474,10 @@ def test_rows_beyond_the_cache_are_asked_for_once_before_they_are_read(dtype, n_
 )
 def test_columns_are_read_in_panels_alike_and_asked_for_before(dtype, n_features, n_samples, n_bytes, monkeypatch):
     monkeypatch.setattr("fastgd.kernels.column_major.CACHED", -1)
-    columns = np.ones((n_features, n_samples), dtype)
-    run(column_major, columns, 0, n_samples, None, None, np.zeros(n_features), 1.0, 2 + n_features)
-    firsts = sorted({place % n_samples for place, _ in plain_kernels.reads})
+    start, length = 32, n_samples + 32
+    columns = np.ones((n_features, length), dtype)
+    run(column_major, columns, start, length, None, None, np.zeros(n_features), 1.0, 2 + n_features)
+    firsts = sorted({place % length - start for place, _ in plain_kernels.reads})
     (panel,) = set(np.diff([*firsts, firsts[-1] + firsts[1] if len(firsts) > 1 else n_samples]))
     assert panel % 8 == 0
     assert panel * columns.itemsize < n_bytes + 8 * columns.itemsize  # which stay in cache
@@ -484,13 +489,24 @@ def test_columns_are_read_in_panels_alike_and_asked_for_before(dtype, n_features
     for n_reads, place in plain_kernels.asked:
         when.setdefault(place // per_line, n_reads)
     first_read = {}
-    for i, (place, length) in enumerate(plain_kernels.reads):
-        for line in range(place // per_line, (place + length) // per_line):
+    for i, (place, n_here) in enumerate(plain_kernels.reads):
+        for line in range(place // per_line, (place + n_here) // per_line):
             first_read.setdefault(line, i)
     late = [line for line, i in first_read.items() if when.get(line, i + 1) > i]
-    assert all(line * per_line % n_samples < 1024 // columns.itemsize for line in late)  # the beginning of all
+    assert all(line * per_line % length < start + 1024 // columns.itemsize for line in late)  # the beginning of all
     assert len(late) <= 8 * 1024 // 64
+    assert max(place for _, place in plain_kernels.asked) < columns.size + 2 * panel
     assert len(plain_kernels.asked) < 2.5 * len(first_read)
+
+
+@pytest.mark.parametrize(("n_samples", "asks"), [(900, False), (1000, True)])
+def test_what_fits_into_cache_is_not_asked_for(n_samples, asks):
+    X = np.ones((n_samples, 136))
+    assert (X.nbytes > CACHED) is asks
+    for kernel, given in ((row_major, X), (column_major, np.ascontiguousarray(X.T))):
+        plain_kernels.asked.clear()
+        run(kernel, given, 0, n_samples, None, None, np.zeros(136), 1.0, 138)
+        assert (len(plain_kernels.asked) > 0) is asks
 
 
 def test_an_index_outside_of_what_a_kernel_may_touch_is_an_error():
