@@ -747,9 +747,9 @@ def test_missing_values_are_refused_or_left_out(home, n_threads, tmp_path):
     assert fastgd.Moments.from_rows(everywhere).n_samples == N - 2
 
 
-@pytest.mark.parametrize("n_values", [1 << 20, 16])  # in a chunk: all of a row group, or some of its rows
-def test_a_missing_value_is_found_in_its_row_group(n_values, tmp_path, monkeypatch):
-    monkeypatch.setattr("fastgd.rows.parquet._CHUNK_VALUES", n_values)
+@pytest.mark.parametrize("chunk", [1 << 20, 16])  # all of a row group at a time, or some of its rows
+def test_a_missing_value_is_found_in_its_row_group(chunk, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastgd.rows.parquet.chunk_rows", lambda *_: chunk)
     pa = pytest.importorskip("pyarrow", reason="for Parquet files")
     parquet = pytest.importorskip("pyarrow.parquet")
     a = [*range(77), None, *range(22)]
