@@ -41,12 +41,14 @@ UNITS = [
     (["rows/parallel"], "parallel processes"),
     (["rows/sparse"], "sparse"),
     (["rows/dask"], "dask"),
-    (["rows/map", "rows/par", "rows/stream"], "sources cut_maps"),
+    (["rows/map", "rows/rows"], "mapped_rows cut_maps sources"),
+    (["rows/par", "rows/stream"], "sources"),
     (["rows/"], "rows moments"),
 ]
 
 # In seconds, also of the collection of a test. First some tests, then more; an endless loop is noticed by the time.
-COLLECTION, FIRST, ALL, SLACK = 0.001, 3.0, 20.0, 30.0
+COLLECTION, FIRST, ALL, SLACK = 0.001, 3.0, 12.0, 15.0
+SLOWER = 3  # than when all was well
 BYTES = 6 << 30
 
 # Imported before the forks; nothing of fastgd.
@@ -259,6 +261,9 @@ def _judged(wanted: list[Mutant], covered: Covered, copies: list[Path]) -> Itera
     """Yield each mutant, and what became of it: "killed", "endless", or "survived"."""
     waiting = [(mutant, FIRST) for mutant in reversed(wanted)]
     free, running = list(copies), {}
+    seconds_of = Counter(covered.seconds)
+    for test, each in covered.seconds.items():
+        seconds_of[test.partition("::")[0]] += each
     n_done, begin = 0, time.monotonic()
     while waiting or running:
         while waiting and free:
@@ -268,7 +273,7 @@ def _judged(wanted: list[Mutant], covered: Covered, copies: list[Path]) -> Itera
             if seconds == ALL:
                 names = next(names for paths, names in UNITS if any(f"/{path}" in mutant.path for path in paths))
                 tests += [f"tests/test_{name}.py" for name in names.split()]
-            end = time.monotonic() + SLACK + 10 * sum(covered.seconds.get(test, 20.0) for test in tests)
+            end = time.monotonic() + SLACK + SLOWER * sum(seconds_of[test] for test in tests)
             running[_start(mutant, tests, copy)] = mutant, copy, seconds, end
         time.sleep(0.02)
         for child, (mutant, copy, seconds, end) in list(running.items()):

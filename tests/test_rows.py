@@ -15,8 +15,9 @@ from fastgd.kernels import mailbox
 from fastgd.kernels.dense import dense
 from fastgd.kernels.jit import BLOCK_VALUES
 from fastgd.rows import arrays
-from fastgd.rows.arrays import ArrayRows, short_pass, total_weight
+from fastgd.rows.arrays import ArrayRows, lies_by_columns, sampled, short_pass, total_weight
 from fastgd.rows.blocks import Blocks, Fold, plan
+from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
 from fastgd.rows.moments import columns_of
 from fastgd.rows.sparse import SparseRows
@@ -630,3 +631,38 @@ def test_each_look_at_the_rows_is_one_pass():
             if look == "blocks":
                 list(answer)
             assert rows.n_passes == n, look
+
+
+def test_which_arrays_lie_column_by_column():
+    X = np.arange(24.0).reshape(4, 6)
+    for array in (X.T, X.T[:, :2], X.T[::-1], X.T[:, ::-1], X[::2].T, Columns([X[0], X[1]])):
+        assert lies_by_columns(array)
+    for array in (X, X[:, :2], X[::-1], X[:, ::2], X[:, :1], X.T[:, :1], X[0], np.broadcast_to(1.0, (4, 6))):
+        assert not lies_by_columns(array)
+
+
+@pytest.mark.parametrize("dtype", ["?", "i4", "u4", "i8", "f2", "f4", ">f4", "f8", ">f8"])
+def test_only_float32_is_read_as_float32(dtype):
+    rows = ArrayRows(np.ones((3, 2), dtype), np.ones(3, dtype))
+    single = np.dtype(dtype).newbyteorder("=") == np.float32
+    assert rows._x_dtype == (np.float32 if single else np.float64)
+    assert rows._in_place is (dtype in ("f4", "f8"))
+
+
+def test_a_sample_is_of_neighbours_at_regular_distances():
+    for n_samples, n, expected in (
+        (1000, 100, [*range(50), *range(500, 550)]),
+        (120, 100, [*range(50), *range(60, 110)]),
+        (101, 200, [*range(101)]),
+        (10, 3, [0, 1, 2]),
+        (5, 1, [0]),
+        (130, 150, [*range(130)]),
+        (151, 150, [*range(50), *range(51, 101), *range(102, 151)]),
+    ):
+        assert sampled(n_samples, None, n).tolist() == expected
+    s = np.arange(1000) % 3 - 1.0
+    s[s < 0] = 0
+    assert sampled(1000, s, 100).tolist() == [i for i in [*range(50), *range(500, 550)] if s[i]]
+    s = np.zeros(1000)
+    s[700:702] = 1.0, 2.0
+    assert sampled(1000, s, 100).tolist() == [701]

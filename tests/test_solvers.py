@@ -108,14 +108,16 @@ def test_the_witness_denies_only_what_the_whole_test_denies(options, tol):
     objective, scales = make_objective(X, y, **options)
     at = objective.evaluate(np.zeros(objective.n_parameters))
     quick = Stopping(objective, scales, tol)
-    verdicts = []
+    verdicts, denied = [], []
     for _ in range(400):
         whole = Stopping(objective, scales, tol)
         whole._witness_denies = lambda at: False
         verdicts.append(whole.arrived(at))
+        denied.append(quick._witness_denies(at))
         assert quick.arrived(at) == verdicts[-1]
         at = objective.evaluate(at.theta - 0.2 * at.gradient)
     assert verdicts[0] == ""
+    assert denied.count(True) > 0.5 * verdicts.count("")
     assert verdicts[-1] == ("rounding" if tol == 1e-300 else "tolerance")
 
 

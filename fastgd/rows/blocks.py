@@ -96,20 +96,20 @@ def plan(n_blocks: int, n_threads: int, n_at_once: int) -> Plan:
     node = len(parts)
     waiting: list[tuple[int, int]] = []  # complete subtrees that still wait for their sibling: level and node
 
-    def join(level: int) -> None:
+    def join() -> None:
         nonlocal node
-        (_, left), (_, right) = waiting[-2:]
+        (_, left), (level, right) = waiting[-2:]
         parents[left] = parents[right] = node
         heights[node] = 1 + max(heights[left], heights[right])
-        waiting[-2:] = [(level, node)]
+        waiting[-2:] = [(level + 1, node)]
         node += 1
 
     for part, (level, _place) in enumerate(parts):
         waiting.append((level, part))
         while len(waiting) > 1 and waiting[-2][0] == waiting[-1][0]:
-            join(waiting[-1][0] + 1)
+            join()
     while len(waiting) > 1:  # the rest, from its end
-        join(0)
+        join()
     # Sums wait at a node only where one child is complete and the other is not: so the latter holds a part that one of the
     # threads is at, or the first that nobody has taken, and each of these has as many nodes above it as the tree is high.
     n_waiting = (n_threads + 1) * int(heights.max())

@@ -57,8 +57,6 @@ def spectrum(product: Callable[[_Vector], _Vector], n_parameters: int) -> Spectr
     tridiagonal = np.zeros((n_products + 1, n_products + 1))
     direction = np.random.default_rng(0).standard_normal(n_parameters)  # the same every time; no matrix singles it out
     directions[0] = direction / np.linalg.norm(direction)
-    values = np.zeros(1)
-    residual = 0.0
     for i in range(n_products):
         image = product(directions[i])
         tridiagonal[i, i] = directions[i] @ image

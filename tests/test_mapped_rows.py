@@ -1,0 +1,91 @@
+"""Memory maps: which are copied, and what is asked of the system before it is read."""
+
+import mmap
+
+import numpy as np
+import pytest
+
+from fastgd.rows import mapped
+from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.mapped import COPIED_VALUES, Mapped, MappedRows
+from fastgd.rows.rows import rows_of
+from fastgd.rows.stream import chunk_rows
+
+MEGABYTE = 1 << 20
+
+
+class Watched(mmap.mmap):
+    """A map that writes down what it is asked for."""
+
+    asked: list
+
+    def madvise(self, option, start, length):
+        assert option == mmap.MADV_WILLNEED
+        self.asked.append((start, start + length))
+
+
+@pytest.fixture
+def watched(tmp_path):
+    """Return a maker of an array in a watched map, behind a header of so many bytes, and the map."""
+
+    def make(shape, order, header):
+        path = tmp_path / "values"
+        path.write_bytes(bytes(header + 8 * shape[0] * shape[1]))
+        with path.open("rb") as file:
+            watch = Watched(file.fileno(), 0, access=mmap.ACCESS_READ)
+        watch.asked = []
+        values = np.frombuffer(watch, np.float64, offset=header)
+        return values.reshape(shape, order=order), watch
+
+    return make
+
+
+def pages(ranges):
+    """Return the numbers of the pages that ranges of bytes lie in."""
+    return [page for start, stop in ranges for page in range(start // mmap.PAGESIZE, -(-stop // mmap.PAGESIZE))]
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_WILLNEED"), reason="the system takes no advice")
+@pytest.mark.parametrize("header", [0, 8, 4096, 5000])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("n_left", [2000, 8192])  # 64 KiB is worth asking for, less is not
+def test_what_is_summed_next_is_asked_for_before(watched, order, header, n_left, monkeypatch):
+    monkeypatch.setattr(mapped, "_CHUNK_VALUES", 1 << 19)
+    n_features = 3
+    n_samples = 4 * chunk_rows(n_features, order == "F", 1 << 19) + n_left
+    X, watch = watched((n_samples, n_features), order, header)
+    y = np.zeros(n_samples)
+
+    def bytes_of(start, stop):
+        pieces = [(start * n_features, stop * n_features)]
+        if order == "F":
+            pieces = [(j * n_samples + start, j * n_samples + stop) for j in range(n_features)]
+        pieces = [(header + 8 * low, header + 8 * high) for low, high in pieces]
+        return [(low, high) for low, high in pieces if high - low >= 1 << 16]
+
+    start, wanted = 0, []
+    for part in Mapped(X, y, None).batches():
+        stop = start + len(part.y)
+        assert np.shares_memory(part.X, X[start:stop])
+        if start == 0:
+            assert stop < n_samples / 3
+            wanted = bytes_of(0, stop)
+        wanted += bytes_of(stop, min(2 * stop - start, n_samples))
+        assert set(pages(watch.asked)) == set(pages(wanted))
+        assert len(pages(watch.asked)) <= len(pages(wanted))
+        for low, high in watch.asked:
+            assert low % mmap.PAGESIZE == 0
+            assert high - low <= MEGABYTE
+        watch.asked.clear()
+        start, wanted = stop, []
+    assert start == n_samples
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_small_maps_are_copied(dimensions, tmp_path):
+    shape = (COPIED_VALUES,) if dimensions == 1 else (COPIED_VALUES // 4, 4)
+    more = (shape[0] + 1, *shape[1:])
+    X = np.memmap(tmp_path / "X", np.float64, "w+", shape=more)
+    y = np.zeros(more[0])
+    assert type(rows_of(X[:-1], y[:-1])) is ArrayRows
+    assert type(rows_of(X, y)) is MappedRows
