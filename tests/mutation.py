@@ -241,7 +241,17 @@ def _enter(copy: Path, *, quiet: bool) -> None:
             os.dup2(nothing, number)
 
 
-def _start(mutant: Mutant, tests: list[str], copy: Path) -> int:
+class _Limit:
+    """Ends the process where a test takes much longer than when all was well."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds = seconds
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        signal.setitimer(signal.ITIMER_REAL, SLACK + SLOWER * self._seconds.get(nodeid, SLACK))
+
+
+def _start(mutant: Mutant, tests: list[str], seconds: dict[str, float], copy: Path) -> int:
     """Run tests on a mutant, in a process whose number is returned."""
     (copy / mutant.path).write_bytes(mutant.source)
     child = os.fork()
@@ -251,7 +261,7 @@ def _start(mutant: Mutant, tests: list[str], copy: Path) -> int:
             _enter(copy, quiet=True)
             import pytest
 
-            status = pytest.main([*OPTIONS, *tests])
+            status = pytest.main([*OPTIONS, *tests], plugins=[_Limit(seconds)])
         finally:
             os._exit(int(status))
     return child
@@ -274,11 +284,11 @@ def _judged(wanted: list[Mutant], covered: Covered, copies: list[Path]) -> Itera
                 names = next(names for paths, names in UNITS if any(f"/{path}" in mutant.path for path in paths))
                 tests += [f"tests/test_{name}.py" for name in names.split()]
             end = time.monotonic() + SLACK + SLOWER * sum(seconds_of[test] for test in tests)
-            running[_start(mutant, tests, copy)] = mutant, copy, seconds, end
+            running[_start(mutant, tests, covered.seconds, copy)] = mutant, copy, seconds, end
         time.sleep(0.02)
         for child, (mutant, copy, seconds, end) in list(running.items()):
             done, status = os.waitpid(child, os.WNOHANG)
-            late = time.monotonic() > end
+            late = time.monotonic() > end or (done and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM)
             if not done and not late:
                 continue
             _stop(child, reap=not done)

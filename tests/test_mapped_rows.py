@@ -7,6 +7,7 @@ import pytest
 
 from fastgd.rows import mapped
 from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.columns import Columns
 from fastgd.rows.mapped import COPIED_VALUES, Mapped, MappedRows
 from fastgd.rows.rows import rows_of
 from fastgd.rows.stream import chunk_rows
@@ -89,3 +90,17 @@ def test_small_maps_are_copied(dimensions, tmp_path):
     y = np.zeros(more[0])
     assert type(rows_of(X[:-1], y[:-1])) is ArrayRows
     assert type(rows_of(X, y)) is MappedRows
+
+
+def test_a_copy_of_a_small_map_is_read_as_the_map_was(tmp_path):
+    X = np.memmap(tmp_path / "X", np.float64, "w+", shape=(3, 40))
+    X[:] = np.random.default_rng(0).integers(-9, 9, X.shape)
+    y, s, theta = np.arange(40.0), np.arange(40.0) % 3, np.arange(4.0)
+    expected = ArrayRows(np.array(X).T, y, s).gradient(theta)
+    for each in (X.T, Columns([X[0], X[1], X[2]]), np.memmap(tmp_path / "X", np.float64, "r", shape=(3, 40)).T):
+        rows = rows_of(each, y, s)
+        assert type(rows) is ArrayRows
+        assert rows.gradient(theta).tolist() == expected.tolist()
+        X[:] += 1.0
+        assert rows.gradient(theta).tolist() == expected.tolist()
+        X[:] -= 1.0

@@ -868,3 +868,21 @@ def test_a_gradient_of_parts_is_not_scaled_unless_that_is_asked_for():
     expected = exact.sums(X, y, theta).astype(float)
     assert rows.gradient(theta).tolist() == expected.tolist()
     assert rows.gradient(theta, 2.0)[2:].tolist() == (2 * expected[2:]).tolist()
+
+
+def test_a_row_group_is_decoded_on_several_threads_where_there_are_few(tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    decode, asked = parquet.ParquetFile.iter_batches, set()
+
+    def watched(*arguments, use_threads, **options):
+        asked.add(use_threads)
+        return decode(*arguments, use_threads=use_threads, **options)
+
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", watched)
+    table = pa.table({"a": np.arange(60.0), "y": np.ones(60)})
+    for n_groups, n_threads, several in ((1, 1, False), (1, 2, True), (3, 2, True), (4, 2, False), (5, 2, False)):
+        parquet.write_table(table, tmp_path / "a.parquet", row_group_size=60 // n_groups)
+        asked.clear()
+        fastgd.gradient(fastgd.scan_parquet(tmp_path / "a.parquet", target="y"), None, [1.0], n_threads=n_threads)
+        assert asked == {several}

@@ -20,8 +20,8 @@ def training_set(n_samples, n_features, order):
     return X, X @ np.arange(n_features) + rng.standard_normal(n_samples)
 
 
-# Less than a block, more than one but few values, some chunks, and long rows.
-SIZES = [(1_000, 3), (60_000, 5), (1_000_001, 3), (200_000, 21), (3_000, 2_000)]
+# Less than a block, more than one but few values, some chunks, blocks of other lengths by rows than by columns, and long rows.
+SIZES = [(1_000, 3), (60_000, 5), (1_000_001, 3), (200_000, 21), (70_000, 40), (3_000, 2_000)]
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
