@@ -257,15 +257,8 @@ def _values(memory: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
 
 def _read(values: NDArray[Any], n_threads: int) -> None:
     """Sum an array on several threads, each of which takes the next eight blocks."""
-    add, starts = compiled_plain_sum(values.dtype.name), iter(range(0, len(values), 8 * BLOCK_VALUES))
-
-    def take() -> bool:
-        start = next(starts, None)
-        if start is not None:
-            add(values[start : start + 8 * BLOCK_VALUES])
-        return start is not None
-
-    parallel.share(take, n_threads)
+    add, n_values = compiled_plain_sum(values.dtype.name), 8 * BLOCK_VALUES
+    parallel.share(lambda start: add(values[start : start + n_values]), range(0, len(values), n_values), n_threads)
 
 
 def _rounds(functions: Sequence[Callable[[], object]], n_rounds: int) -> list[list[float]]:

@@ -168,6 +168,37 @@ def test_memory_maps_are_accepted(tmp_path):
     assert got[1].tolist() == expected[1].tolist()
 
 
+def test_short_path_takes_views_of_arrays_but_none_of_maps(tmp_path):
+    """What a map shows can be cut off: the general path looks at its file first."""
+    X, y, theta, s = problem(31, 3, False)
+    whole = {"X": X, "y": y, "theta": theta, "s": s}
+    for name, array in whole.items():
+        room = np.zeros((40, *array.shape[1:]))
+        view = room[5 : 5 + len(array)]
+        view[:] = array
+        np.save(tmp_path / f"{name}.npy", array)
+        mapped = np.load(tmp_path / f"{name}.npy", mmap_mode="r+")
+        buffer = np.frombuffer(bytearray(array.tobytes())).reshape(array.shape)
+        for given, taken in (
+            (array, True),
+            (view, True),
+            (mapped, False),
+            (np.asarray(mapped), False),
+            (np.asarray(mapped)[:], False),
+            (np.asarray(mapped).view(np.ndarray), False),
+            (buffer, False),  # it may be a map's, too
+            (array.astype("f4"), False),
+            (array.astype(">f8"), False),
+            (array[::2], False),
+            (array.tolist(), False),
+        ):
+            arguments = whole | {name: given}
+            sums = arrays.short_pass(
+                arguments["X"], arguments["y"], arguments["theta"], False, (1.0, False), arguments["s"]
+            )
+            assert (sums is not None) is taken, (name, given)
+
+
 def test_one_dimensional_X_is_one_feature():
     x, y = np.array([1.0, 2.0, 4.0]), [1.0, 0.0, 3.0]
     for theta, intercept in (([0.5], False), ([1.0, 2.0], True)):

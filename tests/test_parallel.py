@@ -24,7 +24,9 @@ from fastgd.kernels import blocks as compiled_blocks
 from fastgd.kernels import jit, mailbox, signals
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.csr import CSR
 from fastgd.rows.parallel import run, share
+from fastgd.rows.sparse import SparseRows
 
 
 @pytest.fixture
@@ -47,19 +49,6 @@ def default_threads():
     fastgd.set_num_threads(None)
 
 
-def each(task, n_parts):
-    """Return what takes one of the parts 0 to n_parts, for `share`."""
-    numbers = iter(range(n_parts))
-
-    def take():
-        i = next(numbers, None)
-        if i is not None:
-            task(i)
-        return i is not None
-
-    return take
-
-
 def in_threads(*calls):
     threads = [threading.Thread(target=call) for call in calls]
     for thread in threads:
@@ -72,20 +61,38 @@ def in_threads(*calls):
 @pytest.mark.parametrize("n_parts", [0, 1, 2, 5, 100])
 def test_each_part_is_done_once(n_threads, n_parts):
     done = []
-    share(each(done.append, n_parts), n_threads)
+    share(done.append, range(n_parts), n_threads)
     assert sorted(done) == list(range(n_parts))
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 16])
-def test_each_thread_takes_parts_until_there_are_no_more(n_threads):
-    answers = []
+@pytest.mark.parametrize(
+    ("n_parts", "n_threads", "n_workers"), [(2, 16, 1), (3, 3, 2), (100, 4, 3), (1, 2, 0), (5, 1, 0)]
+)
+def test_there_are_no_more_threads_than_parts(n_parts, n_threads, n_workers, monkeypatch):
+    lend, lent = parallel._pool.lend, []
+    monkeypatch.setattr(parallel._pool, "lend", lambda n: lent.append(n) or lend(n))
+    share(lambda i: None, range(n_parts), n_threads)
+    assert sum(lent) == n_workers
 
-    def take():
-        answers.append(len(answers) < 100)
-        return answers[-1]
 
-    share(take, n_threads)
-    assert 1 <= answers.count(False) <= n_threads
+def test_few_values_are_summed_by_one_thread(monkeypatch):
+    lend, lent = parallel._pool.lend, []
+    monkeypatch.setattr(parallel._pool, "lend", lambda n: lent.append(n) or lend(n))
+    for shared, rows in (
+        (False, ArrayRows(np.ones((3 * 2**16 - 1, 2)), np.ones(3 * 2**16 - 1), None, 2)),
+        (True, ArrayRows(np.ones((3 * 2**16, 2)), np.ones(3 * 2**16), None, 2)),
+        (False, sparse_column(2**18 - 1)),
+        (True, sparse_column(2**18)),
+    ):
+        lent.clear()
+        assert rows.gradient(np.ones(rows.n_features))[1] == rows.n_samples * (rows.n_features - 1)
+        assert lent == [1] * shared
+
+
+def sparse_column(n_samples):
+    numbers = np.arange(n_samples + 1, dtype=np.int32)
+    X = CSR(np.ones(n_samples), np.zeros(n_samples, np.int32), numbers, (n_samples, 1))
+    return SparseRows(X, np.ones(n_samples), None, 2)
 
 
 def test_several_threads_take_part():
@@ -95,7 +102,7 @@ def test_several_threads_take_part():
         time.sleep(0.01)
         names.add(threading.current_thread().name)
 
-    share(each(task, 12), 3)
+    share(task, range(12), 3)
     assert len(names) == 3
     assert threading.current_thread().name in names
 
@@ -219,9 +226,9 @@ def test_an_error_in_a_task_ends_the_pass_and_is_raised(culprit):
             raise ZeroDivisionError(f"part {i}")
 
     with pytest.raises(ZeroDivisionError):
-        share(each(task, 50), 3)
+        share(task, range(50), 3)
     done = []
-    share(each(done.append, 50), 3)  # the workers are fit for the next pass
+    share(done.append, range(50), 3)  # the workers are fit for the next pass
     assert len(done) == 50
 
 
@@ -238,7 +245,7 @@ def test_no_worker_runs_on_after_the_pass():
 
     late = []
     with pytest.raises(KeyboardInterrupt):
-        share(each(task, 1000), 3)
+        share(task, range(1000), 3)
     count = len(late)
     time.sleep(0.2)
     assert len(late) == count < 10
@@ -249,7 +256,7 @@ def test_nothing_of_a_pass_is_kept(n_threads):
     for seconds in (0.0, 0.01):
         held = np.zeros(3)
         alive = weakref.ref(held)
-        share(each(lambda i, held=held, seconds=seconds: time.sleep(seconds + held[0]), 3), n_threads)
+        share(lambda i, held=held, seconds=seconds: time.sleep(seconds + held[0]), range(3), n_threads)
         del held
         end = time.monotonic() + 5
         while alive() is not None and time.monotonic() < end:
@@ -262,16 +269,15 @@ def test_nothing_of_a_pass_is_kept(n_threads):
 def test_a_part_that_a_worker_has_taken_is_done_though_the_caller_finds_no_more(seconds, n_threads):
     taken, done = threading.Event(), []
 
-    def take():
+    def task(i):
         if threading.current_thread() is threading.main_thread():
             assert taken.wait(5)
-            return False
-        taken.set()
-        time.sleep(seconds)  # the caller closes the pass between the taking and the doing
-        done.append(0)
-        return False
+        else:
+            taken.set()
+            time.sleep(seconds)  # the caller closes the pass between the taking and the doing
+            done.append(0)
 
-    share(take, n_threads)
+    share(task, range(n_threads), n_threads)
     n_done = len(done)
     assert n_done >= 1
     time.sleep(0.01)
@@ -287,8 +293,7 @@ def test_a_pass_ends_however_its_threads_come_and_go():
         end = time.monotonic() + 3
         n_passes = 0
         while time.monotonic() < end:
-            numbers = iter(range(12))
-            parallel.share(lambda: next(numbers, None) is not None, 16 if n_passes % 2 else 2)
+            parallel.share(lambda i: None, range(12), 16 if n_passes % 2 else 2)
             n_passes += 1
     """
     subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
@@ -513,7 +518,7 @@ def test_where_no_thread_can_be_started_the_caller_does_it_all(monkeypatch):
     monkeypatch.setattr(parallel, "_pool", parallel._Pool())
     monkeypatch.setattr(threading.Thread, "start", refuse)
     done = []
-    share(each(done.append, 10), 4)
+    share(done.append, range(10), 4)
     assert done == list(range(10))
 
 
@@ -601,9 +606,9 @@ def test_an_interrupt_while_workers_are_waited_for_comes_when_they_are_done(monk
             monkeypatch.setattr(parallel._Worker, "collect", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
-        share(each(task, 4), 2)
+        share(task, range(4), 2)
     assert sorted(done) == list(range(4))
-    share(each(done.append, 10), 2)
+    share(done.append, range(10), 2)
     assert len(done) == 14
 
 
@@ -644,7 +649,7 @@ def test_what_a_worker_works_on_lives_as_long_though_its_pass_was_broken_off(sma
     release[0] = 1
     end = time.monotonic() + 5
     while alive() is not None and time.monotonic() < end:
-        share(each(lambda i: None, 3), 2)
+        share(lambda i: None, range(3), 2)
     assert alive() is None
 
 

@@ -116,14 +116,13 @@ def test_a_child_has_a_pool_of_its_own_though_its_parent_was_about_to_change_the
         results()
 
         def check():
-            names, n_parts = set(), iter(range(12))
+            names = set()
 
-            def take():
+            def task(i):
                 time.sleep(0.01)
                 names.add(threading.current_thread().name)
-                return next(n_parts, None) is not None
 
-            parallel.share(take, 3)
+            parallel.share(task, range(12), 3)
             assert len(names) == 3
 
         with parallel._pool._lock:
@@ -314,8 +313,8 @@ def test_no_worker_is_called_when_the_interpreter_cannot_let_it_run(monkeypatch)
     monkeypatch.setattr(sys, "is_finalizing", lambda: True)
     monkeypatch.setattr(parallel, "_pool", None)
     done = []
-    parallel.share(lambda: done.append(0) or len(done) < 3, 4)
-    assert len(done) == 3
+    parallel.share(done.append, range(3), 4)
+    assert done == [0, 1, 2]
 
 
 @pytest.mark.parametrize("n_times", [3, pytest.param(40, marks=pytest.mark.slow)])

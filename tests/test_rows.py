@@ -637,6 +637,7 @@ def test_which_arrays_lie_column_by_column():
     X = np.arange(24.0).reshape(4, 6)
     for array in (X.T, X.T[:, :2], X.T[::-1], X.T[:, ::-1], X[::2].T, Columns([X[0], X[1]])):
         assert lies_by_columns(array)
+    assert Columns([X[0], X[1]]).ndim == 2
     for array in (X, X[:, :2], X[::-1], X[:, ::2], X[:, :1], X.T[:, :1], X[0], np.broadcast_to(1.0, (4, 6))):
         assert not lies_by_columns(array)
 

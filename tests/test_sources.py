@@ -11,6 +11,7 @@ from block_sizes import set_block_values
 import fastgd
 from fastgd.rows import blocks, maps
 from fastgd.rows.moments import columns_of, moments_of
+from fastgd.rows.rows import rows_of
 from fastgd.rows.stream import chunk_rows, recut
 
 N, K = 203, 3
@@ -886,3 +887,34 @@ def test_a_row_group_is_decoded_on_several_threads_where_there_are_few(tmp_path,
         asked.clear()
         fastgd.gradient(fastgd.scan_parquet(tmp_path / "a.parquet", target="y"), None, [1.0], n_threads=n_threads)
         assert asked == {several}
+
+
+@pytest.mark.parametrize("home", [as_parquet, as_function, as_map])
+def test_a_pass_tells_what_it_is_through_with(home, tmp_path):
+    events = []
+
+    class Watch:
+        def begin(self, number, n_parts, unit):
+            events.append((number, n_parts, unit))
+
+        def update(self, n_parts):
+            events.append(n_parts)
+
+        def end(self):
+            events.append("end")
+
+    X, y, _ = home(tmp_path, *training_set(), CUTS)
+    rows = X.rows(2) if y is None else rows_of(X, y)
+    rows.watch = Watch()
+    n_parts, n_expected, unit = N, N if home is as_map else None, "row"
+    if home is as_parquet:
+        n_parts = n_expected = sum(-(-len(part) // 50) for part in np.split(np.arange(N), CUTS))
+        unit = "row group"
+    for number in (1, 2):
+        rows.gradient(np.zeros(rows.n_features))
+        begin, *updates, end = events
+        assert begin == (number, n_expected, unit)
+        assert len(updates) > 1
+        assert sum(updates) == n_parts
+        assert end == "end"
+        events.clear()

@@ -8,8 +8,11 @@ import pytest
 import fastgd
 from fastgd import sparse
 from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.blocks import Blocks
+from fastgd.rows.csr import CSR
 from fastgd.rows.moments import columns_of, moments_of
 from fastgd.rows.rows import rows_of
+from fastgd.rows.sparse import SparseRows
 
 sp = pytest.importorskip("scipy.sparse", reason="sparse matrices are scipy's")
 
@@ -212,3 +215,29 @@ def test_the_estimator_takes_sparse_rows():
         np.testing.assert_allclose(got.predict(X), expected.predict(X.toarray()), rtol=1e-9)
         piecewise = GDRegressor().partial_fit(X[:150], target[:150]).partial_fit(X[150:], target[150:])
         np.testing.assert_allclose(piecewise.coef_, expected.coef_, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_values", "n_features", "n_rows"),
+    [
+        (1_000, 10_000, 10, 13_107),  # of 2^17 values
+        (1_000, 10_000, 100_000, 40_000),  # of four for each sum
+        (1_000, 10, 1, 131_072),
+        (1_000, 0, 1, 131_072),
+        (3, 1_000_000, 10, 1),
+    ],
+)
+def test_blocks_have_as_many_values_as_are_worth_it(n_samples, n_values, n_features, n_rows, monkeypatch):
+    found = []
+
+    class Watched(Blocks):
+        def __init__(self, *arguments):
+            found.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr("fastgd.rows.sparse.Blocks", Watched)
+    stops = np.linspace(0, n_values, n_samples + 1).astype(np.int64)
+    X = CSR(np.ones(n_values), np.zeros(n_values, np.int64), stops, (n_samples, n_features))
+    sums = SparseRows(X, np.zeros(n_samples), None, 1).gradient(np.ones(n_features))
+    assert sums[1] == n_values
+    assert found == [(n_samples, n_rows)]

@@ -239,16 +239,11 @@ class ArrayRows:
 
     def _sum_converted(self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks) -> _Vector:
         run, fold, n_sums = kernel[kind], Fold(len(blocks)), kernel.n_sums(self.n_features)
-        numbers = iter(range(len(blocks)))  # next() of it is one step: no two threads get the same block
 
-        def take() -> bool:
-            i = next(numbers, None)
-            if i is None:
-                return False
+        def do(i: int) -> None:
             fold.add(i, self._summed(run, slice(*blocks[i]), theta, 1.0, y, n_sums))
-            return True
 
-        parallel.share(take, min(self._threads(), len(blocks)))
+        parallel.share(do, range(len(blocks)), self._threads())
         total: _Vector = fold.total()
         return total
 
@@ -453,12 +448,11 @@ def _read_as(array: _Array | Columns) -> np.dtype[Any]:
 
 def _readable(array: _Array | Columns, dtype: np.dtype[Any]) -> bool:
     """Tell whether a kernel can read an array as it is."""
-    if isinstance(array, Columns):
-        return False
-    flags = array.flags
     # numpy keeps one object per native dtype, so another byte order is another object (and so may be an unpickled
     # dtype: its array is then converted, which costs time and changes nothing).
-    return array.dtype is dtype and flags.c_contiguous and flags.aligned
+    return (
+        isinstance(array, np.ndarray) and array.dtype is dtype and (flags := array.flags).c_contiguous and flags.aligned
+    )
 
 
 def _converted(array: _Array, dtype: np.dtype[Any]) -> _Array:

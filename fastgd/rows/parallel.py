@@ -84,24 +84,27 @@ def processors() -> int:
     return max(1, min(n_processors, _whole_quota()))
 
 
-def share(take: Callable[[], bool], n_threads: int) -> None:
+def share(do: Callable[[int], object], parts: range, n_threads: int) -> None:
     """Share a pass among threads, of which the calling one is one.
 
     Whoever is free takes the next part, so that a slow processor holds up no more than one of them.
 
     Parameters
     ----------
-    take : callable
-        Takes a part of the pass, does it, and returns whether there may be more. Several threads call it.
+    do : callable
+        Does a part of the pass. Several threads call it.
+    parts : range
+        The numbers of the parts.
     n_threads : int
-        How many threads to take.
+        How many threads to take at most.
     """
+    numbers = iter(parts)  # next() of it is one step: no two threads get the same part
     stopped = False
     errors: list[BaseException] = []
 
     def take_all() -> None:
-        while not stopped and take():
-            pass
+        while not stopped and (number := next(numbers, None)) is not None:
+            do(number)
 
     def stop() -> None:
         nonlocal stopped
@@ -118,7 +121,7 @@ def share(take: Callable[[], bool], n_threads: int) -> None:
         worker.task = help_out
         worker.ring(0, 0, number, n_looks)
 
-    _together(order, take_all, stop, n_threads)
+    _together(order, take_all, stop, min(n_threads, len(parts)))
     if errors:
         raise errors[0]
 

@@ -87,14 +87,10 @@ class ParquetRows(PartedRows):
         fold = Fold(len(blocks), partial(merged, merge=merge))
         chunks = _Chunks(blocks, table)
         starts = np.cumsum([0, *(group.n_rows for group in table.groups)]).tolist()
-        numbers = iter(range(len(table.groups)))  # next() of it is one step: no two threads get the same group
         # With few row groups there is something for each thread to do within them only.
         within = len(table.groups) < 2 * n_threads and n_threads > 1
 
-        def take() -> bool:
-            i = next(numbers, None)
-            if i is None:
-                return False
+        def do(i: int) -> None:
             first = starts[i]
             for batch in _decoded(table, table.groups[i], blocks.n_rows, within):
                 for number, part in chunks.put(first, batch):
@@ -102,9 +98,8 @@ class ParquetRows(PartedRows):
                     chunks.give_back(number)
                 first += len(batch.y)
             self._done(1)
-            return True
 
-        parallel.share(take, min(n_threads, len(table.groups)))
+        parallel.share(do, range(len(table.groups)), n_threads)
         summary: Summary = fold.total()
         self.n_dropped = self._n_rows - summary.n_samples
         return summary if summary.n_samples else None

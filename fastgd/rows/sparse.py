@@ -170,22 +170,18 @@ class SparseRows:
             function, data.dtype.char, "i" if indices.itemsize == 4 else "l", with_y, self._s is not None
         )
         n_block_values = max(BLOCK_VALUES, _VALUES_PER_SUM * n_sums)
-        blocks = Blocks(self.n_samples, max(1, n_block_values * self.n_samples // max(1, len(data), self.n_samples)))
-        fold, numbers = Fold(len(blocks)), iter(range(len(blocks)))
+        blocks = Blocks(self.n_samples, max(1, n_block_values * self.n_samples // max(len(data), self.n_samples)))
+        fold = Fold(len(blocks))
 
-        def take() -> bool:
-            i = next(numbers, None)
-            if i is None:
-                return False
+        def do(i: int) -> None:
             start, stop = blocks[i]
             y = np.ascontiguousarray(self._y[start:stop], np.float64) if with_y else None
             s = None if self._s is None else np.ascontiguousarray(self._s[start:stop], np.float64)
             sums = np.empty(n_sums)
             run(data, indices, indptr, start, stop, y, s, theta, self.n_features, sums)
             fold.add(i, sums)
-            return True
 
         n_threads = parallel.default() if self._n_threads is None else self._n_threads
-        parallel.share(take, min(n_threads, len(blocks)) if len(data) >= _MIN_SHARED_VALUES else 1)
+        parallel.share(do, range(len(blocks)), n_threads if len(data) >= _MIN_SHARED_VALUES else 1)
         total: _Vector = fold.total()
         return total

@@ -97,19 +97,15 @@ class TargetRows(ArrayRows):
         self.n_passes += 1
         check(self._files)
         blocks = Blocks(self.n_samples, n_block_rows)
-        fold, numbers = Fold(len(blocks)), iter(range(len(blocks)))
+        fold = Fold(len(blocks))
 
-        def take() -> bool:
-            i = next(numbers, None)
-            if i is None:
-                return False
+        def do(i: int) -> None:
             rows = slice(*blocks[i])
             X = self._X_block(rows)
             X = np.ascontiguousarray(X.T if self._by_columns else X, self._x_dtype)
             s = None if self._s is None else np.ascontiguousarray(self._s[rows], np.float64)
             fold.add(i, add(X, np.ascontiguousarray(self._Y[rows], np.float64), s))
-            return True
 
-        parallel.share(take, min(self._threads(), len(blocks)))
+        parallel.share(do, range(len(blocks)), self._threads())
         total: _Vector = fold.total()
         return total
