@@ -18,8 +18,9 @@ from fastgd.rows import arrays
 from fastgd.rows.arrays import ArrayRows, lies_by_columns, sampled, short_pass, total_weight
 from fastgd.rows.blocks import Blocks, Fold, plan
 from fastgd.rows.columns import Columns
+from fastgd.rows.compensated import CompensatedRows
 from fastgd.rows.csr import CSR
-from fastgd.rows.moments import columns_of
+from fastgd.rows.moments import columns_of, moments_of
 from fastgd.rows.sparse import SparseRows
 from fastgd.rows.targets import TargetRows
 
@@ -667,3 +668,13 @@ def test_a_sample_is_of_neighbours_at_regular_distances():
     s = np.zeros(1000)
     s[700:702] = 1.0, 2.0
     assert sampled(1000, s, 100).tolist() == [701]
+
+
+def test_sums_are_not_scaled_unless_that_is_asked_for():
+    X, y, theta = np.arange(12.0).reshape(6, 2), np.arange(6.0) ** 2, np.array([1.0, -2.0])
+    csr = CSR(X.ravel(), np.tile(np.arange(2, dtype=np.int32), 6), np.arange(0, 13, 2, dtype=np.int32), (6, 2))
+    expected = exact.sums(X, y, theta).astype(float)
+    rows = ArrayRows(X, y), SparseRows(csr, y), fastgd.from_batches([(X, y)]).rows(1), CompensatedRows(ArrayRows(X, y))
+    for each in (*rows, moments_of(rows[0])):
+        np.testing.assert_allclose(each.gradient(theta), expected, rtol=1e-13)
+        np.testing.assert_allclose(each.gradient(theta, 0.5), 0.5 * expected, rtol=1e-13)
