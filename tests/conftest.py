@@ -1,10 +1,15 @@
 import os
+import signal
 from collections import defaultdict
 
 import pytest
 from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # pictures are drawn where there is no screen
+
+# A shell starts what runs in the background deaf to Ctrl-C, and tests that send it would wait for ever.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline, because a first call may compile for a second; derandomised, because CI must fail twice or not at all.
 settings.register_profile("fastgd", deadline=None, derandomize=True)
