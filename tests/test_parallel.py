@@ -78,21 +78,24 @@ def test_there_are_no_more_threads_than_parts(n_parts, n_threads, n_workers, mon
 def test_few_values_are_summed_by_one_thread(monkeypatch):
     lend, lent = parallel._pool.lend, []
     monkeypatch.setattr(parallel._pool, "lend", lambda n: lent.append(n) or lend(n))
+    fastgd.set_num_threads(2)
     for shared, rows in (
         (False, ArrayRows(np.ones((3 * 2**16 - 1, 2)), np.ones(3 * 2**16 - 1), None, 2)),
         (True, ArrayRows(np.ones((3 * 2**16, 2)), np.ones(3 * 2**16), None, 2)),
-        (False, sparse_column(2**18 - 1)),
-        (True, sparse_column(2**18)),
+        (False, sparse_column(2**18 - 1, 2)),
+        (True, sparse_column(2**18, 2)),
+        (False, sparse_column(2**18, 1)),
+        (True, sparse_column(2**18, None)),
     ):
         lent.clear()
         assert rows.gradient(np.ones(rows.n_features))[1] == rows.n_samples * (rows.n_features - 1)
         assert lent == [1] * shared
 
 
-def sparse_column(n_samples):
+def sparse_column(n_samples, n_threads):
     numbers = np.arange(n_samples + 1, dtype=np.int32)
     X = CSR(np.ones(n_samples), np.zeros(n_samples, np.int32), numbers, (n_samples, 1))
-    return SparseRows(X, np.ones(n_samples), None, 2)
+    return SparseRows(X, np.ones(n_samples), None, n_threads)
 
 
 def test_several_threads_take_part():

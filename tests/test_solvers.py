@@ -7,10 +7,11 @@ from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.moments import columns_of
 from fastgd.solvers.choose import moments_fit, precomputing_pays, preconditioning_pays
 from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
-from fastgd.solvers.objective import Objective, Scales
+from fastgd.solvers.inverse_hessian import InverseHessian
+from fastgd.solvers.objective import Evaluation, Objective, Scales
 from fastgd.solvers.preconditioned import preconditioned
 from fastgd.solvers.step_size import spectrum
-from fastgd.solvers.stopping import Stopping
+from fastgd.solvers.stopping import Refined, Stopping
 
 
 def with_eigenvalues(values, seed=0):
@@ -314,4 +315,88 @@ def test_which_way_to_take_is_a_matter_of_the_shape():
     # Moments take some passes' time: they do not pay for fewer answers, and do at last.
     for n_samples, n_features in ((10**6, 10), (10**7, 100)):
         n_answers = next(n for n in range(1, 1000) if precomputing_pays(n_samples, n_features, n))
-        assert 4 + n_features / 40 <= n_answers <= 6 + n_features / 40 + 1
+        assert n_answers == 5 + n_features // 40
+
+
+def correlated(*closeness, n_features):
+    """Return correlations of columns of which each two of the first make an eigenvalue so small beside the largest."""
+    correlations = np.eye(n_features)
+    for i, each in enumerate(closeness):
+        correlations[2 * i, 2 * i + 1] = correlations[2 * i + 1, 2 * i] = (1 - each) / (1 + each)
+    return correlations
+
+
+def inverse_of_moments(scatter, mean=0.0, product=None, scale=1.0, total_weight=1.0):
+    means = np.full(len(scatter), mean)
+    return InverseHessian(
+        means, scatter, total_weight=total_weight, scale=scale, l2=0.0, intercept=True, product=product
+    )
+
+
+@pytest.mark.parametrize(("n_features", "least"), [(4, 1e-14), (50, 1e-14), (100, 2e-14), (200, 4e-14)])
+def test_what_moments_know_of_an_eigenvalue_ends_where_their_rounding_begins(n_features, least):
+    for closeness, known in ((1.6 * least, True), (0.7 * least, False)):
+        inverse = inverse_of_moments(correlated(closeness, 0.0, n_features=n_features))
+        assert inverse.rank == n_features - (not known)
+        assert inverse.condition == np.inf
+        assert inverse.dependent.tolist() == [0, 1] * (not known) + [2, 3]
+    for closeness, known in ((1.6e-14, True), (0.7e-14, False)):
+        inverse = inverse_of_moments(correlated(closeness, n_features=2))
+        assert inverse.rank == 2 + known
+        assert np.isfinite(inverse.condition) == known
+
+
+def test_a_direction_is_left_out_where_the_true_hessian_shows_rounding_only():
+    # (1, -1)/sqrt(2) has the curvature q; its products add up 2 / sqrt(2) numbers of the size of a column.
+    for mean, scale, total_weight in ((0.0, 1.0, 1.0), (1e6, 1.0, 100.0), (1e6, 4.0, 100.0), (30.0, 0.5, 16.0)):
+        size = np.sqrt(scale * (1.0 + total_weight * mean**2)) / np.sqrt(scale)
+        rounding = (1e-14 * np.sqrt(2.0) * size) ** 2 * scale
+        for q, left_out in ((1.2 * rounding, False), (0.8 * rounding, True)):
+            inverse = inverse_of_moments(np.ones((2, 2)), mean, lambda p, q=q: q * p, scale, total_weight)
+            assert inverse.rank == 3 - left_out
+            assert np.isfinite(inverse.condition) == (not left_out)
+
+
+class Accepts:
+    """A test of convergence that accepts any point."""
+
+    def __init__(self, norms, y_norm):
+        self.norms, self.y_norm = np.array(norms), y_norm
+
+    def arrived(self, at):
+        return "tolerance"
+
+
+def refined_by(steps, theta, norms, y_norm=0.0, *, every_digit=False):
+    """Return what a refined test says of points with these next steps, and what it keeps."""
+    refined = Refined(Accepts(norms, y_norm), lambda gradient: gradient, every_digit=every_digit)
+    points = [Evaluation(np.array(theta), 0.0, np.array(step), 1.0) for step in steps]
+    verdicts = [refined.arrived(at) for at in points]
+    return verdicts, next(i for i, at in enumerate(points) if at is refined.best), refined.error
+
+
+def test_a_descent_goes_on_while_its_next_step_changes_the_hypothesis_and_shrinks():
+    # By a billionth of |X| |theta| + |y|, which is 1 x 3 + 2 x 0 + 2 = 5.
+    for step, ends in ((4.9e-9, True), (5.1e-9, False)):
+        assert refined_by([[step, 0.0]], [3.0, 0.0], [1.0, 2.0], 2.0)[0] == ["tolerance" if ends else ""]
+        assert refined_by([[0.0, step / 2]], [3.0, 0.0], [1.0, 2.0], 2.0)[0] == ["tolerance" if ends else ""]
+    steps = [[1.0, -8.0], [-1.0, 3.0], [0.0, 1.6]]  # less than half of the one before, and then not
+    verdicts, best, error = refined_by(steps, [1.0, 4.0], [1.0, 1.0])
+    assert verdicts == ["", "", "tolerance"]
+    assert best == 2
+    assert error == 0.4
+    verdicts, best, error = refined_by([[1.0, 2.0], [3.0, 0.0]], [1.0, 4.0], [1.0, 1.0])
+    assert verdicts == ["", "tolerance"]
+    assert best == 0  # whose step was the smallest
+    assert error == 1.0
+
+
+def test_a_descent_goes_on_until_each_digit_is_there():
+    for share, ends in ((1.9, True), (2.1, False)):
+        step = [0.0, share * 2.0**-53 * 1e-5]
+        assert refined_by([step], [1.0, 1e-5], [1.0, 1.0], every_digit=True)[0] == ["tolerance" if ends else ""]
+
+
+def test_what_adds_next_to_nothing_to_the_hypothesis_needs_no_digits():
+    # 1e-6 of the hypothesis of 1 x 10 + 2 x 0 = 10, by 2, is what an entry of theta is taken for at least.
+    assert refined_by([[0.0, 1e-6]], [10.0, 0.0], [1.0, 2.0])[2] == pytest.approx(1e-6 / (1e-6 * 10 / 2))

@@ -11,7 +11,9 @@ from block_sizes import set_block_values
 import fastgd
 from fastgd.rows import blocks, maps
 from fastgd.rows.moments import columns_of, moments_of
+from fastgd.rows.parts import summarise
 from fastgd.rows.rows import rows_of
+from fastgd.rows.source import Part
 from fastgd.rows.stream import chunk_rows, recut
 
 N, K = 203, 3
@@ -918,3 +920,18 @@ def test_a_pass_tells_what_it_is_through_with(home, tmp_path):
         assert sum(updates) == n_parts
         assert end == "end"
         events.clear()
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ([0.5, 0.0, -1.0, np.nan], "-1.0"),
+        ([0.5, np.nan, 1.0, -1.0], "nan"),
+        ([1.0, np.inf], "inf"),
+        ([1e308] * 3, "inf"),
+    ],
+)
+def test_the_first_weight_that_is_none_is_told(weights, told):
+    part = Part(np.ones((len(weights), 1)), np.ones(len(weights)), np.array(weights))
+    with pytest.raises(ValueError, match=f"^A sample weight is {told}, but finite weights >= 0 are expected"):
+        summarise(part, lambda rows: rows.gradient(np.ones(1)), 1)
