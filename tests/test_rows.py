@@ -678,3 +678,20 @@ def test_sums_are_not_scaled_unless_that_is_asked_for():
     for each in (*rows, moments_of(rows[0])):
         np.testing.assert_allclose(each.gradient(theta), expected, rtol=1e-13)
         np.testing.assert_allclose(each.gradient(theta, 0.5), 0.5 * expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("n_features", "n_rows"), [(2, 1 << 15), (10, 6553), (1 << 16, 1), (70_000, 1)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_dense_copies_of_blocks_stay_in_cache(n_features, n_rows, weighted):
+    n_samples = n_rows + 2
+    X = np.zeros((n_samples, n_features))
+    X[np.arange(n_samples), np.arange(n_samples) % n_features] = np.arange(n_samples)
+    y = np.arange(float(n_samples))
+    s = y % 3 if weighted else None
+    places = np.arange(n_samples, dtype=np.int32)
+    csr = CSR(y, places % np.int32(n_features), np.arange(n_samples + 1, dtype=np.int32), X.shape)
+    for rows in (ArrayRows(X, y, s), SparseRows(csr, y, s)):
+        values, weights = zip(*rows.blocks(), strict=True)
+        assert [len(each) for each in values][:2] == [n_rows, min(n_rows, 2)]
+        assert np.concatenate(values).tolist() == np.column_stack([X, y]).tolist()
+        assert np.concatenate(weights).tolist() == (s if weighted else np.ones(n_samples)).tolist()

@@ -8,9 +8,10 @@ from fastgd.rows.moments import columns_of
 from fastgd.solvers.choose import moments_fit, precomputing_pays, preconditioning_pays
 from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
 from fastgd.solvers.inverse_hessian import InverseHessian
+from fastgd.solvers.nesterov import nesterov
 from fastgd.solvers.objective import Evaluation, Objective, Scales
 from fastgd.solvers.preconditioned import preconditioned
-from fastgd.solvers.step_size import spectrum
+from fastgd.solvers.step_size import _length, spectrum
 from fastgd.solvers.stopping import Refined, Stopping
 
 
@@ -57,6 +58,16 @@ def test_large_matrices_take_few_products_and_bound_the_largest_from_just_above(
     assert len(products) <= 32
     assert max(values) * (1 - 1e-12) <= found.largest <= max(values) * 1.02
     assert found.smallest >= min(values) * (1 - 1e-9)
+
+
+def test_the_units_make_no_difference_to_a_spectrum():
+    matrix = with_eigenvalues(np.r_[np.ones(99), 50.0])
+    found = []
+    for unit in (1.0, 2.0**40, 2.0**-40):
+        products = []
+        spectrum_of = spectrum(lambda p, unit=unit, products=products: products.append(p) or unit * (matrix @ p), 100)
+        found.append((len(products), spectrum_of.largest / unit, spectrum_of.smallest / unit))
+    assert found == [found[0]] * 3
 
 
 @pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"standardize": True}, {"intercept": False}], ids=str)
@@ -400,3 +411,32 @@ def test_a_descent_goes_on_until_each_digit_is_there():
 def test_what_adds_next_to_nothing_to_the_hypothesis_needs_no_digits():
     # 1e-6 of the hypothesis of 1 x 10 + 2 x 0 = 10, by 2, is what an entry of theta is taken for at least.
     assert refined_by([[0.0, 1e-6]], [10.0, 0.0], [1.0, 2.0])[2] == pytest.approx(1e-6 / (1e-6 * 10 / 2))
+
+
+def test_a_length_has_no_square_that_leaves_float64():
+    for unit in (1.0, 2.0**-1000, 2.0**1000):
+        assert _length(unit * np.array([0.0, 3.0, -4.0])) == 5.0 * unit
+    assert _length(np.zeros(3)) == 0.0
+    assert _length(np.array([1.0, -np.inf])) == np.inf
+
+
+def test_nesterov_is_the_recursion_of_its_papers():
+    """With t of 1, (1 + sqrt(5))/2, ... and begun anew where a step leads uphill, in the words of the papers."""
+    X = np.array([[1.0, 0.0], [0.0, 10.0], [1.0, 1.0]])
+    objective, _ = make_objective(X, np.array([1.0, 2.0, 3.0]), intercept=False)
+    rate = 0.9 / np.linalg.eigvalsh(hessian_of(objective))[-1]
+    start = objective.evaluate(np.zeros(2))
+    before = y = start.theta
+    t, n_restarts = 1.0, 0
+    for _, at in zip(range(60), nesterov(objective, start, rate), strict=False):
+        gradient = objective.evaluate(y).gradient
+        x = y - rate * gradient
+        if gradient @ (x - before) > 0:
+            t = 1.0
+            n_restarts += 1
+        following = (1 + np.sqrt(1 + 4 * t**2)) / 2
+        y = x + (t - 1) / following * (x - before)
+        before, t = x, following
+        np.testing.assert_allclose(at.theta, y, rtol=1e-12, atol=1e-14)
+        assert at.cost == objective.evaluate(at.theta).cost
+    assert n_restarts > 1

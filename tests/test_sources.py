@@ -10,6 +10,7 @@ from block_sizes import set_block_values
 
 import fastgd
 from fastgd.rows import blocks, maps
+from fastgd.rows import parquet as parquet_rows
 from fastgd.rows.moments import columns_of, moments_of
 from fastgd.rows.parts import summarise
 from fastgd.rows.rows import rows_of
@@ -935,3 +936,13 @@ def test_the_first_weight_that_is_none_is_told(weights, told):
     part = Part(np.ones((len(weights), 1)), np.ones(len(weights)), np.array(weights))
     with pytest.raises(ValueError, match=f"^A sample weight is {told}, but finite weights >= 0 are expected"):
         summarise(part, lambda rows: rows.gradient(np.ones(1)), 1)
+
+
+def test_a_pass_over_files_works_in_as_much_memory_as_is_in_use_at_a_time(tmp_path, monkeypatch):
+    source, *_ = as_parquet(tmp_path, *training_set(), CUTS)
+    made, make = [], parquet_rows._Chunk
+    monkeypatch.setattr(parquet_rows, "_Chunk", lambda *arguments: made.append(0) or make(*arguments))
+    rows = source.rows(1)
+    rows.gradient(np.zeros(K))
+    assert N / chunk_rows(K, True, 100) > 4
+    assert len(made) == 1
