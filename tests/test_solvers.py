@@ -440,3 +440,12 @@ def test_nesterov_is_the_recursion_of_its_papers():
         np.testing.assert_allclose(at.theta, y, rtol=1e-12, atol=1e-14)
         assert at.cost == objective.evaluate(at.theta).cost
     assert n_restarts > 1
+
+
+@pytest.mark.parametrize(("n_unknown", "asked"), [(10, True), (11, False)])
+def test_a_few_directions_that_moments_say_nothing_of_are_asked_for(n_unknown, asked):
+    scatter = correlated(*[0.0] * n_unknown, n_features=2 * n_unknown)
+    products = []
+    inverse = inverse_of_moments(scatter, product=lambda p: products.append(p) or 1e-3 * p)
+    assert len(products) == (n_unknown if asked else 0)
+    assert inverse.rank == 1 + 2 * n_unknown - (0 if asked else n_unknown)

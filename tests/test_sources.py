@@ -9,6 +9,7 @@ import pytest
 from block_sizes import set_block_values
 
 import fastgd
+from fastgd.kernels.dense import dense
 from fastgd.rows import blocks, maps
 from fastgd.rows import parquet as parquet_rows
 from fastgd.rows.moments import columns_of, moments_of
@@ -946,3 +947,15 @@ def test_a_pass_over_files_works_in_as_much_memory_as_is_in_use_at_a_time(tmp_pa
     rows.gradient(np.zeros(K))
     assert N / chunk_rows(K, True, 100) > 4
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_a_chunk_is_a_block_or_as_many_as_a_power_of_two_and_fit(by_columns):
+    for n_features in (1, 3, 40, 3000):
+        block = dense(n_features, by_columns).block_rows(n_features)
+        assert chunk_rows(n_features, by_columns, 1) == chunk_rows(n_features, by_columns, block * n_features) == block
+        for n_values in (3 * block * n_features, 1000 * block * n_features):
+            n_blocks, rest = divmod(chunk_rows(n_features, by_columns, n_values), block)
+            assert rest == 0
+            assert n_blocks.bit_count() == 1
+            assert n_blocks * block * n_features <= n_values < 2 * n_blocks * block * n_features
