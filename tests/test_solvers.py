@@ -60,8 +60,9 @@ def test_large_matrices_take_few_products_and_bound_the_largest_from_just_above(
     assert found.smallest >= min(values) * (1 - 1e-9)
 
 
-def test_the_units_make_no_difference_to_a_spectrum():
-    matrix = with_eigenvalues(np.r_[np.ones(99), 50.0])
+@pytest.mark.parametrize("values", [np.r_[np.ones(99), 50.0], np.linspace(0.1, 1, 100)], ids=["two", "many"])
+def test_the_units_make_no_difference_to_a_spectrum(values):
+    matrix = with_eigenvalues(values)
     found = []
     for unit in (1.0, 2.0**40, 2.0**-40):
         products = []
