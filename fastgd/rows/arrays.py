@@ -180,7 +180,7 @@ class ArrayRows:
             The sums of ``s (z - centre)`` and of ``s (z - centre)^2`` with ``z = (x, y)``.
         """
         sums = self._sum(spread(self._by_columns), centre, 1.0, self._y)
-        first, second = np.split(sums[1:], 2)
+        first, second = sums[1:].reshape(2, self.n_features + 1)
         return sums.item(0), first, second
 
     def blocks(self) -> Iterator[tuple[_Vector, _Vector]]:
