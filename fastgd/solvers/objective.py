@@ -15,7 +15,7 @@ _Vector = NDArray[np.float64]
 class Sums(Protocol):
     """What answers: the rows of a training set, or what stands for them."""
 
-    def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
+    def gradient(self, theta: _Vector, scale: float) -> _Vector:
         """Return ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``."""
 
     def product(self, p: _Vector) -> _Vector:

@@ -67,7 +67,7 @@ def spectrum(product: Callable[[_Vector], _Vector], n_parameters: int) -> Spectr
         values, vectors = np.linalg.eigh(tridiagonal[: i + 1, : i + 1])
         residual = length * abs(vectors[-1, -1])
         floor = n_parameters * np.finfo(np.float64).eps * values[-1]
-        if length <= floor or i + 1 == n_parameters:  # the space is invariant: nothing new can come
+        if length <= floor:  # the space is invariant: nothing new can come, at the latest when it is the whole one
             smallest = float(values[0]) if values[0] > floor else 0.0
             return Spectrum(float(values[-1]), smallest, True)
         if n_parameters > n_products and residual <= _ENOUGH * values[-1]:
