@@ -667,6 +667,21 @@ def test_the_number_of_threads_is_set_by_call_then_by_function_then_by_environme
         assert 1 <= fastgd.get_num_threads() <= len(os.sched_getaffinity(0))
 
 
+def test_the_processors_are_those_of_the_affinity_within_the_quota_or_all(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", {0: {3, 5, 8}}.__getitem__, raising=False)
+    for quota, expected in ((np.inf, 3), (2.5, 3), (2.0, 2), (0.1, 1), (0.0, 1)):
+        monkeypatch.setattr(parallel, "_quota", lambda quota=quota: quota)
+        parallel._whole_quota.cache_clear()
+        assert parallel.processors() == expected
+    monkeypatch.setattr(parallel, "_quota", lambda: np.inf)
+    parallel._whole_quota.cache_clear()
+    monkeypatch.delattr(os, "sched_getaffinity")
+    for count, expected in ((5, 5), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
+        assert parallel.processors() == expected
+    parallel._whole_quota.cache_clear()
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "two", "", "1.5"])
 def test_a_bad_environment_is_told(text, monkeypatch):
     monkeypatch.setenv("FASTGD_NUM_THREADS", text)

@@ -72,7 +72,8 @@ def test_the_units_make_no_difference_to_a_spectrum(values):
 
 
 def test_a_part_of_a_spectrum_has_its_smallest_value_found_so_far_and_says_that_it_is_a_part():
-    matrix = with_eigenvalues(np.r_[1e-4, np.linspace(0.5, 1, 299)])  # the smallest is far from the others, so found soon
+    # The smallest is far from the others, so found soon.
+    matrix = with_eigenvalues(np.r_[1e-4, np.linspace(0.5, 1, 299)])
     found = spectrum(lambda p: matrix @ p, 300)
     assert found.smallest == pytest.approx(1e-4, abs=1e-5)
     assert not found.complete
