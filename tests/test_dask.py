@@ -10,6 +10,7 @@ import pytest
 
 import fastgd
 from fastgd.dask import DaskSet
+from fastgd.kernels.dense import dense
 from fastgd.rows import dask as dask_rows
 from fastgd.rows.blocks import added
 from fastgd.rows.parts import merged
@@ -135,6 +136,28 @@ def test_partitions_are_merged_in_their_order(n_parts):
             dy = array.from_array(y[:-3], chunks=((3,) * (n_parts - 1),))
             got = fastgd.gradient(dX, dy, np.ones(2), loss="sse")
             np.testing.assert_allclose(got, fastgd.gradient(X[:-3], y[:-3], np.ones(2), loss="sse"), rtol=1e-12)
+
+
+def test_a_partition_is_summed_on_the_one_thread_of_its_task(monkeypatch):
+    import dask
+
+    summarise, n_threads = dask_rows.summarise, []
+    monkeypatch.setattr(dask_rows, "summarise", lambda *given: n_threads.append(given[2]) or summarise(*given))
+    X, y, _ = training_set()
+    with dask.config.set(scheduler="synchronous"):
+        DaskSet(X, y).rows(None).gradient(np.zeros(K))
+    assert n_threads == [1] * 12
+
+
+def test_partitions_of_whole_blocks_have_the_bits_of_the_array():
+    import dask
+
+    n = dense(3, False).block_rows(3)  # a partition of two blocks has few values, but there are more than those
+    rng = np.random.default_rng(0)
+    X, y, theta = rng.standard_normal((8 * n, 3)), rng.standard_normal(8 * n), np.ones(3)
+    with dask.config.set(scheduler="synchronous"):
+        got = fastgd.gradient(array.from_array(X, chunks=(2 * n, 3)), array.from_array(y, chunks=2 * n), theta)
+    assert got.tobytes() == fastgd.gradient(X, y, theta).tobytes()
 
 
 def test_what_tasks_returned_can_be_merged_again():

@@ -88,8 +88,20 @@ def test_small_maps_are_copied(dimensions, tmp_path):
     more = (shape[0] + 1, *shape[1:])
     X = np.memmap(tmp_path / "X", np.float64, "w+", shape=more)
     y = np.zeros(more[0])
+    assert COPIED_VALUES == 1 << 19
     assert type(rows_of(X[:-1], y[:-1])) is ArrayRows
-    assert type(rows_of(X, y)) is MappedRows
+    rows = rows_of(X, y)
+    assert type(rows) is MappedRows
+    assert (rows.n_features, rows.n_expected, rows.n_dropped) == (1 if dimensions == 1 else 4, len(y), 0)
+    rows.gradient(np.zeros(rows.n_features))
+    assert (rows.n_samples, rows.n_dropped) == (len(y), 0)
+
+
+def test_a_map_is_read_eight_million_values_at_a_time(tmp_path):
+    n_samples = 2 << 23
+    X = np.memmap(tmp_path / "X", np.int8, "w+", shape=(n_samples, 1))
+    parts = list(Mapped(X, np.broadcast_to(0.0, n_samples), None).batches())
+    assert [len(part.y) for part in parts] == [1 << 23] * 2
 
 
 def test_a_copy_of_a_small_map_is_read_as_the_map_was(tmp_path):

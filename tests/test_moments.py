@@ -156,6 +156,16 @@ def test_the_product_with_the_hessian_is_that_of_the_rows(intercept):
     np.testing.assert_allclose(moments.product(p), ArrayRows(X, y, s).product(p), rtol=1e-11, atol=1e-9)
 
 
+def test_small_residuals_are_as_exact_as_large_ones():
+    X, y, _ = data(30, 2)
+    theta = np.array([0.5, 1.0, 1.5])
+    for unit in (1.0, 2.0**-30):
+        moments = fastgd.Moments.from_rows(X, unit * y)
+        assert moments.cost(unit * theta, intercept=True) == pytest.approx(
+            unit**2 * fastgd.cost(X, y, theta, intercept=True), rel=1e-13
+        )
+
+
 def test_a_number_is_a_theta_of_one_parameter():
     assert fastgd.Moments.from_rows([1.0, 2.0, 3.0], [2.0, 4.0, 7.0]).gradient(2.0, loss="sse").shape == ()
 

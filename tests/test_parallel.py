@@ -98,6 +98,17 @@ def sparse_column(n_samples, n_threads):
     return SparseRows(X, np.ones(n_samples), None, n_threads)
 
 
+def test_a_worker_is_waited_for_awake_where_each_thread_has_a_processor(monkeypatch):
+    ring, n_looks = parallel._Worker.ring, []
+    monkeypatch.setattr(parallel._Worker, "ring", lambda *given: n_looks.append(given[-1]) or ring(*given))
+    monkeypatch.setattr(parallel, "processors", lambda: 3)
+    for n_threads, expected in ((2, parallel._LOOKS), (3, parallel._LOOKS), (4, parallel._LOOKS_OF_MANY)):
+        n_looks.clear()
+        share(lambda i: None, range(12), n_threads)
+        assert n_looks == [expected] * (n_threads - 1)
+    assert parallel._LOOKS > 10 * parallel._LOOKS_OF_MANY
+
+
 def test_several_threads_take_part():
     names = set()
 
@@ -223,13 +234,17 @@ def test_a_fit_has_the_same_bits_for_any_number_of_threads(small_blocks):
 def test_an_error_in_a_task_ends_the_pass_and_is_raised(culprit):
     caller = threading.current_thread()
 
+    begun = []
+
     def task(i):
+        begun.append(i)
         time.sleep(0.002)
         if (threading.current_thread() is caller) == (culprit == "the caller"):
             raise ZeroDivisionError(f"part {i}")
 
     with pytest.raises(ZeroDivisionError):
-        share(task, range(50), 3)
+        share(task, range(500), 3)
+    assert len(begun) < 100
     done = []
     share(done.append, range(50), 3)  # the workers are fit for the next pass
     assert len(done) == 50
@@ -721,6 +736,7 @@ def test_a_bad_number_of_threads_is_told(bad, error):
         ),
         ("3:cpu:/job\n", {"cpu/job/cpu.cfs_quota_us": "-1\n", "cpu/job/cpu.cfs_period_us": "100000\n"}, np.inf),
         ("nonsense\n", {}, np.inf),
+        ("0::/a:b\n", {"a:b/cpu.max": "100000 100000\n"}, 1.0),
     ],
 )
 def test_the_cgroups_quota_is_found(tmp_path, membership, files, expected):

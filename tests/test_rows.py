@@ -16,11 +16,11 @@ from fastgd.kernels.dense import dense
 from fastgd.kernels.jit import BLOCK_VALUES
 from fastgd.rows import arrays
 from fastgd.rows.arrays import ArrayRows, lies_by_columns, sampled, short_pass, total_weight
-from fastgd.rows.blocks import Blocks, Fold, plan
+from fastgd.rows.blocks import Blocks, Fold, pairwise, plan
 from fastgd.rows.columns import Columns
 from fastgd.rows.compensated import CompensatedRows
 from fastgd.rows.csr import CSR
-from fastgd.rows.moments import columns_of, moments_of
+from fastgd.rows.moments import _centre, columns_of, moments_of
 from fastgd.rows.sparse import SparseRows
 from fastgd.rows.targets import TargetRows
 
@@ -108,6 +108,22 @@ def test_fold_adds_in_a_fixed_binary_tree_whatever_the_order(n_blocks):
 def test_fold_adds_whole_numbers_exactly(n_blocks):
     vectors = np.random.default_rng(n_blocks).integers(-(2**40), 2**40, (n_blocks, 3))
     assert fold(vectors.astype(np.float64), range(n_blocks)).tolist() == vectors.sum(axis=0).tolist()
+
+
+@pytest.mark.parametrize("n_blocks", range(1, 40))
+def test_neighbours_are_merged_in_their_order(n_blocks):
+    """As moments and places are, and sums need not be: of two, the first comes first."""
+
+    def tree_of(parts):
+        left = 1 << ((len(parts) - 1).bit_length() - 1) if len(parts) > 1 else 0
+        return (tree_of(parts[:left]), tree_of(parts[left:])) if left else parts[0]
+
+    parts = list(map(str, range(n_blocks)))
+    fold = Fold(n_blocks, lambda *both: both)
+    for i in np.random.default_rng(n_blocks).permutation(n_blocks).tolist():
+        fold.add(i, parts[i])
+    assert fold.total() == pairwise(parts, lambda *both: both) == tree_of(parts)
+    assert pairwise([], None) is None
 
 
 @numba.njit
@@ -432,6 +448,23 @@ def test_what_a_block_leaves_behind_its_sums_does_not_matter(order, block_values
 
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("n_features", [2, 12, 20, 40])
+def test_a_short_pass_and_others_have_a_flag_and_a_least_weight_in_common(n_features, order):
+    X, y, theta = np.ones((2, n_features), order=order), np.zeros(2), np.ones(n_features)
+    for flag in (0, 1, None):
+        assert short_pass(X, y, theta, flag, (1.0, False)) is None
+    for weight, counts in ((1e-290, True), (0.999e-290, False)):
+        s = np.array([0.0, weight])
+        assert (short_pass(X, y, theta, False, (1.0, True), s) is not None) is counts
+        rows = fastgd.from_batches([(X, y, s)]).rows(1)
+        if counts:
+            assert rows.gradient(theta)[1] == n_features * weight
+        else:
+            with pytest.raises(ValueError, match="sample weights have the sum"):
+                rows.gradient(theta)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("n_features", [2, 12, 20, 40])
 def test_a_short_pass_is_what_one_thread_sums(n_features, order):
     n_short = max(dense(n_features, order == "F").block_rows(n_features), (arrays._MIN_SHARED_VALUES - 1) // n_features)
     for n_samples in (n_short, n_short + 1):
@@ -461,6 +494,67 @@ def test_sums_are_vectors_of_their_own(block_values):
         assert first.shape == (4,)
         assert first.base is None
         assert first.tolist() == kept
+
+
+@pytest.mark.parametrize("order", "CF")
+def test_first_and_second_powers_are_exact(order, block_values):
+    X, y, s = whole_numbers(3)
+    centre = np.array([7.0, -3.0, 11.0, 5.0])
+    distances = np.column_stack([X, y]) - centre
+    for weights in (None, s):
+        counts = np.ones(11) if weights is None else s
+        total, first, second = ArrayRows(np.array(X, order=order), y, weights).spread(centre)
+        assert total == counts.sum()
+        assert first.tolist() == (counts @ distances).tolist()
+        assert second.tolist() == (counts @ distances**2).tolist()
+
+
+class FewRows:
+    """Rows of which a sample, moments and powers are known."""
+
+    def __init__(self, n_features, sample=((0.0,),), moments=None, spreads=()):
+        self.n_features, self.asked = n_features, []
+        self._sample, self._moments, self._spreads = np.array(sample), moments, iter(spreads)
+
+    def sample(self, n):
+        self.asked.append(n)
+        return self._sample
+
+    def moments(self, centre):
+        return self._moments
+
+    def spread(self, centre):
+        self.asked.append("spread")
+        return next(self._spreads)
+
+
+def test_a_sample_has_a_thousand_rows_or_a_million_values():
+    for n_features, n_rows in ((1, 1000), (1048, 1000), (1049, 999), (1 << 20, 1), ((1 << 20) + 1, 1)):
+        rows = FewRows(n_features)
+        _centre(rows)
+        assert rows.asked == [n_rows]
+
+
+def test_the_centre_is_the_mean_of_the_sample_but_of_a_constant_its_value():
+    sample = np.column_stack([[0.0, 2.0, 4.0], [0.1] * 3, [1.0, 1.0, 4.0]])
+    assert _centre(FewRows(2, sample)).tolist() == [2.0, 0.1, 2.0]
+
+
+def test_powers_are_summed_again_where_the_mean_is_thirty_deviations_away_and_no_more():
+    for distance, n_passes in ((29.9, 1), (30.0, 1), (30.1, 2)):
+        total = 4.0  # of a variance of 1
+        spread = total, np.array([total * distance]), np.array([total * (1.0 + distance**2)])
+        for second in (spread, (total, np.array([0.0]), np.array([total]))):
+            rows = FewRows(1, spreads=(spread, second, second))
+            columns_of(rows)
+            assert rows.asked[1:] == ["spread"] * n_passes
+
+
+def test_a_square_of_less_than_nothing_is_nothing():
+    sums = np.array([[0.01, 0.0, 0.1], [0.0, 1.0, 0.0], [0.1, 0.0, 1.0]])
+    assert sums[0, 0] - 0.1 * 0.1 < 0
+    moments = moments_of(FewRows(1, sample=((0.0, 0.0),), moments=sums))
+    assert np.diagonal(moments.scatter).tolist() == [0.0, 1.0]
 
 
 def exact_columns(X, y, s):
@@ -639,6 +733,9 @@ def test_which_arrays_lie_column_by_column():
     for array in (X.T, X.T[:, :2], X.T[::-1], X.T[:, ::-1], X[::2].T, Columns([X[0], X[1]])):
         assert lies_by_columns(array)
     assert Columns([X[0], X[1]]).ndim == 2
+    single = X.astype("f4")
+    for columns, dtype in (((single[0],) * 2, "f4"), ((single[0], X[0]), "f8"), ((X[0], single[0]), "f8")):
+        assert Columns(columns).dtype == dtype
     for array in (X, X[:, :2], X[::-1], X[:, ::2], X[:, :1], X.T[:, :1], X[0], np.broadcast_to(1.0, (4, 6))):
         assert not lies_by_columns(array)
 

@@ -503,6 +503,36 @@ def test_chunks_are_cut_alike(monkeypatch):
         np.testing.assert_array_equal(np.concatenate([x for x, _ in chunks]).ravel(), rows)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_a_chunk_is_part_of_a_batch_or_a_copy_that_lies_as_the_first_did(dtype, by_columns):
+    n_rows = chunk_rows(4, by_columns, 100)
+    X = np.ones((3 * n_rows, 4), dtype, order="F" if by_columns else "C")
+    for sizes, in_place in (([3 * n_rows], [True] * 3), ([2 * n_rows - 1, n_rows + 1], [True, False, True])):
+        edges = np.cumsum([0, *sizes])
+        chunks = recut((Part(X[a:b], np.ones(b - a), None) for a, b in pairwise(edges)), 4)
+        for chunk, shares in zip(chunks, in_place, strict=True):
+            assert (len(chunk.y), chunk.X.dtype) == (n_rows, dtype)
+            assert np.shares_memory(chunk.X, X) is shares
+            assert chunk.X.flags.f_contiguous is (by_columns and not shares)
+            assert abs(chunk.X.strides[0]) == (X.itemsize if by_columns else 4 * X.itemsize)
+
+
+def test_nothing_is_known_of_parts_before_the_first_pass():
+    rows = fastgd.from_batches([(np.ones((3, 1)), np.ones(3))]).rows(1)
+    assert (rows.n_samples, rows.total_weight, rows.n_passes, rows.n_dropped) == (0, 0.0, 0, 0)
+    rows.gradient(np.ones(1))
+    assert (rows.n_samples, rows.total_weight, rows.n_passes, rows.n_dropped) == (3, 3.0, 1, 0)
+
+
+def test_rows_that_are_gone_in_the_second_pass_are_noticed():
+    batches = [[(np.ones((3, 1)), np.ones(3))], []]
+    rows = fastgd.from_batches(lambda: iter(batches.pop(0))).rows(1)
+    rows.gradient(np.ones(1))
+    with pytest.raises(ValueError, match="gave 3 of them in the first pass and 0 in another"):
+        rows.gradient(np.ones(1))
+
+
 @pytest.mark.parametrize("n_blocks", range(1, 40))
 def test_parts_that_come_in_order_are_merged_as_blocks_are(n_blocks):
     def merge(left, right):
@@ -943,10 +973,15 @@ def test_a_pass_over_files_works_in_as_much_memory_as_is_in_use_at_a_time(tmp_pa
     source, *_ = as_parquet(tmp_path, *training_set(), CUTS)
     made, make = [], parquet_rows._Chunk
     monkeypatch.setattr(parquet_rows, "_Chunk", lambda *arguments: made.append(0) or make(*arguments))
+    many, open_chunks = [], parquet_rows._Chunks
+    monkeypatch.setattr(parquet_rows, "_Chunks", lambda *arguments: many.append(open_chunks(*arguments)) or many[-1])
     rows = source.rows(1)
     rows.gradient(np.zeros(K))
     assert N / chunk_rows(K, True, 100) > 4
     assert len(made) == 1
+    (chunks,) = many
+    assert not chunks._open
+    assert not chunks._to_come
 
 
 @pytest.mark.parametrize("by_columns", [False, True])

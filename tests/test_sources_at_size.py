@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 import fastgd
+from fastgd.rows import parquet as parquet_rows
+from fastgd.rows.blocks import Blocks
 from fastgd.rows.rows import rows_of
+from fastgd.rows.source import Part
+from fastgd.rows.stream import chunk_rows, recut
 from fastgd.rows.targets import TargetRows
 from fastgd.sparse import read
 
@@ -73,6 +77,37 @@ def test_a_map_whose_file_was_cut_is_an_error_at_any_size(n_samples, mode, which
             fastgd.gradient(each["X"], each["y"], np.zeros(3))
         with pytest.raises(ValueError, match="it was cut"):
             fastgd.fit(each["X"], each["y"])
+
+
+def test_a_stream_is_read_two_million_values_at_a_time():
+    X, y = np.broadcast_to(np.int8(0), (2 << 21, 1)), np.broadcast_to(0.0, 2 << 21)
+    assert [len(part.y) for part in recut(iter([Part(X, y, None)]), 1)] == [1 << 21] * 2
+
+
+def test_parquet_is_read_a_million_values_and_64_kilobytes_at_a_time(tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    open_file, options, cuts = parquet.ParquetFile, [], []
+
+    class Watched(Blocks):
+        def __init__(self, n_samples, n_rows):
+            cuts.append((n_samples, n_rows))
+            super().__init__(n_samples, n_rows)
+
+    monkeypatch.setattr(parquet_rows, "Blocks", Watched)
+    for n_features in (1, 50):
+        table = pa.table({f"x{j}": np.arange(9.0) for j in range(n_features)} | {"y": np.ones(9)})
+        parquet.write_table(table, tmp_path / "a.parquet")
+        rows = fastgd.scan_parquet(tmp_path / "a.parquet", target="y").rows(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                parquet, "ParquetFile", lambda path, **given: options.append(given) or open_file(path, **given)
+            )
+            rows.gradient(np.ones(n_features))
+    # As columns lie, which have other blocks than rows.
+    assert cuts == [(9, 1 << 20), (9, chunk_rows(50, True, 1 << 20))]
+    assert chunk_rows(50, True, 1 << 20) != chunk_rows(50, False, 1 << 20)
+    assert options == [{"buffer_size": 1 << 16, "pre_buffer": False}] * 2
 
 
 GROWTH = """
