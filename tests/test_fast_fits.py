@@ -480,6 +480,7 @@ def test_a_poor_inverse_takes_as_many_passes_as_there_are_parameters():
     descent = preconditioned(objective, objective.evaluate(np.zeros(9)), inverse)
     points = [next(descent).theta for _ in range(14)]
     assert min(scale_free(X, y, theta) for theta in points[:6]) > 1e-6
+    assert scale_free(X, y, points[9]) < 1e-14  # after steps along nine directions
     assert min(scale_free(X, y, theta) for theta in points) < 1e-11
 
 

@@ -452,6 +452,10 @@ def test_a_short_pass_and_others_have_a_flag_and_a_least_weight_in_common(n_feat
     X, y, theta = np.ones((2, n_features), order=order), np.zeros(2), np.ones(n_features)
     for flag in (0, 1, None):
         assert short_pass(X, y, theta, flag, (1.0, False)) is None
+    for n_samples, counts in ((0, False), (1, True)):
+        assert (short_pass(X[:n_samples].copy(order), y[:n_samples], theta, False, (1.0, False)) is not None) is counts
+    assert short_pass(X[:, :1].copy(), y, theta[:1], False, (1.0, False)) is not None
+    assert short_pass(X[:, :0].copy(), y, theta[:0], False, (1.0, False)) is None
     for weight, counts in ((1e-290, True), (0.999e-290, False)):
         s = np.array([0.0, weight])
         assert (short_pass(X, y, theta, False, (1.0, True), s) is not None) is counts

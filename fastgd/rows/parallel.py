@@ -48,20 +48,27 @@ def set_default(n_threads: int | None) -> None:
     _chosen = n_threads
 
 
-def default() -> int:
-    """Return how many threads a pass may take where nothing else is said.
+def chosen(n_threads: int | None = None) -> int:
+    """Return how many threads a pass may take.
+
+    Parameters
+    ----------
+    n_threads : int, optional
+        The number that was asked for.
 
     Returns
     -------
     int
-        What `set_default` has set; else the environment variable FASTGD_NUM_THREADS; else the number of processors that this
-        process may run on, by its affinity and its cgroup's quota.
+        That number; without, what `set_default` has set; else the environment variable FASTGD_NUM_THREADS; else the number of
+        processors that this process may run on, by its affinity and its cgroup's quota.
 
     Raises
     ------
     ValueError
         If FASTGD_NUM_THREADS is not a whole number >= 1.
     """
+    if n_threads is not None:
+        return n_threads
     if _chosen is not None:
         return _chosen
     text = os.environ.get(_ENVIRONMENT)
