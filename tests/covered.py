@@ -23,10 +23,11 @@ UNITS = [
     (["solvers/"], "solvers fast_fits fitting"),
     (["rows/parallel"], "parallel processes"),
     (["rows/sparse"], "sparse rows parallel"),
-    (["rows/arrays"], "rows objective parallel"),
+    (["rows/arrays"], "rows objective parallel moments"),
+    (["rows/columns"], "rows cut_maps frames"),
     (["rows/dask"], "dask"),
     (["rows/map", "rows/rows"], "mapped_rows cut_maps sources"),
-    (["rows/par", "rows/stream"], "sources"),
+    (["rows/par", "rows/stream"], "sources sources_at_size"),
     (["rows/"], "rows moments"),
 ]
 

@@ -1,6 +1,7 @@
 """Memory maps: which are copied, and what is asked of the system before it is read."""
 
 import mmap
+import os
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from fastgd.rows import mapped
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.columns import Columns
+from fastgd.rows.csr import CSR
 from fastgd.rows.mapped import COPIED_VALUES, Mapped, MappedRows
 from fastgd.rows.rows import rows_of
+from fastgd.rows.sparse import SparseRows
 from fastgd.rows.stream import chunk_rows
 
 MEGABYTE = 1 << 20
@@ -95,6 +98,23 @@ def test_small_maps_are_copied(dimensions, tmp_path):
     assert (rows.n_features, rows.n_expected, rows.n_dropped) == (1 if dimensions == 1 else 4, len(y), 0)
     rows.gradient(np.zeros(rows.n_features))
     assert (rows.n_samples, rows.n_dropped) == (len(y), 0)
+
+
+def test_a_small_map_that_was_cut_is_not_copied(tmp_path):
+    X = np.memmap(tmp_path / "X", np.float64, "w+", shape=(10_000, 2))
+    os.truncate(tmp_path / "X", 100)
+    with pytest.raises(ValueError, match="it was cut"):
+        rows_of(X, np.zeros(10_000))
+
+
+def test_sparse_rows_in_a_map_that_was_cut_are_not_looked_at(tmp_path):
+    numbers = np.arange(10_001)
+    data = np.memmap(tmp_path / "data", np.float64, "w+", shape=(10_000,))
+    csr = CSR(data, np.zeros(10_000, np.int64), numbers, (10_000, 1))
+    SparseRows(csr, np.zeros(10_000))
+    os.truncate(tmp_path / "data", 100)
+    with pytest.raises(ValueError, match="it was cut"):
+        SparseRows(csr, np.zeros(10_000))
 
 
 def test_a_map_is_read_eight_million_values_at_a_time(tmp_path):

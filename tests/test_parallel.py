@@ -647,6 +647,22 @@ def test_a_worker_is_lent_once_at_a_time_and_comes_back_when_its_loan_is_lost_an
     assert pool.lend(1) == [worker]
 
 
+def test_a_worker_keeps_what_it_works_on_until_it_is_done_and_no_longer():
+    pool, cells = parallel._Pool(), np.zeros(20, np.int64)
+    (worker,) = loan = pool.lend(1)
+    worker.held = cells
+    worker.ring(address_of(waiting_job), cells.ctypes.data, 1, 0)
+    while not cells[1]:  # until it has begun
+        time.sleep(0.001)
+    assert not worker.collect(0)
+    assert worker.held is cells
+    cells[0] = 1
+    while not worker.collect(0):
+        time.sleep(0.001)
+    assert (worker.held, worker.task) == (None, parallel._nothing)
+    pool.take_back(loan)
+
+
 def test_what_a_worker_works_on_lives_as_long_though_its_pass_was_broken_off(small_blocks, monkeypatch):
     monkeypatch.setattr(parallel, "_pool", parallel._Pool())
     release = np.zeros(20, np.int64)

@@ -782,6 +782,13 @@ def test_missing_values_are_refused_or_left_out(home, n_threads, tmp_path):
     assert fastgd.Moments.from_rows(everywhere).n_samples == N - 2
 
 
+def test_whole_numbers_beside_missing_ones_are_rounded_as_numpy_does():
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    values, missing = parquet_rows.numbers_of(pa.array([2**60 + 1, None, 3]))
+    assert values[[0, 2]].tolist() == [2.0**60, 3.0]
+    assert missing.tolist() == [False, True, False]
+
+
 @pytest.mark.parametrize("chunk", [1 << 20, 16])  # all of a row group at a time, or some of its rows
 def test_a_missing_value_is_found_in_its_row_group(chunk, tmp_path, monkeypatch):
     monkeypatch.setattr("fastgd.rows.parquet.chunk_rows", lambda *_: chunk)

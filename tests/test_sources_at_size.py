@@ -24,8 +24,9 @@ def training_set(n_samples, n_features, order):
     return X, X @ np.arange(n_features) + rng.standard_normal(n_samples)
 
 
-# Less than a block, more than one but few values, some chunks, blocks of other lengths by rows than by columns, and long rows.
-SIZES = [(1_000, 3), (60_000, 5), (1_000_001, 3), (200_000, 21), (70_000, 40), (3_000, 2_000)]
+# Less than a block, more than one but few values, a chunk and some blocks, some chunks, blocks of other lengths by rows than by
+# columns, and long rows.
+SIZES = [(1_000, 3), (60_000, 5), (330_000, 3), (1_000_001, 3), (200_000, 21), (70_000, 40), (3_000, 2_000)]
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -95,6 +96,10 @@ def test_parquet_is_read_a_million_values_and_64_kilobytes_at_a_time(tmp_path, m
             super().__init__(n_samples, n_rows)
 
     monkeypatch.setattr(parquet_rows, "Blocks", Watched)
+    summarise, n_threads = parquet_rows.summarise, []
+    monkeypatch.setattr(
+        parquet_rows, "summarise", lambda *given, **more: n_threads.append(given[2]) or summarise(*given, **more)
+    )
     for n_features in (1, 50):
         table = pa.table({f"x{j}": np.arange(9.0) for j in range(n_features)} | {"y": np.ones(9)})
         parquet.write_table(table, tmp_path / "a.parquet")
@@ -108,6 +113,7 @@ def test_parquet_is_read_a_million_values_and_64_kilobytes_at_a_time(tmp_path, m
     assert cuts == [(9, 1 << 20), (9, chunk_rows(50, True, 1 << 20))]
     assert chunk_rows(50, True, 1 << 20) != chunk_rows(50, False, 1 << 20)
     assert options == [{"buffer_size": 1 << 16, "pre_buffer": False}] * 2
+    assert n_threads == [1, 1]  # of a chunk, as row groups have theirs
 
 
 GROWTH = """

@@ -169,6 +169,14 @@ def test_constant_columns_are_left_to_the_intercept():
     np.testing.assert_allclose(by_cg.coef, [*alone.coef, 0, 0], rtol=1e-9)
 
 
+def test_moments_of_a_constant_beside_others_are_exactly_zero():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.standard_normal(300), np.full(300, 0.1), 1e9 * rng.standard_normal(300)])
+    moments = moments_of(rows_of(sparse.read(sp.csr_array(X)), rng.standard_normal(300)))
+    assert moments.scatter[1].tolist() == [0.0] * 4
+    assert (np.diagonal(moments.scatter)[[0, 2, 3]] > 100).all()
+
+
 def test_moments_of_constants_are_exactly_zero():
     constants = np.random.default_rng(3).random(40) * 10.0 ** np.arange(-20, 20)
     X = sp.csr_array(np.tile(constants, (300, 1)))
