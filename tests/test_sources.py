@@ -10,7 +10,7 @@ from block_sizes import set_block_values
 
 import fastgd
 from fastgd.kernels.dense import dense
-from fastgd.rows import blocks, maps
+from fastgd.rows import maps
 from fastgd.rows import parquet as parquet_rows
 from fastgd.rows.moments import columns_of, moments_of
 from fastgd.rows.parts import summarise
@@ -531,17 +531,6 @@ def test_rows_that_are_gone_in_the_second_pass_are_noticed():
     rows.gradient(np.ones(1))
     with pytest.raises(ValueError, match="gave 3 of them in the first pass and 0 in another"):
         rows.gradient(np.ones(1))
-
-
-@pytest.mark.parametrize("n_blocks", range(1, 40))
-def test_parts_that_come_in_order_are_merged_as_blocks_are(n_blocks):
-    def merge(left, right):
-        return [f"({left[0]}{right[0]})"]
-
-    fold = blocks.Fold(n_blocks, merge)
-    for i in np.random.default_rng(n_blocks).permutation(n_blocks):
-        fold.add(int(i), [f"{i}."])
-    assert blocks.pairwise(([f"{i}."] for i in range(n_blocks)), merge) == fold.total()
 
 
 # Memory maps.
