@@ -28,7 +28,10 @@ for dtype in {dtypes}:
 """
 
 
-@pytest.mark.parametrize(("k", "dtypes"), [(3, ["float64", "float32"])])
+@pytest.mark.parametrize(
+    ("k", "dtypes"),
+    [(3, ["float64"]), pytest.param(3, ["float64", "float32"], marks=pytest.mark.slow)],
+)
 def test_after_a_warmup_nothing_is_compiled(k, dtypes, tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
 
