@@ -239,7 +239,7 @@ def describe(followed: Sequence[Speed]) -> str:
 
 
 def _default_threads(n_threads: Sequence[int] | None) -> Sequence[int]:
-    return tuple(dict.fromkeys((1, parallel.chosen()))) if n_threads is None else n_threads
+    return tuple(dict.fromkeys((1, parallel.effective()))) if n_threads is None else n_threads
 
 
 def _threads(n: int) -> str:

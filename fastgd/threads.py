@@ -24,7 +24,7 @@ def get_num_threads() -> int:
     >>> fastgd.get_num_threads() >= 1
     True
     """
-    return parallel.chosen()
+    return parallel.effective()
 
 
 def set_num_threads(n_threads: int | None) -> None:

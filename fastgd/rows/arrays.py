@@ -225,7 +225,7 @@ class ArrayRows:
             return total * scale
 
     def _sum_in_place(self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks) -> _Vector:
-        n_sums, n_threads = kernel.n_sums(self.n_features), parallel.chosen(self._n_threads)
+        n_sums, n_threads = kernel.n_sums(self.n_features), parallel.effective(self._n_threads)
         n_at_once = kernel.blocks_at_once(self.n_features)
         (prepare, job), (parts, parents, n_slots) = compiled_pass(kind), plan(len(blocks), n_threads, n_at_once)
         n_threads = min(n_threads, len(parts))
@@ -243,7 +243,7 @@ class ArrayRows:
         def do(i: int) -> None:
             fold.add(i, self._summed(run, slice(*blocks[i]), theta, 1.0, y, n_sums))
 
-        parallel.share(do, range(len(blocks)), parallel.chosen(self._n_threads))
+        parallel.share(do, range(len(blocks)), parallel.effective(self._n_threads))
         total: _Vector = fold.total()
         return total
 

@@ -33,7 +33,7 @@ _ENVIRONMENT = "FASTGD_NUM_THREADS"
 
 Cells = NDArray[np.int64]
 
-_chosen: int | None = None
+_default: int | None = None
 
 
 def set_default(n_threads: int | None) -> None:
@@ -44,11 +44,11 @@ def set_default(n_threads: int | None) -> None:
     n_threads : int or None
         The number, >= 1; None for what the environment says.
     """
-    global _chosen
-    _chosen = n_threads
+    global _default
+    _default = n_threads
 
 
-def chosen(n_threads: int | None = None) -> int:
+def effective(n_threads: int | None = None) -> int:
     """Return how many threads a pass may take.
 
     Parameters
@@ -69,8 +69,8 @@ def chosen(n_threads: int | None = None) -> int:
     """
     if n_threads is not None:
         return n_threads
-    if _chosen is not None:
-        return _chosen
+    if _default is not None:
+        return _default
     text = os.environ.get(_ENVIRONMENT)
     if text is None:
         return processors()

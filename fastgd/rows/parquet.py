@@ -82,7 +82,7 @@ class ParquetRows(PartedRows):
         table.check()
         if not self._n_rows:
             return None
-        n_threads = parallel.chosen(self._n_threads)
+        n_threads = parallel.effective(self._n_threads)
         blocks = Blocks(self._n_rows, chunk_rows(self.n_features, True, _CHUNK_VALUES))
         fold = Fold(len(blocks), partial(merged, merge=merge))
         chunks = _Chunks(blocks, table)

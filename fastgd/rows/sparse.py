@@ -181,7 +181,7 @@ class SparseRows:
             run(data, indices, indptr, start, stop, y, s, theta, self.n_features, sums)
             fold.add(i, sums)
 
-        n_threads = parallel.chosen(self._n_threads)
+        n_threads = parallel.effective(self._n_threads)
         parallel.share(do, range(len(blocks)), n_threads if len(data) >= _MIN_SHARED_VALUES else 1)
         total: _Vector = fold.total()
         return total

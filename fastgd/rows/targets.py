@@ -106,6 +106,6 @@ class TargetRows(ArrayRows):
             s = None if self._s is None else np.ascontiguousarray(self._s[rows], np.float64)
             fold.add(i, add(X, np.ascontiguousarray(self._Y[rows], np.float64), s))
 
-        parallel.share(do, range(len(blocks)), parallel.chosen(self._n_threads))
+        parallel.share(do, range(len(blocks)), parallel.effective(self._n_threads))
         total: _Vector = fold.total()
         return total
