@@ -358,6 +358,11 @@ def answer(process):
     return int(n_warnings), folder, int(hits)
 
 
+def environment_of(package, home):
+    home.mkdir()
+    return {"PYTHONPATH": str(package.parent), "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+
+
 @pytest.fixture
 def install(tmp_path):
     """Install fastgd in a folder of the test's own; return it with the environment of who uses it."""
@@ -365,11 +370,31 @@ def install(tmp_path):
         pytest.skip("of permissions as POSIX has them, which bind root on Linux if it wants")
     ignored = shutil.ignore_patterns("__pycache__")
     package = Path(shutil.copytree(Path(fastgd.__file__).parent, tmp_path / "install" / "fastgd", ignore=ignored))
-    home = tmp_path / "home"
-    home.mkdir()
-    yield package, {"PYTHONPATH": str(package.parent), "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+    yield package, environment_of(package, tmp_path / "home")
     for folder in (path for path in (tmp_path, *tmp_path.rglob("*")) if path.is_dir()):
         folder.chmod(0o755)
+
+
+@pytest.fixture(scope="module")
+def compiled_code(tmp_path_factory):
+    """Return a folder of the files that a call leaves beside the kernels."""
+    path = tmp_path_factory.mktemp("compiled")
+    ignored = shutil.ignore_patterns("__pycache__")
+    package = Path(shutil.copytree(Path(fastgd.__file__).parent, path / "fastgd", ignore=ignored))
+    answer(start(**environment_of(package, path / "home")))
+    return package / "kernels" / "__pycache__"
+
+
+@pytest.fixture
+def used_install(install, compiled_code):
+    """Install fastgd as it is after a call, whose answer comes from the cache in the next process."""
+    package, environment = install
+    return package, Path(shutil.copytree(compiled_code, package / "kernels" / "__pycache__")), environment
+
+
+def test_code_beside_the_kernels_is_used_by_the_next_process(used_install):
+    _, folder, environment = used_install
+    assert answer(start(**environment)) == (0, str(folder), 1)
 
 
 def read_only(path):
@@ -401,10 +426,9 @@ def test_where_nothing_can_be_written_each_process_compiles(home, install):
 
 @pytest.mark.parametrize("mode", [0o000, 0o444])
 @pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
-def test_files_that_cannot_be_read_or_written_are_replaced(mode, pattern, install):
-    package, environment = install
-    answer(start(**environment))
-    for path in files(package / "kernels" / "__pycache__", pattern):
+def test_files_that_cannot_be_read_or_written_are_replaced(mode, pattern, used_install):
+    _, folder, environment = used_install
+    for path in files(folder, pattern):
         if mode == 0o444:
             path.write_bytes(b"")
         path.chmod(mode)
@@ -414,10 +438,8 @@ def test_files_that_cannot_be_read_or_written_are_replaced(mode, pattern, instal
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o555, 0o333])
-def test_folders_that_cannot_be_read_or_written(mode, install):
-    package, environment = install
-    answer(start(**environment))
-    folder = package / "kernels" / "__pycache__"
+def test_folders_that_cannot_be_read_or_written(mode, used_install):
+    _, folder, environment = used_install
     for path in files(folder, "*.nb?"):
         path.write_bytes(b"")
     folder.chmod(mode)

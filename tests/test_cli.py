@@ -279,19 +279,19 @@ def test_outputs_do_not_replace_each_other(one, other, capsys):
 
 
 @pytest.mark.parametrize(("option", "path"), [("save", "o.json"), ("history", "o.csv"), ("plot", "o.png")])
-def test_an_output_that_fails_stays_as_it_was_and_the_result_is_printed(option, path):
+def test_an_output_that_fails_stays_as_it_was_and_the_result_is_printed(option, path, capsys, monkeypatch):
     if option == "plot":
         pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
     Path(path).write_text("old")
-    code = (
-        "import os, sys\nfrom fastgd.cli import main\n"
-        "def full(*args): raise OSError(28, 'No space left on device')\n"
-        "os.fsync = full\nsys.exit(main(sys.argv[1:]))"
-    )
-    argv = ["fit", "data.csv", "--target", "y", "--features", "a", f"--{option}", path]
-    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout.splitlines()[1].split()) == (2, ["intercept", "1"])
-    assert done.stderr == f"fastgd: error: {path} cannot be written: No space left on device. Give another name.\n"
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert cli.main(["fit", "data.csv", "--target", "y", "--features", "a", f"--{option}", path]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].split() == ["intercept", "1"]
+    assert err == f"fastgd: error: {path} cannot be written: No space left on device. Give another name.\n"
     assert Path(path).read_text() == "old"
     assert sorted(os.listdir()) == ["data.csv", path]
 
@@ -389,17 +389,16 @@ def test_fit_that_needs_more_iterations_warns_and_is_saved(capsys):
 
 
 @pytest.mark.parametrize("max_iter", ["3", "1000"])
-def test_fit_that_diverges_is_not_saved(max_iter):
+def test_fit_that_diverges_is_not_saved(max_iter, capsys):
     arguments = ["fit", "data.csv", "--target", "y", "--learning-rate", "10", "--max-iter", max_iter]
-    done = process(*arguments, "--save", "m.json")
-    assert done.returncode == 1
-    assert done.stdout.startswith("Diverged after ")
-    assert done.stderr.startswith("fastgd: warning: Diverged after ")
-    assert done.stderr.endswith("\nfastgd: error: the descent diverged, so no model was saved to m.json.\n")
+    assert cli.main([*arguments, "--save", "m.json"]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("Diverged after ")
+    assert err.startswith("fastgd: warning: Diverged after ")
+    assert err.endswith("\nfastgd: error: the descent diverged, so no model was saved to m.json.\n")
     assert not Path("m.json").exists()
-    done = process(*arguments)
-    assert done.returncode == 1
-    assert "fastgd: error" not in done.stderr
+    assert cli.main(arguments) == 1
+    assert "fastgd: error" not in capsys.readouterr().err
 
 
 def test_result_is_printed_even_if_the_model_cannot_be_written(capsys, monkeypatch):

@@ -62,8 +62,8 @@ def fitted(X, y):
 def test_the_bits_do_not_depend_on_the_workers(cluster):
     X, y, rows = training_set()
     bits = {fitted(X, y)}
-    cluster.cluster.scale(4)
-    cluster.wait_for_workers(4, timeout=60)
+    cluster.cluster.scale(3)
+    cluster.wait_for_workers(3, timeout=60)
     bits.add(fitted(X, y))
     X, y = cluster.persist([X, y])
     bits.add(fitted(X, y))

@@ -1,6 +1,7 @@
 """Extra memory is bounded: it does not grow with the number of rows."""
 
 import tracemalloc
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -30,6 +31,13 @@ LAYOUTS = {
 }
 
 
+@lru_cache(maxsize=1)
+def training_set(layout):
+    rng = np.random.default_rng(0)
+    X = LAYOUTS[layout](rng.standard_normal((1_200_000, 4)))
+    return X, X.sum(axis=1) + rng.standard_normal(len(X))
+
+
 def peak(call, X, y):
     tracemalloc.start()
     call(X, y)
@@ -38,15 +46,13 @@ def peak(call, X, y):
     return most
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_twice_the_rows_take_no_more_memory(call, layout):
-    rng = np.random.default_rng(0)
-    n_samples = 1_200_000
-    X = LAYOUTS[layout](rng.standard_normal((n_samples, 4)))
-    y = X.sum(axis=1) + rng.standard_normal(n_samples)
+    X, y = training_set(layout)
+    half = len(X) // 2
     peak(CALLS[call], X[:1000], y[:1000])
-    small, large = peak(CALLS[call], X[: n_samples // 2], y[: n_samples // 2]), peak(CALLS[call], X, y)
+    small, large = peak(CALLS[call], X[:half], y[:half]), peak(CALLS[call], X, y)
     given = y.nbytes * (call == "cost")  # the weights are made in the call
     converted = 3 * 1.5e6  # a block of each thread, whichever threads come
     assert large - given < small + converted < small + 0.5 * y.nbytes

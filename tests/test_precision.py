@@ -36,7 +36,7 @@ errors = []
 
 @given(st.data())
 def mixed_scales(data):
-    n_features = data.draw(st.integers(1, 33) | st.sampled_from([129, 300]))
+    n_features = data.draw(st.sampled_from([1, 2, 3, 7, 17, 33, 129, 300]))
     n_samples = data.draw(st.integers(1, 1000 // n_features))
     dtype, intercept = data.draw(st.sampled_from(["f8", "f4"])), data.draw(st.booleans())
     X = np.array(of_mixed_scales(data.draw, (n_samples, n_features), dtype), order=data.draw(st.sampled_from("CF")))

@@ -299,10 +299,11 @@ ENDS = {
 }
 
 
+@pytest.mark.parametrize("n_times", [1, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("end", ENDS)
-def test_a_call_while_the_interpreter_ends_is_right(end):
+def test_a_call_while_the_interpreter_ends_is_right(end, n_times):
     expected = "expected = results()\n" if end != "atexit without a pool" else ""
-    for _ in range(3):
+    for _ in range(n_times):
         assert run(expected + textwrap.dedent(ENDS[end])) == "True"
 
 
@@ -317,7 +318,7 @@ def test_no_worker_is_called_when_the_interpreter_cannot_let_it_run(monkeypatch)
     assert done == [0, 1, 2]
 
 
-@pytest.mark.parametrize("n_times", [3, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_times", [1, pytest.param(40, marks=pytest.mark.slow)])
 def test_daemon_threads_do_not_keep_the_interpreter_from_ending(n_times, reached):
     for _ in range(n_times):
         output = run("""

@@ -9,6 +9,7 @@ import pytest
 
 from fastgd import cli, roofline, timing
 from fastgd.roofline import Share, Speed
+from fastgd.timing import Comparison
 
 SHARES = [
     Share("float64", "C", 1, 10, 20e9, 0.91, 0.95),
@@ -16,6 +17,7 @@ SHARES = [
     Share("float32", "F", 2, 10, 40e9, 0.8, 0.7),
 ]
 SPEEDS = [Speed(1, 10, 1200, 1e-6), Speed(2, 10, 1200, 2e-6)]
+COMPARISON = Comparison(1000, 10, 3e-6, 2e-6, 1.5, 44e9)
 
 
 def test_every_combination_is_measured():
@@ -88,22 +90,27 @@ def measured(monkeypatch):
     asked = []
     monkeypatch.setattr(roofline, "shares", lambda *args, **options: asked.append((args, options)) or iter(SHARES))
     monkeypatch.setattr(roofline, "speeds", lambda **options: iter(SPEEDS))
+    monkeypatch.setattr(timing, "compare", lambda sizes: asked.append(sizes) or [COMPARISON])
     return asked
 
 
-def test_bench_prints_both_tables(measured, capsys):
+def test_bench_prints_its_tables(measured, capsys):
     assert cli.main(["bench"]) == 0
     out = capsys.readouterr().out
     assert roofline.report(SHARES) in out
     assert roofline.describe(SPEEDS) in out
-    assert measured == [((roofline.FEATURES,), {"n_bytes": roofline.N_BYTES, "n_rounds": 7})]
+    assert timing.report([COMPARISON]) in out
+    shares, sizes = measured
+    assert shares == ((roofline.FEATURES,), {"n_bytes": roofline.N_BYTES, "n_rounds": 7})
+    assert max(n_samples * n_features for n_samples, n_features in sizes) == 30_000_000
 
 
 def test_a_quick_bench_measures_less(measured, capsys):
     assert cli.main(["bench", "--quick"]) == 0
-    ((features,), options), *_ = measured
+    ((features,), options), sizes = measured
     assert len(features) < len(roofline.FEATURES)
     assert options["n_bytes"] < roofline.N_BYTES
+    assert max(n_samples * n_features for n_samples, n_features in sizes) == 2_000_000
 
 
 def test_bench_without_matplotlib_says_what_to_install(measured, monkeypatch, tmp_path, capsys):

@@ -194,12 +194,9 @@ def test_a_plan_is_kept_and_cannot_be_changed():
 
 
 @pytest.mark.parametrize(
-    ("n_features", "by_columns"), [(1, False), (3, False), (5, True), (11, False), (17, False), (34, True)]
+    ("n_features", "by_columns"), [(1, False), (3, False), (7, True), (11, False), (17, False), (34, True)]
 )
-@pytest.mark.parametrize(
-    ("x_dtype", "y_dtype", "weighted"),
-    [("d", "d", False), ("d", "d", True), ("f", "f", False), ("f", "d", True), ("d", None, True)],
-)
+@pytest.mark.parametrize(("x_dtype", "y_dtype", "weighted"), [("d", "d", True), ("f", "f", False), ("d", None, False)])
 def test_compiled_blocks_are_added_as_the_tree_is_whatever_the_cut(n_features, by_columns, x_dtype, y_dtype, weighted):
     kernel, kind = dense(n_features, by_columns), (x_dtype, y_dtype, weighted)
     rng = np.random.default_rng(n_features)
@@ -356,7 +353,7 @@ def assert_sums_are_exact(X, y, s, theta):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("n_features", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_features", [1, 2, 3])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_sums_do_not_depend_on_the_layout(layout, dtype, n_features, weighted, block_values):
     X, y, s = whole_numbers(n_features, dtype)
@@ -367,8 +364,8 @@ def test_sums_do_not_depend_on_the_layout(layout, dtype, n_features, weighted, b
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("dtype", [*"?bhilqBHILQefd", ">i2", ">f2"])
 def test_sums_do_not_depend_on_the_dtype(dtype, order, block_values):
-    X, y, s = whole_numbers(4, dtype)
-    theta = np.array([3.0, -1.0, 2.0, -2.0, 1.0])
+    X, y, s = whole_numbers(3, dtype)
+    theta = np.array([3.0, -1.0, 2.0, -2.0])
     assert_sums_are_exact(np.array(X, order=order), y, s, theta)
 
 

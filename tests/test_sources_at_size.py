@@ -53,12 +53,12 @@ def test_parquet_has_the_bits_of_the_array(shape, tmp_path):
     X, y = training_set(*shape, "F")
     table = pa.table({f"x{j}": column for j, column in enumerate(X.T)} | {"y": y})
     theta = np.linspace(-1, 1, shape[1])
+    expected = fastgd.gradient(X, y, theta)
     for rows in (997, 30_000, 10_000_000):
         parquet.write_table(table, tmp_path / "a.parquet", row_group_size=max(rows, len(y) // 300))
         source = fastgd.scan_parquet(tmp_path / "a.parquet", target="y")
-        for n_threads in (1, 2, 5):
-            got = fastgd.gradient(source, None, theta, n_threads=n_threads)
-            np.testing.assert_array_equal(got, fastgd.gradient(X, y, theta))
+        for n_threads in (1, 3):
+            np.testing.assert_array_equal(fastgd.gradient(source, None, theta, n_threads=n_threads), expected)
 
 
 @pytest.mark.parametrize("which", ["X", "y"])
