@@ -425,7 +425,9 @@ def test_where_nothing_can_be_written_each_process_compiles(home, install):
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o444])
-@pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
+@pytest.mark.parametrize(
+    "pattern", ["*.nb?", *(pytest.param(one, marks=pytest.mark.slow) for one in ("*.nbi", "*.nbc"))]
+)
 def test_files_that_cannot_be_read_or_written_are_replaced(mode, pattern, used_install):
     _, folder, environment = used_install
     for path in files(folder, pattern):

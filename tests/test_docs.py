@@ -59,7 +59,9 @@ def test_pictures_are_drawn(picture):
     pyplot.close("all")
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize(
+    "example", [pytest.param(name, marks=pytest.mark.slow if "cluster" in name else ()) for name in EXAMPLES]
+)
 def test_examples_run(example, tmp_path):
     arguments, packages, printed = EXAMPLES[example]
     for package in packages:

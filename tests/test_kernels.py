@@ -27,8 +27,8 @@ MARGIN = 3
 GUARD = 64
 
 # X and y, with and without sample weights; (f, d) comes from float32 features with a target of integers or float64. Each
-# number of features has the first ones in the quick suite, where most of the time is what it takes to compile them; each form
-# of a kernel has all.
+# number of features has the first ones in the quick suite, where most of the time is what it takes to compile them; a kernel
+# of each file has all.
 SOME_VARIANTS = [("d", "d", True), ("d", None, False), ("f", "f", False)]
 OTHER_VARIANTS = [("d", "d", False), ("d", None, True), ("f", "f", True), ("f", "d", False), ("f", None, True)]
 VARIANTS = SOME_VARIANTS + OTHER_VARIANTS
@@ -78,23 +78,31 @@ every_shape = pytest.mark.parametrize(
     ("layout", "n_features", "intercept", "row_counts"), SHAPES, ids=[shape_id(*shape) for shape in SHAPES]
 )
 
-# One shape for each form of each kernel.
-FEW_SHAPES = [
-    (few(1, False), 1, False),
-    (few(1, False), 1, True),
-    (few(2, False), 2, True),
+# One shape for each file of kernels, and each layout.
+ONE_OF_EACH = [
     (few(3, False), 3, True),
     (few(7, True), 7, True),
     (whole(11), 11, True),
-    (whole(27), 27, False),
-    (whole(75), 75, True),
     (ROW_MAJOR, 21, True),
-    (ROW_MAJOR, 17, False),
     (COLUMN_MAJOR, 12, True),
 ]
-each_kernel = pytest.mark.parametrize(
-    ("layout", "n_features", "intercept"), FEW_SHAPES, ids=[shape_id(*shape) for shape in FEW_SHAPES]
-)
+
+# One for each form of each kernel.
+FORMS = [
+    *ONE_OF_EACH,
+    (few(1, False), 1, False),
+    (few(1, False), 1, True),
+    (few(2, False), 2, True),
+    (whole(27), 27, False),
+    (whole(75), 75, True),
+    (ROW_MAJOR, 17, False),
+]
+
+
+def each(shapes):
+    return pytest.mark.parametrize(
+        ("layout", "n_features", "intercept"), shapes, ids=[shape_id(*shape) for shape in shapes]
+    )
 
 
 def between_nans(values, dtype):
@@ -158,7 +166,7 @@ def test_sums_over_whole_numbers_are_exact(layout, n_features, intercept, row_co
         assert got.tolist() == exact_sums(n_samples, n_features, intercept, y is not None, weighted).tolist()
 
 
-@each_kernel
+@each(ONE_OF_EACH)
 @pytest.mark.parametrize(("x_dtype", "y_dtype", "weighted"), VARIANTS)
 def test_float32_is_summed_as_float64(layout, n_features, intercept, x_dtype, y_dtype, weighted):
     rng = np.random.default_rng(1)
@@ -177,7 +185,7 @@ def test_a_line_through_the_origin_by_hand():
     assert got.tolist() == [1 + 2 + 4.5, -1 + 2 + 1.5, -1 + 4 + 4.5]
 
 
-@each_kernel
+@each(FORMS)
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("n_samples", [3, 37])
 @pytest.mark.parametrize(("x_dtype", "weighted"), [("d", True), ("f", False)])
@@ -294,7 +302,9 @@ rows = np.ones(1), np.array([9], np.int32), np.array([0, 1], np.int32)
 with pytest.raises(IndexError):
     csr.compiled_csr(csr.csr_gradient, "d", "i", False, False)(*rows, 0, 1, None, None, np.zeros(2), 2, np.zeros(4))
 names = "kernels", "sparse", "moments", "rows", "parallel"
-sys.exit(pytest.main(["-n0", "-q", "-p", "no:cacheprovider", *(f"{sys.argv[1]}/test_{name}.py" for name in names)]))
+quick = [f"{sys.argv[1]}/test_{name}.py" for name in names]
+slow = ["-m", "slow", f"{sys.argv[1]}/test_kernels.py::test_sums_over_whole_numbers_are_exact"]
+sys.exit(any(pytest.main(["-n0", "-q", "-p", "no:cacheprovider", *which]) for which in (quick, slow)))
 """
 
 

@@ -214,7 +214,7 @@ def test_a_child_forked_in_a_fit_lets_go_of_blas_as_its_parent_does():
     """)
 
 
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.slow)])
 def test_workers_of_multiprocessing_are_right(method, tmp_path):
     import multiprocessing
 
