@@ -27,6 +27,7 @@ UNITS = [
     (["rows/columns"], "rows cut_maps frames"),
     (["rows/dask"], "dask"),
     (["rows/map", "rows/rows"], "mapped_rows cut_maps sources"),
+    (["rows/parts"], "sources rows dask"),
     (["rows/par", "rows/stream"], "sources sources_at_size"),
     (["rows/"], "rows moments"),
 ]
