@@ -358,9 +358,13 @@ def answer(process):
     return int(n_warnings), folder, int(hits)
 
 
-def environment_of(package, home):
+def installed_in(folder):
+    """Install fastgd, without what was compiled; return it with the environment of who uses it."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    package = Path(shutil.copytree(Path(fastgd.__file__).parent, folder / "install" / "fastgd", ignore=ignored))
+    home = folder / "home"
     home.mkdir()
-    return {"PYTHONPATH": str(package.parent), "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+    return package, {"PYTHONPATH": str(package.parent), "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
 
 
 @pytest.fixture
@@ -368,9 +372,7 @@ def install(tmp_path):
     """Install fastgd in a folder of the test's own; return it with the environment of who uses it."""
     if os.name != "posix" or (sys.platform != "linux" and os.geteuid() == 0):
         pytest.skip("of permissions as POSIX has them, which bind root on Linux if it wants")
-    ignored = shutil.ignore_patterns("__pycache__")
-    package = Path(shutil.copytree(Path(fastgd.__file__).parent, tmp_path / "install" / "fastgd", ignore=ignored))
-    yield package, environment_of(package, tmp_path / "home")
+    yield installed_in(tmp_path)
     for folder in (path for path in (tmp_path, *tmp_path.rglob("*")) if path.is_dir()):
         folder.chmod(0o755)
 
@@ -378,10 +380,8 @@ def install(tmp_path):
 @pytest.fixture(scope="module")
 def compiled_code(tmp_path_factory):
     """Return a folder of the files that a call leaves beside the kernels."""
-    path = tmp_path_factory.mktemp("compiled")
-    ignored = shutil.ignore_patterns("__pycache__")
-    package = Path(shutil.copytree(Path(fastgd.__file__).parent, path / "fastgd", ignore=ignored))
-    answer(start(**environment_of(package, path / "home")))
+    package, environment = installed_in(tmp_path_factory.mktemp("compiled"))
+    answer(start(**environment))
     return package / "kernels" / "__pycache__"
 
 

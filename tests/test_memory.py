@@ -31,7 +31,7 @@ LAYOUTS = {
 }
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # the calls of a layout follow each other
 def training_set(layout):
     rng = np.random.default_rng(0)
     X = LAYOUTS[layout](rng.standard_normal((1_200_000, 4)))
