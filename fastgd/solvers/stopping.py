@@ -165,12 +165,13 @@ class Refined:
             changes[0] = self._spreads[0] * abs(step[0] + self._mean @ step[1:])
         step = abs(step)
         change = float(changes.max())
+        sizes = np.maximum(size, _NOTHING * hypothesis / norms)
         if self._every_digit:
-            lost = bool((step <= 2.0 * _UNIT_ROUNDOFF * size).all())
+            lost = bool((step <= 2.0 * _UNIT_ROUNDOFF * sizes).all())
         else:
             lost = bool(change <= _ENOUGH * _UNIT_ROUNDOFF * hypothesis)
         shrinks = change < 0.5 * self._last
         if change < self._last:
             self._last, self.best = change, at
-            self.error = float(np.max(step / np.maximum(size, _NOTHING * hypothesis / norms)))
+            self.error = float(np.max(step / sizes))
         return "" if shrinks and not lost else reason
