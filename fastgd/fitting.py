@@ -70,8 +70,9 @@ def fit(
         ``"gd"`` is batch gradient descent to the letter, ``theta := theta - learning_rate * gradient``; ``"nesterov"`` runs
         ahead with momentum; ``"cg"`` is the conjugate gradient method, as of standardised features. ``"preconditioned"`` takes
         the moments first, whose Hessian makes of a gradient the step to the minimum, nearly: two or three passes over the
-        rows reach the digits that the data hold. ``"auto"`` is ``"gd"`` where a learning rate is given, else
-        ``"preconditioned"``, or ``"cg"`` for thousands of features.
+        rows reach the digits that the data hold. Where columns depend on each other or nearly do, or are more than the
+        rows, it decomposes the features instead, by QR, for their rank and the solution of least norm. ``"auto"`` is
+        ``"gd"`` where a learning rate is given, else ``"preconditioned"``, or ``"cg"`` for thousands of features.
     learning_rate : float, "auto", "optimal" or "exact", default "auto"
         The size of a step of ``"gd"`` or ``"nesterov"``, > 0. ``"auto"`` takes 1 / lambda_max, with lambda_max the largest
         eigenvalue of the Hessian (found in one pass per parameter, 32 at most): safe, as steps from 2 / lambda_max on
