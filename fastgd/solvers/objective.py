@@ -316,7 +316,6 @@ class Objective:
         """
         root = math.sqrt(self.scale)
         if self.intercept:
-            mean = mean + factor[0, 1:] / factor[0, 0]
             factor = factor[1:, 1:]
         factor = factor * root
         sizes = np.linalg.norm(factor, axis=0)
