@@ -189,7 +189,7 @@ class Method:
         if self.name == "preconditioned" and self.inverse is not None:
             if self.inverse.exact:
                 return refinement(objective, at, self.inverse)
-            rehearsed = at is self.start and self._beginning is self._problem.quick
+            rehearsed = at is self.start and self._beginning is not objective
             return preconditioned(objective, at, self.inverse, self._problem.quick if rehearsed else None)
         if self.name == "cg":
             assert self._problem.scales is not None

@@ -2,9 +2,13 @@
 
 from functools import cache
 
+import numpy as np
 from numba import njit
 
-from fastgd.kernels.jit import HELPER_FLAGS, Kernel
+from fastgd.kernels.jit import HELPER_FLAGS, LANE_FLAGS, Kernel
+
+# Sums of a column that are taken side by side, in memory: with fewer, each would wait for its own last one.
+N_LANES = 32
 
 
 def _n_sums(n_features: int) -> int:
@@ -34,10 +38,11 @@ def spread(by_columns: bool) -> Kernel:
         for i in range(sums.shape[0]):
             sums[i] = 0.0
         first, second = sums[1:], sums[n_features + 2 :]
-        sums[0], first[n_features], second[n_features] = _of_column(y, s, theta[n_features])
+        lanes = np.empty((3, N_LANES))
+        sums[0], first[n_features], second[n_features] = _of_column(y, s, theta[n_features], lanes)
         if by_columns:
             for j in range(n_features):
-                _, first[j], second[j] = _of_column(X[j, start:stop], s, theta[j])
+                _, first[j], second[j] = _of_column(X[j, start:stop], s, theta[j], lanes)
         else:
             for i in range(stop - start):
                 weight = 1.0 if s is None else s[i]
@@ -49,17 +54,27 @@ def spread(by_columns: bool) -> Kernel:
     return Kernel(spread, n_sums=_n_sums)
 
 
-@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
-def _of_column(values, s, centre):
-    """Return the sums of s, s (value - centre) and s (value - centre)^2."""
-    total, first, second = 0.0, 0.0, 0.0
-    for i in range(values.shape[0]):
-        weight = 1.0 if s is None else s[i]
-        distance = values[i] - centre if weight > 0.0 else 0.0
-        total += weight
-        first += weight * distance
-        second += weight * (distance * distance)
-    return total, first, second
+@njit(**LANE_FLAGS)  # type: ignore[call-overload]
+def _of_column(values, s, centre, lanes):
+    """Return the sums of s, s (value - centre) and s (value - centre)^2; lanes is of shape (3, N_LANES)."""
+    total, first, second = lanes
+    for lane in range(N_LANES):
+        total[lane] = first[lane] = second[lane] = 0.0
+    for start in range(0, values.shape[0], N_LANES):
+        for lane in range(min(N_LANES, values.shape[0] - start)):
+            weight = 1.0 if s is None else s[start + lane]
+            distance = values[start + lane] - centre if weight > 0.0 else 0.0
+            total[lane] += weight
+            first[lane] += weight * distance
+            second[lane] += weight * (distance * distance)
+    half = N_LANES
+    while half > 1:
+        half //= 2
+        for lane in range(half):
+            total[lane] += total[half + lane]
+            first[lane] += first[half + lane]
+            second[lane] += second[half + lane]
+    return total[0], first[0], second[0]
 
 
 @njit(**HELPER_FLAGS)  # type: ignore[call-overload]
