@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgd.files import read_table
+from fastgd.indexes import left_out
 from fastgd.models import Model, load, save
 from fastgd.outputs import check_picture, check_writable, replacing, same_file
 from fastgd.tables import Table
@@ -73,10 +74,14 @@ def fit(args: argparse.Namespace) -> int:
     _check_outputs(args)
     table = read_table(args.data, args.features, args.drop_missing, target=args.target)
     *features, target = table.names
+    note = left_out(table.left_out, "--features") if table.left_out else ""
     if not features:
-        raise InputError(
-            f"{args.data} has no column but the target {args.target!r}, so there is nothing to fit it from."
+        nothing = (
+            f"{args.data} has no column but the target {args.target!r}, so there is nothing to fit it from. {note}"
         )
+        raise InputError(nothing.rstrip())
+    if note:
+        say(note)
     _report_dropped(table.n_dropped)
     draws_curve = args.plot is not None and len(features) > 1
     if draws_curve:

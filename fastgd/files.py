@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.tables import Table, TableError, column_positions, names_of, opened, printable, read_csv
+from fastgd.tables import Table, TableError, names_of, opened, printable, read_csv, wanted_columns
 
 _PIECE = 1 << 24  # bytes
 _ROWS = 1 << 16
@@ -30,8 +30,9 @@ def read_table(
         The file: Parquet if it ends in ``.parquet``, an array if in ``.npy``, and else CSV, as `read_csv` reads it; through
         pyarrow where it is installed and the file is a plain one.
     columns : sequence of str, optional
-        The columns to read, in the order wanted. All but `target` by default, in the order of the file. Those of an array are
-        numbered from 0, or have the names of its fields.
+        The columns to read, in the order wanted. By default all but `target` and the index of a data frame (see
+        `fastgd.indexes.index_columns`), in the order of the file. Those of an array are numbered from 0, or have the names of
+        its fields.
     drop_missing : bool, default False
         Whether to drop a row in which one of the columns has a missing value, rather than to refuse the file.
     target : str, optional
@@ -70,9 +71,7 @@ def _read_plain_csv(path: str | os.PathLike[str], columns: Sequence[str] | None,
         if header is None:
             return None
         known = names_of(header, "")
-        columns = [name for name in known if name != target] if columns is None else columns
-        names = [*columns] if target is None else [*columns, target]
-        positions = column_positions(names, known, "")
+        names, positions, left_out = wanted_columns(columns, target, known, "")
         numbered = [str(i) for i in range(len(known))]
         wanted = [numbered[i] for i in positions]
         table = read_fast(
@@ -90,7 +89,7 @@ def _read_plain_csv(path: str | os.PathLike[str], columns: Sequence[str] | None,
         return None
     if not len(values) or not np.isfinite(values).all():
         return None
-    return Table(names, values, None, 0)
+    return Table(names, values, None, 0, left_out)
 
 
 def _plain_header(path: str | os.PathLike[str]) -> list[str] | None:
@@ -123,7 +122,7 @@ def _read_parquet(
     try:
         with opened(path, "a Parquet file"), ParquetFile(path) as file:
             schema = file.schema_arrow
-            names = _wanted(columns, target, schema.names, name)
+            names, _, left_out = wanted_columns(columns, target, schema.names, name, schema.metadata)
             for column in names:
                 kind = schema.field(column).type
                 if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
@@ -137,7 +136,7 @@ def _read_parquet(
                 values[:, j] = numbers.to_numpy()  # null becomes NaN
     except ArrowException as error:
         raise TableError(f"{name} is no Parquet file ({str(error).splitlines()[0]}). Check the path.") from None
-    return _complete(values, names, drop_missing, name)
+    return _complete(values, names, drop_missing, name)._replace(left_out=left_out)
 
 
 def _read_npy(
@@ -150,11 +149,11 @@ def _read_npy(
     except ValueError as error:
         raise TableError(f"{name} is no array that can be read ({error}). Write it by numpy.save.") from None
     if array.dtype.names and array.ndim == 1:
-        names = _wanted(columns, target, list(array.dtype.names), name)
+        names, _, left_out = wanted_columns(columns, target, list(array.dtype.names), name)
         parts = [array[column] for column in names]
     elif array.ndim == 2:
-        names = _wanted(columns, target, [str(j) for j in range(array.shape[1])], name)
-        parts = [array[:, int(column)] for column in names]
+        names, positions, left_out = wanted_columns(columns, target, [str(j) for j in range(array.shape[1])], name)
+        parts = [array[:, j] for j in positions]
     else:
         raise TableError(f"{name} has shape {array.shape}, but rows and columns are expected. Reshape it.")
     values = np.empty((len(array), len(names)))
@@ -163,14 +162,7 @@ def _read_npy(
             raise TableError(f"{name}, column {names[j]!r}: {part.dtype} is not a number. Choose other columns.")
         for start in range(0, len(part), _ROWS):  # of a row-major file no page is read for one column alone
             values[start : start + _ROWS, j] = part[start : start + _ROWS]
-    return _complete(values, names, drop_missing, name)
-
-
-def _wanted(columns: Sequence[str] | None, target: str | None, known: list[str], name: str) -> list[str]:
-    columns = [column for column in known if column != target] if columns is None else columns
-    names = [*columns] if target is None else [*columns, target]
-    column_positions(names, known, name)
-    return names
+    return _complete(values, names, drop_missing, name)._replace(left_out=left_out)
 
 
 def _complete(values: NDArray[np.float64], names: list[str], drop_missing: bool, name: str) -> Table:

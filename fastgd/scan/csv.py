@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from fastgd.indexes import index_columns
 from fastgd.rows.columns import Columns
 from fastgd.rows.parquet import missing_value, numbers_of
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.source import Part
 from fastgd.rows.stream import StreamRows
 from fastgd.scan.files import PathLike, Scan, files_of, required_pyarrow
+from fastgd.tables import names_of
 
 # What is read of a file at a time.
 _BLOCK_BYTES = 1 << 22
@@ -39,7 +41,8 @@ def scan_csv(
         A file, a pattern (``"data/*.csv"``), or a folder, with all ``.csv`` files in it. Each has a header line, commas between
         its columns, and is UTF-8.
     target, features, sample_weight, drop_missing
-        As of `scan_parquet`. Empty cells, NA, NaN and null are missing values.
+        As of `scan_parquet`. Empty cells, NA, NaN and null are missing values; columns without a name before all others are
+        an index.
 
     Returns
     -------
@@ -101,16 +104,17 @@ class CSVScan(Scan):
 
     def _batches_of(self, path: str) -> Iterator[Part]:
         from pyarrow import ArrowException
-        from pyarrow.csv import ConvertOptions, ReadOptions, open_csv
+        from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 
-        known = self._columns_of(path)
+        known, n_lines = _header_of(path)
         numbered = [str(i) for i in range(len(known))]
         wanted = [numbered[i] for i in self._find(self._names, known, path)]
         first = 0
         try:
             with open_csv(
                 path,
-                read_options=ReadOptions(column_names=numbered, skip_rows=1, block_size=_BLOCK_BYTES),
+                read_options=ReadOptions(column_names=numbered, skip_rows=n_lines, block_size=_BLOCK_BYTES),
+                parse_options=ParseOptions(newlines_in_values=True),
                 convert_options=ConvertOptions(
                     column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=_MISSING
                 ),
@@ -140,11 +144,23 @@ class CSVScan(Scan):
         return Part(Columns(columns[: self.n_features]), columns[self.n_features], s)
 
     def _columns_of(self, path: str) -> list[str]:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            try:
-                header = next(csv.reader([file.readline()], skipinitialspace=True, strict=True), [])
-            except (csv.Error, UnicodeDecodeError) as error:
-                raise ValueError(
-                    f"The first line of {path} is no header of a CSV file ({error}). Correct it."
-                ) from None
-        return [name.strip() for name in header]
+        return _header_of(path)[0]
+
+    def _index_of(self, path: str) -> list[str]:
+        names, n_lines = _header_of(path)
+        return index_columns(names_of(names, f"{path}, line {n_lines}"))
+
+
+def _header_of(path: str) -> tuple[list[str], int]:
+    """Return the names of a file's columns, and how many lines they take with empty ones before them."""
+    # Text in columns that nobody asks for need not be UTF-8, but Python decodes it together with the header.
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, skipinitialspace=True, strict=True)
+        try:
+            header = next((cells for cells in reader if cells), None)
+            if header is None:
+                raise ValueError(f"{path} is empty, but a header line and rows are expected. Check the path.")
+            "".join(header).encode()
+        except (csv.Error, UnicodeEncodeError) as error:
+            raise ValueError(f"The first line of {path} is no header of a CSV file ({error}). Correct it.") from None
+        return [name.strip() for name in header], reader.line_num

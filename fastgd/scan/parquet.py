@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgd.indexes import index_columns
 from fastgd.rows.parquet import ParquetRows, ParquetTable, RowGroup
 from fastgd.rows.parts import PartedRows
 from fastgd.scan.files import PathLike, Scan, files_of, required_pyarrow
@@ -32,7 +33,8 @@ def scan_parquet(
     target : str
         The column that is the target.
     features : sequence of str, optional
-        The columns that are the features; by default all but target and sample weight.
+        The columns that are the features; by default all but target, sample weight, and the index of a data frame that was
+        written with it, which the message of a fit then says.
     sample_weight : str, optional
         The column that says how much each row counts.
     drop_missing : bool, default False
@@ -117,3 +119,6 @@ class ParquetScan(Scan):
             self._groups += [RowGroup(path, i, n) for i, n in enumerate(counts) if n]
         names: list[str] = self._schemas[path].names
         return names
+
+    def _index_of(self, path: str) -> list[str]:
+        return index_columns(self._columns_of(path), self._schemas[path].metadata)
