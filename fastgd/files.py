@@ -114,7 +114,7 @@ def _read_parquet(
     path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
 ) -> Table:
     try:
-        from pyarrow import ArrowException, compute, types
+        from pyarrow import ArrowException, compute
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise TableError("Parquet files are read by pyarrow. Install it with: pip install 'fastgd[parquet]'.") from None
@@ -123,9 +123,11 @@ def _read_parquet(
         with opened(path, "a Parquet file"), ParquetFile(path) as file:
             schema = file.schema_arrow
             names, _, left_out = wanted_columns(columns, target, schema.names, name, schema.metadata)
+            if not file.metadata.num_rows:
+                raise TableError(f"{name} has no rows. Give a file that has at least one.")
             for column in names:
                 kind = schema.field(column).type
-                if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+                if not holds_numbers(kind):
                     raise TableError(
                         f"{name}, column {column!r}: {kind} is not a number. Correct it, or choose other columns."
                     )
@@ -137,6 +139,24 @@ def _read_parquet(
     except ArrowException as error:
         raise TableError(f"{name} is no Parquet file ({str(error).splitlines()[0]}). Check the path.") from None
     return _complete(values, names, drop_missing, name)._replace(left_out=left_out)
+
+
+def holds_numbers(kind: Any) -> bool:
+    """Tell whether a column of a Parquet file can be read as numbers.
+
+    Parameters
+    ----------
+    kind : pyarrow.DataType
+        Its type.
+
+    Returns
+    -------
+    bool
+        Whether it holds numbers or booleans, or is of no type, as where all values are missing.
+    """
+    from pyarrow import types
+
+    return any(fits(kind) for fits in (types.is_integer, types.is_floating, types.is_boolean, types.is_null))
 
 
 def _read_npy(

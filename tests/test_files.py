@@ -155,6 +155,44 @@ def test_parquet_files_that_cannot_be_fitted(columns, text, tmp_path):
         read_table(write(tmp_path, **columns), target="y")
 
 
+@pytest.mark.parametrize(
+    ("names", "columns", "both"),
+    [
+        ("aay", None, "1 and 2 are both 'a'"),
+        ("ayy", None, "2 and 3 are both 'y'"),
+        ("yay", ["a"], "1 and 3 are both 'y'"),
+    ],
+)
+def test_columns_of_one_name_are_refused(names, columns, both, tmp_path):
+    path = tmp_path / "data.parquet"
+    parquet.write_table(pa.Table.from_arrays([pa.array([1.0, 2.0])] * 3, names=list(names)), path)
+    with pytest.raises(TableError, match=f"data.parquet: columns {both}. Rename one, or choose other columns."):
+        read_table(path, columns, target="y")
+
+
+def test_columns_of_one_name_that_nobody_asks_for_do_no_harm(tmp_path):
+    path = tmp_path / "data.parquet"
+    columns = [pa.array([1.0, 2.0]), pa.array([3.0, 4.0]), pa.array([5.0, 6.0]), pa.array([7.0, 8.0])]
+    parquet.write_table(pa.Table.from_arrays(columns, names=["b", "y", "b", "a"]), path)
+    assert read_table(path, ["a"], target="y").values.tolist() == [[7, 3], [8, 4]]
+
+
+@pytest.mark.parametrize("kind", [pa.null(), pa.string()])
+def test_a_column_of_nothing_but_missing_values(kind, tmp_path):
+    gone = pa.nulls(2, kind)
+    path = write(tmp_path, a=gone, b=[1.0, 2.0], y=[1.0, 2.0])
+    if kind == pa.null():
+        with pytest.raises(TableError, match="row 1, column 'a': a value is missing"):
+            read_table(path, target="y")
+        with pytest.raises(TableError, match="has 2 rows, but a value is missing in each"):
+            read_table(path, drop_missing=True, target="y")
+    else:
+        with pytest.raises(TableError, match="column 'a': string is not a number"):
+            read_table(path, target="y")
+    with pytest.raises(TableError, match="has no rows"):
+        read_table(write(tmp_path, a=gone[:0], y=gone[:0]), target="y")
+
+
 def test_rows_with_missing_values_are_dropped(tmp_path):
     path = write(tmp_path, a=[1, None, 3], y=[1.0, 2.0, None])
     table = read_table(path, drop_missing=True, target="y")
