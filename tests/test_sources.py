@@ -778,7 +778,7 @@ def test_whole_numbers_beside_missing_ones_are_rounded_as_numpy_does():
     assert missing.tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("chunk", [1 << 20, 16])  # all of a row group at a time, or some of its rows
+@pytest.mark.parametrize("chunk", [1 << 20, 16])  # all of some row groups at a time, or some rows of one
 def test_a_missing_value_is_found_in_its_row_group(chunk, tmp_path, monkeypatch):
     monkeypatch.setattr("fastgd.rows.parquet.chunk_rows", lambda *_: chunk)
     pa = pytest.importorskip("pyarrow", reason="for Parquet files")
@@ -787,6 +787,39 @@ def test_a_missing_value_is_found_in_its_row_group(chunk, tmp_path, monkeypatch)
     parquet.write_table(pa.table({"a": a, "y": [1.0] * 100}), tmp_path / "a.parquet", row_group_size=50)
     with pytest.raises(ValueError, match=r"Column 'a' of .*a.parquet has a missing value in row 27 of row group 1 "):
         fastgd.fit(fastgd.scan_parquet(tmp_path, target="y"))
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_small_row_groups_are_read_together_from_a_file_that_is_opened_once(n_threads, tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("fastgd.rows.parquet._CHUNK_VALUES", 100 * K)
+    X, y, s = training_set(weighted=True)
+    for i, (a, b) in enumerate(((0, 40), (40, 41), (41, N))):
+        columns = dict(zip([*NAMES, "y", "s"], [*map(np.array, X[a:b].T), y[a:b], s[a:b]], strict=True))
+        parquet.write_table(pa.table(columns), tmp_path / f"{i}.parquet", row_group_size=2)
+    opened, decoded, make = [], [], parquet.ParquetFile
+
+    class Watched(make):
+        def __init__(self, path, **options):
+            super().__init__(path, **options)
+            opened.append(self)
+
+        def iter_batches(self, *arguments, row_groups, **options):
+            decoded.append(row_groups)
+            return super().iter_batches(*arguments, row_groups=row_groups, **options)
+
+    source = fastgd.scan_parquet(tmp_path, target="y", sample_weight="s")
+    monkeypatch.setattr(parquet, "ParquetFile", Watched)
+    got = fastgd.gradient(source, None, np.ones(K), n_threads=n_threads)
+    np.testing.assert_array_equal(got, fastgd.gradient(np.asfortranarray(X), y, np.ones(K), sample_weight=s))
+    assert 3 <= len(opened) <= 3 * n_threads
+    assert all(file.closed for file in opened)
+    assert sum(map(len, decoded)) == 20 + 1 + 81
+    largest = chunk_rows(K, True, 100 * K) // 8 // 2
+    assert largest > 1
+    assert {len(numbers) for numbers in decoded} >= {1, largest}
+    assert max(map(len, decoded)) == largest
 
 
 def test_files_without_a_whole_row(tmp_path):
