@@ -15,7 +15,7 @@ from typing import NoReturn, TextIO
 
 from fastgd import __version__, commands
 from fastgd.commands import InputError, say
-from fastgd.exceptions import ConvergenceWarning
+from fastgd.exceptions import ConvergenceWarning, RankWarning
 from fastgd.models import ModelError
 from fastgd.outputs import OutputError
 from fastgd.tables import TableError
@@ -65,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", ConvergenceWarning)
+            warnings.simplefilter("always", RankWarning)
             warnings.showwarning = _show_warning
             status = _run(argv)
         sys.stdout.flush()

@@ -343,9 +343,9 @@ def test_a_constant_column_is_named_everywhere(home, tmp_path):
     X[:, 1] = 7.0
     data = X, y
     X, y, _s = home(tmp_path, X, y, None, CUTS)
-    with pytest.warns(fastgd.ConvergenceWarning, match="rank is 3 for 4 parameters"):
+    with pytest.warns(fastgd.RankWarning, match="rank is 3 for 4 parameters"):
         got = fastgd.fit(X, y)
-    with pytest.warns(fastgd.ConvergenceWarning):
+    with pytest.warns(fastgd.RankWarning):
         expected = fastgd.fit(*data)
     np.testing.assert_allclose(got.theta, expected.theta, rtol=1e-9)
 
