@@ -3,16 +3,20 @@
 import codecs
 import csv
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.tables import Table, TableError, names_of, opened, printable, read_csv, wanted_columns
+from fastgd.tables import MISSING, Table, TableError, names_of, opened, printable, read_csv, wanted_columns
 
 _PIECE = 1 << 24  # bytes
 _ROWS = 1 << 16
+
+# A cell in quotes, without any in it, on one line.
+_QUOTED = re.compile(rb'"(?<![^,\n]")[^"\r\n]*"(?![^,\r\n])')
 
 
 def read_table(
@@ -54,22 +58,22 @@ def read_table(
     if ending == ".npy":
         return _read_npy(path, columns, drop_missing, target)
     # What comes through a pipe can be read once only.
-    table = _read_plain_csv(path, columns, target) if os.path.isfile(path) else None
+    table = _read_plain_csv(path, columns, drop_missing, target) if os.path.isfile(path) else None
     return read_csv(path, columns, drop_missing, target=target) if table is None else table
 
 
-def _read_plain_csv(path: str | os.PathLike[str], columns: Sequence[str] | None, target: str | None) -> Table | None:
+def _read_plain_csv(
+    path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
+) -> Table | None:
     """Read a file of numbers by pyarrow; None if there is anything else, for `read_csv` to look at or to complain of."""
     try:
         from pyarrow import ArrowException
-        from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions
+        from pyarrow.csv import ConvertOptions, ReadOptions
         from pyarrow.csv import read_csv as read_fast
     except ImportError:
         return None
     try:
-        header = _plain_header(path)
-        if header is None:
-            return None
+        header, n_lines = _plain_header(path)
         known = names_of(header, "")
         names, positions, left_out = wanted_columns(columns, target, known, "")
         numbered = [str(i) for i in range(len(known))]
@@ -77,37 +81,43 @@ def _read_plain_csv(path: str | os.PathLike[str], columns: Sequence[str] | None,
         table = read_fast(
             path,
             read_options=ReadOptions(column_names=numbered, skip_rows=1),
-            parse_options=ParseOptions(quote_char=False),
             convert_options=ConvertOptions(
-                column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=[]
+                column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=MISSING
             ),
         )
         values = np.empty((table.num_rows, len(names)))
         for j, column in enumerate(table.columns):
-            values[:, j] = column.to_numpy()
+            values[:, j] = column.to_numpy()  # null becomes NaN
     except (OSError, ValueError, ArrowException):
         return None
-    if not len(values) or not np.isfinite(values).all():
+    n_missing = sum(column.null_count for column in table.columns)
+    if not len(values) or np.count_nonzero(~np.isfinite(values)) != n_missing:
         return None
-    return Table(names, values, None, 0, left_out)
+    if not n_missing:
+        return Table(names, values, None, 0, left_out)
+    keep = ~np.isnan(values).any(axis=1)
+    if not drop_missing or not keep.any() or len(values) != n_lines - 1:  # there are empty lines, too
+        return None
+    return Table(names, values[keep], np.flatnonzero(keep) + 2, int((~keep).sum()), left_out)
 
 
-def _plain_header(path: str | os.PathLike[str]) -> list[str] | None:
-    """Return the header of a file that is UTF-8, without quotes or anything else that readers differ about."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    header = None
+def _plain_header(path: str | os.PathLike[str]) -> tuple[list[str], int]:
+    """Return the header of a file, and the number of lines, if it is UTF-8 without anything that readers differ about."""
+    header, n_lines = b"", 0
     with open(path, "rb") as file:
-        first = file.readline().removeprefix(codecs.BOM_UTF8)
-        rest = first
-        while rest:
-            decoder.decode(rest)
-            if b'"' in rest or b"\0" in rest or b"\r" in rest.replace(b"\r\n", b"").removesuffix(b"\r"):
-                return None
-            rest = file.read(_PIECE)
-        decoder.decode(b"", final=True)
-    header = next(csv.reader([first.decode()], skipinitialspace=True), [])
-    # An only column may hold empty lines, which are missing values; a first line may be empty, too.
-    return header if len(header) > 1 else None
+        while piece := file.read(_PIECE) + file.readline():
+            if not n_lines:
+                piece = piece.removeprefix(codecs.BOM_UTF8)
+                header = piece.partition(b"\n")[0]
+            n_lines += piece.count(b"\n") + (not piece.endswith(b"\n"))
+            pairs_only = piece.count(b'"') == 2 * len(_QUOTED.findall(piece))
+            if b"\0" in piece or piece.count(b"\r") != piece.count(b"\r\n") or not pairs_only:
+                raise ValueError
+            piece.decode()
+    names = next(csv.reader([header.decode()], skipinitialspace=True), [])
+    if len(names) < 2:  # an only column may hold empty lines, which are missing values; a first line may be empty, too
+        raise ValueError
+    return names, n_lines
 
 
 def _read_parquet(

@@ -7,6 +7,7 @@ import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,10 @@ from numpy.typing import NDArray
 
 from fastgd.indexes import index_columns
 
+# What stands for a missing value, in small letters and in any.
 _MISSING = frozenset(("", "na", "nan", "null"))
+MISSING = sorted({"".join(letters) for text in _MISSING for letters in product(*zip(text, text.upper(), strict=True))})
+
 _MOST_CHARACTERS, _MOST_NAMES = 40, 20
 
 

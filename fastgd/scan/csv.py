@@ -13,13 +13,10 @@ from fastgd.rows.parts import PartedRows
 from fastgd.rows.source import Part
 from fastgd.rows.stream import StreamRows
 from fastgd.scan.files import PathLike, Scan, files_of, required_pyarrow
-from fastgd.tables import names_of
+from fastgd.tables import MISSING, names_of
 
 # What is read of a file at a time.
 _BLOCK_BYTES = 1 << 22
-
-# What stands for a missing value, as for fastgd's command line.
-_MISSING = ["", "NA", "na", "Na", "NaN", "nan", "NAN", "Nan", "NULL", "null", "Null"]
 
 
 def scan_csv(
@@ -116,7 +113,7 @@ class CSVScan(Scan):
                 read_options=ReadOptions(column_names=numbered, skip_rows=n_lines, block_size=_BLOCK_BYTES),
                 parse_options=ParseOptions(newlines_in_values=True),
                 convert_options=ConvertOptions(
-                    column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=_MISSING
+                    column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=MISSING
                 ),
             ) as reader:
                 for batch in reader:
