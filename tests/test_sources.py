@@ -898,6 +898,24 @@ def test_lines_within_quotes_and_empty_ones(block, tmp_path, monkeypatch):
         np.testing.assert_allclose(result.theta, fastgd.fit(X[:, 0], y).theta, rtol=1e-12)
 
 
+@pytest.mark.parametrize("block", [64, 1 << 22])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a,y,t\n1,2,"x\n3,4,z\n5,6,z\n',
+        't,a,y\n"x",1,2\n"x,3,4\nz,5,6\n',
+        'a,y,t\n1,2,x\n3,4,"',
+        'a,y,t\n1,2,x\n,,"z\n3,4,z',
+    ],
+)
+def test_a_quote_that_is_not_closed_swallows_no_rows(text, block, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow", reason="for the fast reader")
+    monkeypatch.setattr("fastgd.scan.csv._BLOCK_BYTES", block)
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"a\.csv"):
+        fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"], drop_missing=True))
+
+
 def test_text_that_nobody_asks_for_need_not_be_utf8(tmp_path):
     pytest.importorskip("pyarrow", reason="for the fast reader")
     (tmp_path / "a.csv").write_bytes("a,y,t\n1,2,ä\n3,4,ö\n".encode("latin-1"))

@@ -1,8 +1,9 @@
 """Training sets in CSV files."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from fastgd.tables import MISSING, names_of
 
 # What is read of a file at a time.
 _BLOCK_BYTES = 1 << 22
+
+# The target of a row put behind the last: pyarrow takes a quote that is not closed for text up to the end, in which it is lost.
+_END = -3.0517578125e-300
 
 
 def scan_csv(
@@ -106,24 +110,35 @@ class CSVScan(Scan):
         known, n_lines = _header_of(path)
         numbered = [str(i) for i in range(len(known))]
         wanted = [numbered[i] for i in self._find(self._names, known, path)]
-        first = 0
+        first, ended = 0, False
+        end = [repr(_END) if number == wanted[self.n_features] else "" for number in numbered]
         try:
-            with open_csv(
-                path,
-                read_options=ReadOptions(column_names=numbered, skip_rows=n_lines, block_size=_BLOCK_BYTES),
-                parse_options=ParseOptions(newlines_in_values=True),
-                convert_options=ConvertOptions(
-                    column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=MISSING
-                ),
-            ) as reader:
+            with (
+                open(path, "rb") as file,
+                open_csv(
+                    _Joined(file, io.BytesIO(f"\n{','.join(end)}\n".encode())),
+                    read_options=ReadOptions(column_names=numbered, skip_rows=n_lines, block_size=_BLOCK_BYTES),
+                    parse_options=ParseOptions(newlines_in_values=True),
+                    convert_options=ConvertOptions(
+                        column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=MISSING
+                    ),
+                ) as reader,
+            ):
                 for batch in reader:
-                    yield self._part(batch, path, first)
+                    ends = len(batch) > 0 and batch.column(self.n_features)[-1].as_py() == _END
+                    ended = ended or ends
+                    yield self._part(batch.slice(0, len(batch) - ends), path, first)
                     first += len(batch)
         except ArrowException as error:
             problem = str(error).splitlines()[0].rstrip(".")
             for number, name in zip(wanted, self._names, strict=True):
                 problem = problem.replace(f"CSV column #{number}:", f"column {name!r}:")
             raise ValueError(f"{path} after row {first}: {problem}. Correct it, or choose other features.") from None
+        if not ended:
+            raise ValueError(
+                f"{path}: a quote is not closed, so that all behind it, up to the end of the file, is one cell. Correct it; a "
+                "quote within quotes is written twice."
+            )
 
     def _part(self, batch: Any, path: str, first: int) -> Part:
         columns, missing = [], np.zeros(len(batch), bool)
@@ -146,6 +161,19 @@ class CSVScan(Scan):
     def _index_of(self, path: str) -> list[str]:
         names, n_lines = _header_of(path)
         return index_columns(names_of(names, f"{path}, line {n_lines}"))
+
+
+class _Joined(io.RawIOBase):
+    """Files one behind the other."""
+
+    def __init__(self, *files: BinaryIO) -> None:
+        self._files = files
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return next(filter(None, (file.read(size) for file in self._files)), b"")
 
 
 def _header_of(path: str) -> tuple[list[str], int]:
