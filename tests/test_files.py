@@ -115,6 +115,24 @@ def test_plain_files_are_read_fast(text, drop_missing, tmp_path):
     assert _read_plain_csv(path, None if "name" not in text else ["a"], drop_missing, "y") is not None
 
 
+@pytest.mark.parametrize("text", [*PLAIN.values(), *MISSING_CELLS.values(), *ODD.values()])
+def test_files_are_looked_at_piece_by_piece(text, tmp_path, monkeypatch):
+    path = tmp_path / "data.csv"
+    path.write_bytes(text.encode())
+    for columns in (None, ["b"]):
+        expected = outcome(_read_fast_or_not, path, columns, True, "y")
+        with monkeypatch.context() as patch:
+            patch.setattr("fastgd.files._PIECE", 5)
+            assert outcome(_read_fast_or_not, path, columns, True, "y") == expected
+
+
+def _read_fast_or_not(*arguments):
+    table = _read_plain_csv(*arguments)
+    if table is None:
+        raise TableError("not plain")
+    return table
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
 def test_a_pipe_is_read_once(tmp_path):
     path = tmp_path / "data.csv"
@@ -252,6 +270,7 @@ def test_arrays_have_numbers_for_names(tmp_path):
         (np.zeros((2, 2), complex), "complex128 is not a number"),
         (np.array([["a", "b"]]), "<U1 is not a number"),
         (np.array([[{}, 1]], object), "is no array that can be read"),
+        (np.zeros((0, 2)), "has no rows"),
         (np.array([[1.0, np.nan]]), "row 1, column '1': a value is missing"),
     ],
 )

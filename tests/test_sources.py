@@ -1,5 +1,6 @@
 """Rows that need not be in memory: wherever they are, the same coefficients, the same errors, the same bits."""
 
+import io
 import os
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from fastgd.rows.parts import summarise
 from fastgd.rows.rows import rows_of
 from fastgd.rows.source import Part
 from fastgd.rows.stream import chunk_rows, recut
+from fastgd.scan.csv import _Joined
 
 N, K = 203, 3
 NAMES = ["a", "b", "c"]
@@ -914,6 +916,13 @@ def test_a_quote_that_is_not_closed_swallows_no_rows(text, block, tmp_path, monk
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ValueError, match=r"a\.csv"):
         fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"], drop_missing=True))
+
+
+def test_a_file_goes_on_in_another():  # as pyarrow reads them, in a thread of its own
+    joined = _Joined(io.BytesIO(b"abcde"), io.BytesIO(b""), io.BytesIO(b"fg"))
+    assert joined.readable()
+    assert [joined.read(3) for _ in range(5)] == [b"abc", b"de", b"fg", b"", b""]
+    assert _Joined(io.BytesIO(b"abcde"), io.BytesIO(b"fg")).read() == b"abcde"
 
 
 def test_text_that_nobody_asks_for_need_not_be_utf8(tmp_path):
