@@ -918,6 +918,17 @@ def test_a_quote_that_is_not_closed_swallows_no_rows(text, block, tmp_path, monk
         fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"], drop_missing=True))
 
 
+@pytest.mark.parametrize("text", ['a,y,t\n1,2,"x\n' + "3,4,z\n" * 50, "a,y,t\n1,2," + "x" * 300 + "\n3,4,z\n"])
+def test_a_row_without_end_is_told(text, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow", reason="for the fast reader")
+    monkeypatch.setattr("fastgd.scan.csv._BLOCK_BYTES", 64)
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(
+        ValueError, match=r"a\.csv after row 0: a row has more than 64 bytes, or a quote is not closed\. Correct"
+    ):
+        fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"]))
+
+
 def test_a_file_goes_on_in_another():  # as pyarrow reads them, in a thread of its own
     joined = _Joined(io.BytesIO(b"abcde"), io.BytesIO(b""), io.BytesIO(b"fg"))
     assert joined.readable()

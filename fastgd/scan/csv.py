@@ -131,6 +131,8 @@ class CSVScan(Scan):
                     first += len(batch)
         except ArrowException as error:
             problem = str(error).splitlines()[0].rstrip(".")
+            if "straddl" in problem:
+                problem = f"a row has more than {_BLOCK_BYTES:,} bytes, or a quote is not closed"
             for number, name in zip(wanted, self._names, strict=True):
                 problem = problem.replace(f"CSV column #{number}:", f"column {name!r}:")
             raise ValueError(f"{path} after row {first}: {problem}. Correct it, or choose other features.") from None
