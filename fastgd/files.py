@@ -166,7 +166,8 @@ def holds_numbers(kind: Any) -> bool:
     """
     from pyarrow import types
 
-    return any(fits(kind) for fits in (types.is_integer, types.is_floating, types.is_boolean, types.is_null))
+    numbers = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
+    return any(fits(kind) for fits in numbers)
 
 
 def _read_npy(

@@ -231,6 +231,13 @@ def test_columns_of_one_name_that_nobody_asks_for_do_no_harm(tmp_path):
     assert read_table(path, ["a"], target="y").values.tolist() == [[7, 3], [8, 4]]
 
 
+def test_decimals_are_numbers(tmp_path):
+    path = write(
+        tmp_path, a=pa.array([1, None, 3]).cast(pa.decimal128(30, 2)), y=pa.array([2, 4, 5]).cast(pa.decimal256(40, 1))
+    )
+    assert read_table(path, drop_missing=True, target="y").values.tolist() == [[1, 2], [3, 5]]
+
+
 @pytest.mark.parametrize("kind", [pa.null(), pa.string()])
 def test_a_column_of_nothing_but_missing_values(kind, tmp_path):
     gone = pa.nulls(2, kind)

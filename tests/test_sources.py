@@ -967,6 +967,19 @@ def test_a_comma_after_each_line_does_no_harm_where_features_are_named(tmp_path)
     assert fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"])).coef.round(9) == 1.0
 
 
+@pytest.mark.parametrize("missing", [False, True])
+def test_decimals_are_numbers(missing, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    X, y, _ = training_set()
+    x = X[:, 0].round(3)
+    a = pa.array([None if missing and i == 7 else f"{value:.3f}" for i, value in enumerate(x.tolist())])
+    parquet.write_table(pa.table({"a": a.cast(pa.decimal128(20, 3)), "y": y}), tmp_path / "a.parquet")
+    keep = np.arange(N) != 7 if missing else slice(None)
+    got = fastgd.fit(fastgd.scan_parquet(tmp_path, target="y", drop_missing=missing))
+    np.testing.assert_allclose(got.theta, fastgd.fit(x[keep], y[keep]).theta, rtol=1e-12)
+
+
 def test_a_column_without_values_in_one_of_several_files(tmp_path):
     pa = pytest.importorskip("pyarrow", reason="for Parquet files")
     parquet = pytest.importorskip("pyarrow.parquet")

@@ -207,11 +207,12 @@ def numbers_of(column: Any) -> tuple[_Array, _Array | None]:
     missing : ndarray of shape (n,), bool, or None
         Where one is missing, if there are any.
     """
-    if not column.null_count:
-        return column.to_numpy(zero_copy_only=False), None
-    return column.cast("float64", safe=False).to_numpy(zero_copy_only=False), column.is_null().to_numpy(
-        zero_copy_only=False
-    )
+    from pyarrow.types import is_decimal
+
+    missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+    if missing is not None or is_decimal(column.type):  # which numpy would have as objects
+        column = column.cast("float64", safe=False)
+    return column.to_numpy(zero_copy_only=False), missing
 
 
 def missing_value(name: str, path: str, where: str) -> ValueError:
