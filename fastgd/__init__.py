@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fastgd import reference
     from fastgd.batches import from_batches
     from fastgd.descent import History, descend
-    from fastgd.exceptions import ConvergenceWarning
+    from fastgd.exceptions import ConvergenceWarning, RankWarning
     from fastgd.fitting import fit
     from fastgd.moments import Moments
     from fastgd.objective import cost, cost_and_gradient, gradient
@@ -28,6 +28,7 @@ __all__ = [
     "FitState",
     "History",
     "Moments",
+    "RankWarning",
     "__version__",
     "cost",
     "cost_and_gradient",
@@ -49,6 +50,7 @@ _HOMES = {
     "FitState": "fastgd.run",
     "History": "fastgd.descent",
     "Moments": "fastgd.moments",
+    "RankWarning": "fastgd.exceptions",
     "cost": "fastgd.objective",
     "cost_and_gradient": "fastgd.objective",
     "descend": "fastgd.descent",

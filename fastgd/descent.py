@@ -2,7 +2,6 @@
 
 import math
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import settings, validation
-from fastgd.exceptions import ConvergenceWarning
+from fastgd.exceptions import ConvergenceWarning, warn
 from fastgd.formatting import table
 
 _MAX_PRINTED_PARAMETERS = 3
@@ -247,7 +246,7 @@ def descend(
     history = History(theta_column, gradient_column, update_column, cost_column, theta)
     history.message = _verdict(history, learning_rate, ended)
     if history.message:
-        warnings.warn(history.message, ConvergenceWarning, stacklevel=2)
+        warn(history.message, ConvergenceWarning)
     return history
 
 

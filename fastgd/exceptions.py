@@ -1,4 +1,16 @@
-"""What fastgd warns of."""
+"""What fastgd warns of, and where."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+# Whose frames are not the user's: fastgd's own, and those of what calls its estimator.
+_NOT_THE_USER = {"fastgd", "sklearn", "joblib"}
+
+# A context's own, where `warnings.catch_warnings` would change what other threads are told.
+_ignored: ContextVar[tuple[type[Warning], ...]] = ContextVar("_ignored", default=())
 
 
 class ConvergenceWarning(UserWarning):
@@ -6,3 +18,44 @@ class ConvergenceWarning(UserWarning):
 
     The message says which, and what to try.
     """
+
+
+class RankWarning(UserWarning):
+    """Columns that depend on each other, so that the minimum is not at a single theta: the fit is the one of least norm.
+
+    The message says which columns, and what to do.
+    """
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn, at the line that called fastgd, or called scikit-learn, which called fastgd.
+
+    Parameters
+    ----------
+    message : str
+        The warning.
+    category : type
+        Its category; nothing is said where it is ignored.
+    """
+    if category in _ignored.get():
+        return
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_USER:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+@contextmanager
+def ignored(*categories: type[Warning]) -> Iterator[None]:
+    """Let `warn` say nothing of some categories, in this thread alone.
+
+    Parameters
+    ----------
+    categories : type
+        The categories.
+    """
+    token = _ignored.set((*_ignored.get(), *categories))
+    try:
+        yield
+    finally:
+        _ignored.reset(token)

@@ -1,7 +1,6 @@
 """Fits: a training set, a method, and a result that says how it ended."""
 
 import math
-import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -10,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from fastgd import settings, validation
 from fastgd.blas import one_blas_thread
-from fastgd.exceptions import ConvergenceWarning
+from fastgd.exceptions import ConvergenceWarning, RankWarning, warn
 from fastgd.methods import DEFAULTS, STEPS, Method, chosen
 from fastgd.moments import Moments
 from fastgd.problem import Problem
@@ -130,8 +129,9 @@ def fit(
     Warns
     -----
     ConvergenceWarning
-        If the fit did not converge within `max_iter` iterations, or diverged, or the columns depend on each other, so that
-        the minimum is not at a single theta.
+        If the fit did not converge within `max_iter` iterations, or diverged.
+    RankWarning
+        If columns depend on each other, so that the minimum is not at a single theta; `theta` is then that of least norm.
 
     Examples
     --------
@@ -244,10 +244,13 @@ def fit_problem(
         gap = None if inverse is None else inverse.gap(run.last.gradient)
         theta = problem.final.original(run.last.theta)
         gradient = problem.final.original_gradient(run.last.gradient)
+    if failed:
+        warn(" ".join(told), ConvergenceWarning)
     rank = inverse.rank if method == "preconditioned" and inverse is not None else None
     if inverse is not None and rank is not None and rank < problem.final.n_parameters:
-        failed = True
-        told.append(_dependence(inverse, problem.final.n_parameters, standardize))
+        dependence = _dependence(inverse, problem.final.n_parameters, problem.feature_names, standardize)
+        warn(dependence, RankWarning)
+        told.append(dependence)
     if method == "cg":
         told.append(
             "The rank was not looked at: where columns depend on each other, theta is one of many, not that of least |coef|."
@@ -255,11 +258,11 @@ def fit_problem(
     n_dropped = problem.count_dropped()
     if n_dropped:
         told.append(f"{n_dropped} row{'s' * (n_dropped > 1)} with missing values left out.")
+    if problem.note:
+        told.append(problem.note)
     if not problem.has_rows:
         why = "Moments only were given" if problem.count_passes() == 0 else "The rows could be read once only"
         told.append(f"{why}, so the result is not verified on the rows.")
-    if failed:
-        warnings.warn(" ".join(told), ConvergenceWarning, stacklevel=3)
     return FitResult(
         coef=theta[intercept:].copy(),
         intercept=float(theta[0]) if intercept else 0.0,
@@ -279,12 +282,13 @@ def fit_problem(
     )
 
 
-def _dependence(inverse: InverseHessian, n_parameters: int, standardized: bool) -> str:
-    named = ", ".join(map(str, inverse.dependent[:5].tolist())) + (", ..." if len(inverse.dependent) > 5 else "")
+def _dependence(inverse: InverseHessian, n_parameters: int, names: list[str] | None, standardized: bool) -> str:
+    columns = inverse.dependent.tolist()
+    named = ", ".join(str(j) if names is None else repr(names[j]) for j in columns[:5]) + ", ..." * (len(columns) > 5)
     of_what = " of the standardised features" if standardized else ""
-    what = "is constant or zero" if len(inverse.dependent) == 1 else "depend on each other, or are constant"
+    what = "is constant or zero" if len(columns) == 1 else "depend on each other, or are constant"
     return (
-        f"The rank is {inverse.rank} for {n_parameters} parameters: column{'s' * (len(inverse.dependent) > 1)} {named} "
+        f"The rank is {inverse.rank} for {n_parameters} parameters: column{'s' * (len(columns) > 1)} {named} "
         f"of X {what}, to rounding, so that many theta have the same cost. This one has the least |coef|{of_what}. "
         "Leave a column out, or give a small l2."
     )

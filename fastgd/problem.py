@@ -56,6 +56,8 @@ class Problem:
         ``sum s``.
     feature_names : list of str or None
         The names of the features, if X is a data frame.
+    note : str
+        What a source has to say of how it was read.
     has_rows : bool
         Whether there are rows to pass over, once the moments have been taken.
     is_sparse : bool
@@ -93,6 +95,7 @@ class Problem:
         self._precompute = precompute
         self._columns: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self.feature_names: list[str] | None = None
+        self.note = X.note if isinstance(X, Source) else ""
         if isinstance(X, Moments):
             if y is not None or sample_weight is not None:
                 raise TypeError(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fastgd import frames, validation
 from fastgd.descent import History
+from fastgd.exceptions import RankWarning, ignored
 from fastgd.fitting import fit
 from fastgd.methods import DEFAULTS
 from fastgd.moments import Moments
@@ -76,6 +77,10 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         The intercept; 0.0 if there is none.
     n_iter_ : int
         How many iterations were run; the most of any target.
+    rank_ : int or None
+        How many features are independent, as in `sklearn.linear_model.LinearRegression`: of dependent ones, which are everyday
+        where categories are encoded, nothing is said, and the solution is the one of least norm. None where it was not
+        needed, as for methods other than ``"preconditioned"``; `result_` has a message that names the columns.
     n_features_in_ : int
         The number of features.
     feature_names_in_ : ndarray of shape (n_features,), object
@@ -147,6 +152,11 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ------
         ValueError, TypeError
             If the data cannot be fitted, or a parameter is out of its range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit did not converge within `max_iter` iterations, or diverged.
         """
         starts = self._starts()
         X, y, s = self._training_set(X, y, sample_weight, reset=True)
@@ -155,10 +165,12 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         if starts is not None and starts.shape != (n_targets, n_parameters):
             starts = None
         options = self._options(n_parameters) | {"sample_weight": s, "n_threads": _n_threads(self.n_jobs)}
-        if y.ndim == 1:
-            results = [fit(X, y, theta0=None if starts is None else starts[0], precompute=self.precompute, **options)]
-        else:
-            results = fit_targets(X, y, theta0s=starts, precompute=self.precompute, **options)
+        with ignored(RankWarning):
+            if y.ndim == 1:
+                start = None if starts is None else starts[0]
+                results = [fit(X, y, theta0=start, precompute=self.precompute, **options)]
+            else:
+                results = fit_targets(X, y, theta0s=starts, precompute=self.precompute, **options)
         self._keep(results, several=y.ndim == 2)
         self.__dict__.pop("moments_", None)
         return self
@@ -201,7 +213,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             moments = before + moments
         n_parameters = self.n_features_in_ + bool(self.fit_intercept)
         options = self._options(n_parameters)
-        self._keep([fit(each, **options) for each in of_each_target(moments, Y.shape[1])], several=y.ndim == 2)
+        with ignored(RankWarning):
+            results = [fit(each, **options) for each in of_each_target(moments, Y.shape[1])]
+        self._keep(results, several=y.ndim == 2)
         self.moments_ = moments
         return self
 
@@ -318,6 +332,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         self.result_: FitResult | list[FitResult] = results if several else results[0]
         histories = [result.history for result in results]
         self.history_: History | list[History | None] | None = histories if several else histories[0]
+        rank = results[0].rank
+        self.rank_ = None if rank is None else rank - bool(self.fit_intercept)
         self.n_iter_ = max(1, *(result.n_iter for result in results))
 
 

@@ -297,3 +297,14 @@ def test_a_column_of_bits_is_one_of_zeros_and_ones(make):
     given = frame({"bit": make(bits), "n": numbers[:, 1]})
     y = numbers @ [1.0, 2.0]
     assert fastgd.gradient(given, y, theta).tobytes() == fastgd.gradient(numbers, y, theta).tobytes()
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_dependent_columns_are_named(library):
+    x = np.arange(30.0)
+    frame = library.DataFrame({"width": x, "length": np.sin(x), "height": 2 * x})
+    with pytest.warns(fastgd.RankWarning, match=r"rank is 3 for 4 parameters: columns 'width', 'height' of X depend"):
+        fastgd.fit(frame, np.cos(x))
+    many = library.DataFrame({f"x{j}": x for j in range(7)})
+    with pytest.warns(fastgd.RankWarning, match=r"columns 'x0', 'x1', 'x2', 'x3', 'x4', \.\.\. of X"):
+        fastgd.fit(many, np.cos(x))

@@ -82,6 +82,7 @@ def run(n):
 # Or Linux, whenever it likes, makes one page of 2 MB of many, most of which have never been touched.
 ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)
 warnings.simplefilter("ignore", fastgd.ConvergenceWarning)
+warnings.simplefilter("ignore", fastgd.RankWarning)
 with pytest.MonkeyPatch.context() as patch:
     set_block_values(patch, 16)  # so that threads share small passes
     run(n_calls // 5)

@@ -37,7 +37,6 @@ CHECKED = [GDRegressor(), GDRegressor(method="cg"), GDRegressor(fit_intercept=Fa
 MARK = parametrize_with_checks(CHECKED).mark
 
 
-@pytest.mark.filterwarnings("ignore::fastgd.ConvergenceWarning")  # some checks have fewer rows than features
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.parametrize(
     MARK.args[0], list(MARK.args[1]), **MARK.kwargs
@@ -135,9 +134,7 @@ def test_partial_fits_are_one_fit(n_targets, weighted):
     for cuts in ([1, 2, 350], list(range(25, 400, 25))):
         model = GDRegressor()
         for rows in np.split(order, cuts):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", fastgd.ConvergenceWarning)  # of the first rows, which are too few
-                model.partial_fit(X[rows], y[rows], None if s is None else s[rows])
+            model.partial_fit(X[rows], y[rows], None if s is None else s[rows])
         np.testing.assert_allclose(model.coef_, whole.coef_, rtol=1e-10)
         np.testing.assert_allclose(model.intercept_, whole.intercept_, rtol=1e-9)
         assert model.moments_.n_samples == 400
@@ -307,3 +304,50 @@ def test_several_targets_know_columns_that_nearly_agree():
         np.testing.assert_allclose(together.coef_[t], apart.coef_, rtol=1e-6)
         expected = np.linalg.lstsq(X - X.mean(axis=0), Y[:, t] - Y[:, t].mean(), rcond=1e-14)[1].item()
         assert apart.result_.cost * 50 == pytest.approx(expected, rel=1e-9)
+
+
+def one_hot(n=120):
+    rng = np.random.default_rng(6)
+    kind, x = rng.permutation(np.arange(n) % 4), rng.standard_normal(n)
+    return np.column_stack((np.eye(4)[kind], x)), kind + 2 * x + rng.standard_normal(n)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n_targets", [None, 2])
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_dependent_columns_are_told_by_the_rank_alone(fit_intercept, n_targets, partial, as_sparse):
+    X, y = one_hot()  # warnings are errors
+    y = y if n_targets is None else np.column_stack((y, -2 * y))
+    expected = LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+    given = pytest.importorskip("scipy.sparse").csr_array(X) if as_sparse else X
+    model = GDRegressor(fit_intercept=fit_intercept)
+    model = model.partial_fit(given, y) if partial else model.fit(given, y)
+    assert model.rank_ == expected.rank_ == 5 - fit_intercept
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-8)
+    message = (model.result_ if n_targets is None else model.result_[1]).message
+    assert ("rank is 5 for 6 parameters" in message) is fit_intercept
+    assert GDRegressor(method="cg").fit(X, y).rank_ is None
+
+
+def test_the_estimator_warns_of_no_convergence_at_the_users_line():
+    X, y = training_set(n_targets=2)
+    options = {"method": "gd", "max_iter": 2}
+    calls = [
+        lambda: GDRegressor(**options).fit(X, y[:, 0]),
+        lambda: GDRegressor(**options).fit(X, y),
+        lambda: GDRegressor(**options).partial_fit(X, y[:, 0]),
+        lambda: make_pipeline(StandardScaler(), GDRegressor(**options)).fit(X, y[:, 0]),
+        lambda: cross_val_score(GDRegressor(**options), X, y[:, 0]),
+    ]
+    for call in calls:
+        with pytest.warns(fastgd.ConvergenceWarning, match=r"^Not converged within max_iter=2") as caught:
+            call()
+        assert {(each.filename, each.lineno) for each in caught} == {(__file__, call.__code__.co_firstlineno)}
+
+
+def test_a_warning_without_a_user_is_at_the_outermost_line():
+    """As in a worker process of joblib's, whose frames are all others'."""
+    code = "from fastgd import exceptions\n__name__ = 'joblib.worker'\nexceptions.warn('so', exceptions.RankWarning)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "<string>:3: RankWarning: so" in done.stderr

@@ -1,6 +1,5 @@
 """Descents over their iterations, and on a function of one number."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from fastgd import settings
 from fastgd.descent import History
-from fastgd.exceptions import ConvergenceWarning
+from fastgd.exceptions import ConvergenceWarning, ignored
 from fastgd.fitting import fit
 from fastgd.moments import Moments
 from fastgd.plot.axes import ACCENT, DARK, LIGHT, MAX_MARKERS, MIDDLE, STYLES, axes_of, checked, costs_of, scale_costs
@@ -173,8 +172,7 @@ def learning_rates(
         "standardize": standardize,
         "method": "gd",
     }
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # that some of them diverge is what is shown
+    with ignored(ConvergenceWarning), np.errstate(all="ignore"):  # that some of them diverge is what is shown
         descents = [fit(moments, learning_rate=r, max_iter=n_iter, tol=0, history=True, **options) for r in rates]
     limit = _stable_limit(moments, **options)
     ax = axes_of(ax)

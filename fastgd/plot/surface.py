@@ -1,13 +1,12 @@
 """The cost over two parameters, and the way of a descent on it."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd.descent import History
-from fastgd.exceptions import ConvergenceWarning
+from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
 from fastgd.fitting import fit
 from fastgd.moments import Moments
 from fastgd.plot.axes import ACCENT, MAX_MARKERS, MIDDLE, axes_of, checked
@@ -74,8 +73,7 @@ def cost_surface(
     moments = X if isinstance(X, Moments) else Moments.from_rows(X, y, sample_weight)
     n_parameters = moments.n_features + intercept
     a, b = _two_of(parameters, n_parameters)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # columns may depend on each other: any minimum will do
+    with ignored(ConvergenceWarning, RankWarning):  # columns may depend on each other: any minimum will do
         minimum = fit(moments, intercept=intercept, loss=loss, l2=l2).theta
     lowest = moments.cost(minimum, intercept=intercept, loss=loss, l2=l2)
     # J(minimum + d) = J(minimum) + d.H d / 2, and a gradient at minimum + e_j is H e_j.
