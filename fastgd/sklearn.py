@@ -1,12 +1,13 @@
 """The scikit-learn estimator: `fastgd.fit` for pipelines, searches and cross-validation."""
 
 import math
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import frames, validation
+from fastgd import frames, settings, validation
 from fastgd.descent import History
 from fastgd.exceptions import RankWarning, ignored
 from fastgd.fitting import fit
@@ -73,7 +74,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features), float64
         The coefficients; two-dimensional where y is.
-    intercept_ : float or ndarray of shape (n_targets,), float64
+    intercept_ : numpy.float64, or ndarray of shape (n_targets,), float64
         The intercept; 0.0 if there is none.
     n_iter_ : int
         How many iterations were run; the most of any target.
@@ -140,8 +141,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             The features, finite. Read in place where they are float64 or float32 in memory.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The target, or several.
-        sample_weight : array-like of shape (n_samples,), optional
-            How much each row counts, >= 0.
+        sample_weight : array-like of shape (n_samples,) or float, optional
+            How much each row counts, >= 0; a number counts for each.
 
         Returns
         -------
@@ -187,8 +188,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             The features, finite.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The target, or several.
-        sample_weight : array-like of shape (n_samples,), optional
-            How much each row counts, >= 0.
+        sample_weight : array-like of shape (n_samples,) or float, optional
+            How much each row counts, >= 0; a number counts for each.
 
         Returns
         -------
@@ -256,8 +257,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             The features, finite.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The target; of several, the mean of R^2 is taken.
-        sample_weight : array-like of shape (n_samples,), optional
-            How much each row counts, >= 0.
+        sample_weight : array-like of shape (n_samples,) or float, optional
+            How much each row counts, >= 0; a number counts for each.
 
         Returns
         -------
@@ -272,6 +273,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             If there was no fit.
         """
         _look_at(X=X, y=y, sample_weight=sample_weight)
+        if isinstance(sample_weight, Real):
+            sample_weight = _each(sample_weight, y)
         return float(super().score(X, y, sample_weight))
 
     def __sklearn_tags__(self) -> Any:
@@ -294,7 +297,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None. Give the target."
             )
         _look_at(X=X, y=y, sample_weight=sample_weight)
-        if sample_weight is not None:  # dates, text and wider floats would be made numbers of
+        if isinstance(sample_weight, Real):
+            sample_weight = _each(sample_weight, y)
+        elif sample_weight is not None:  # dates, text and wider floats would be made numbers of
             options = {"ensure_2d": False, "ensure_all_finite": False, "ensure_min_samples": 0}
             sample_weight = check_array(sample_weight, dtype="numeric", input_name="sample_weight", **options)
             validation.real_array(sample_weight, "sample_weight")
@@ -328,7 +333,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         coef = np.array([result.coef for result in results])
         intercept = np.array([result.intercept for result in results])
         self.coef_: NDArray[np.float64] = coef if several else coef[0]
-        self.intercept_: NDArray[np.float64] | float = intercept if several else intercept.item()
+        self.intercept_: NDArray[np.float64] | np.float64 = intercept if several else intercept[0]
         self.result_: FitResult | list[FitResult] = results if several else results[0]
         histories = [result.history for result in results]
         self.history_: History | list[History | None] | None = histories if several else histories[0]
@@ -344,8 +349,21 @@ def _look_at(**given: Any) -> None:
     check(mapped_files(*(values for values in given.values() if isinstance(values, np.ndarray))))
 
 
+def _each(weight: Real, y: Any) -> NDArray[np.float64]:
+    """Return a weight that is given as a number as that of each row."""
+    number = settings.number(weight, "sample_weight", zero=False, hint="Or give one weight for each row.")
+    weights: NDArray[np.float64] = _check_sample_weight(number, y, dtype=np.float64)
+    return weights
+
+
 def _n_threads(n_jobs: int | None) -> int | None:
     """Return scikit-learn's number of jobs as a number of threads."""
-    if isinstance(n_jobs, int) and n_jobs < 0:
-        return max(1, int(joblib.cpu_count()) + 1 + n_jobs)
-    return n_jobs
+    if n_jobs is None:
+        return None
+    whole = isinstance(n_jobs, int | np.integer) and not isinstance(n_jobs, bool)
+    if not whole or n_jobs == 0:
+        raise (ValueError if whole else TypeError)(
+            f"n_jobs={n_jobs!r} was given, but a whole number other than 0 is expected. Give -1 for all processors, or None "
+            "for what fastgd.get_num_threads says."
+        )
+    return int(n_jobs) if n_jobs > 0 else max(1, int(joblib.cpu_count()) + 1 + int(n_jobs))

@@ -241,7 +241,9 @@ def test_memory_maps_are_read_only_and_read(tmp_path):
     [
         ({"method": "newton"}, "method='newton'"),
         ({"l2": -1.0}, "l2=-1.0"),
-        ({"n_jobs": 0}, "n_threads=0"),
+        ({"n_jobs": 0}, "n_jobs=0 was given, but a whole number other than 0"),
+        ({"n_jobs": 2.0}, "n_jobs=2.0"),
+        ({"n_jobs": True}, "n_jobs=True"),
         ({"max_iter": "many"}, "max_iter='many'"),
         ({"method": ["gd"]}, "method="),
         ({"learning_rate": "fast"}, "learning_rate='fast'"),
@@ -255,7 +257,7 @@ def test_parameters_out_of_range_are_named(options, text, n_targets):
 
 def test_n_jobs_counts_as_scikit_learn_does():
     X, y = training_set(n=60_000, k=10)
-    bits = {GDRegressor(n_jobs=n_jobs).fit(X, y).coef_.tobytes() for n_jobs in (None, 1, 2, -1, -100)}
+    bits = {GDRegressor(n_jobs=n_jobs).fit(X, y).coef_.tobytes() for n_jobs in (None, 1, 2, -1, np.int64(-1), -100)}
     assert len(bits) == 1
 
 
@@ -323,3 +325,35 @@ def test_a_warning_without_a_user_is_at_the_outermost_line():
     code = "from fastgd import exceptions\n__name__ = 'joblib.worker'\nexceptions.warn('so', exceptions.RankWarning)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "<string>:3: RankWarning: so" in done.stderr
+
+
+@pytest.mark.parametrize("n_targets", [None, 2])
+@pytest.mark.parametrize("weight", [2, 0.25, np.float32(2), np.int64(3)])
+def test_one_number_is_the_weight_of_each_row(n_targets, weight):
+    X, y = training_set(n_targets=n_targets)
+    expected = LinearRegression().fit(X, y, weight)
+    model = GDRegressor().fit(X, y, weight)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=1e-9)
+    np.testing.assert_array_equal(GDRegressor().fit(X, y, np.full(len(X), weight)).coef_, model.coef_)
+    assert model.score(X, y, weight) == pytest.approx(expected.score(X, y), rel=1e-12)
+    joined = GDRegressor().partial_fit(X[:300], y[:300], weight).partial_fit(X[300:], y[300:], weight)
+    np.testing.assert_allclose(joined.coef_, expected.coef_, rtol=1e-9)
+    assert joined.moments_.total_weight == pytest.approx(400 * weight)
+
+
+@pytest.mark.parametrize("weight", [-1.0, 0, np.nan, np.inf])
+def test_a_weight_of_each_row_is_positive(weight):
+    X, y = training_set()
+    for call in (GDRegressor().fit, GDRegressor().partial_fit, GDRegressor().fit(X, y).score):
+        with pytest.raises(ValueError, match=r"sample_weight=\S+ was given, but a finite number > 0 .*for each row"):
+            call(X, y, weight)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_intercept_has_the_type_of_scikit_learns(fit_intercept):
+    X, y = training_set()
+    model = GDRegressor(fit_intercept=fit_intercept).fit(X, y)
+    assert model.intercept_.shape == ()
+    assert model.intercept_.dtype == np.float64
+    assert bool(model.intercept_) is fit_intercept
