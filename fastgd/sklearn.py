@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import frames, settings, validation
+from fastgd.dask import DaskSet, by_partition, is_dask
 from fastgd.descent import History
 from fastgd.exceptions import RankWarning, ignored
 from fastgd.fitting import fit
@@ -138,7 +139,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
-            The features, finite. Read in place where they are float64 or float32 in memory.
+            The features, finite. Read in place where they are float64 or float32 in memory. A dask array or data frame is
+            fitted on its workers; `y` and `sample_weight` are then of dask, too, and there is one target.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The target, or several.
         sample_weight : array-like of shape (n_samples,) or float, optional
@@ -203,19 +205,23 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         """
         before: Moments | None = getattr(self, "moments_", None)
         X, y, s = self._training_set(X, y, sample_weight, reset=before is None)
-        Y = y.reshape(len(y), -1)
-        moments = moments_of_targets(X, Y, s, n_threads=_n_threads(self.n_jobs))
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        n_threads = _n_threads(self.n_jobs)
+        if y.ndim == 1:
+            moments = Moments.from_rows(X, y, s, n_threads=n_threads)
+        else:
+            moments = moments_of_targets(X, y, s, n_threads=n_threads)
         if before is not None:
             n_before = len(before.mean) - self.n_features_in_
-            if n_before != Y.shape[1]:
+            if n_before != n_targets:
                 raise ValueError(
-                    f"y has {Y.shape[1]} targets, but those before had {n_before}. Give as many, or call fit to begin anew."
+                    f"y has {n_targets} targets, but those before had {n_before}. Give as many, or call fit to begin anew."
                 )
             moments = before + moments
         n_parameters = self.n_features_in_ + bool(self.fit_intercept)
         options = self._options(n_parameters)
         with ignored(RankWarning):
-            results = [fit(each, **options) for each in of_each_target(moments, Y.shape[1])]
+            results = [fit(each, **options) for each in of_each_target(moments, n_targets)]
         self._keep(results, several=y.ndim == 2)
         self.moments_ = moments
         return self
@@ -243,6 +249,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         check_is_fitted(self)
         _look_at(X=X)
         X = self._features(X, reset=False)
+        if is_dask(X):
+            return by_partition(X, self)
         predictions = hypothesis(X, self.coef_, self.intercept_)
         if not math.isfinite(predictions.sum()):  # as it is with any value that is not finite: 0 times inf is NaN
             check_array(X, accept_sparse=True, dtype="numeric", input_name="X", estimator=self)
@@ -284,7 +292,15 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         return tags
 
     def _features(self, X: Any, *, reset: bool) -> Any:
-        """Check X; a data frame stays one, so that it is read where it lies."""
+        """Check X; a data frame stays one, so that it is read where it lies, and so does what is not in memory."""
+        if is_dask(X):
+            if getattr(X, "ndim", 0) != 2:
+                raise ValueError(
+                    f"X is a dask {type(X).__name__}, but one of shape (n_samples, n_features) is expected."
+                )
+            # The empty frame that dask keeps knows the names.
+            validate_data(self, X._meta if hasattr(X, "columns") else X, skip_check_array=True, reset=reset)
+            return X
         if frames.is_frame(X):
             validate_data(self, X, skip_check_array=True, reset=reset)
             return X
@@ -297,6 +313,10 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None. Give the target."
             )
         _look_at(X=X, y=y, sample_weight=sample_weight)
+        if is_dask(X):
+            X = self._features(X, reset=reset)
+            DaskSet(X, y, sample_weight)  # refuses what is not of dask, and several targets
+            return X, y, sample_weight
         if isinstance(sample_weight, Real):
             sample_weight = _each(sample_weight, y)
         elif sample_weight is not None:  # dates, text and wider floats would be made numbers of
