@@ -15,7 +15,6 @@ from typing import NoReturn, TextIO
 
 from fastgd import __version__, commands
 from fastgd.commands import InputError, say
-from fastgd.exceptions import ConvergenceWarning, RankWarning
 from fastgd.models import ModelError
 from fastgd.outputs import OutputError
 from fastgd.tables import TableError
@@ -54,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, or 1 if a fit diverged, 2 for input that cannot be used, 130 after Ctrl-C, 141 if nobody
+        The exit status: 0, or 1 if a fit did not converge, 2 for input that cannot be used, 130 after Ctrl-C, 141 if nobody
         reads standard output any more.
     """
     if sys.stdout is None:  # as Python has it where the process was started without one
@@ -64,8 +63,6 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # names of columns that a terminal cannot show
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("always", ConvergenceWarning)
-            warnings.simplefilter("always", RankWarning)
             warnings.showwarning = _show_warning
             status = _run(argv)
         sys.stdout.flush()
@@ -129,11 +126,13 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Fit a column of a file as a linear function of other columns, and print the coefficients. The file is CSV (UTF-8, "
         "a header line, numbers), Parquet (.parquet), or a numpy array (.npy), whose columns are numbered from 0. Exit "
-        "status: 0, 1 if the descent diverged, 2 if the input cannot be used."
+        "status: 0, 1 if the descent did not converge, 2 if the input cannot be used."
     )
     parser.add_argument("data", metavar="DATA", help="the training set: .csv, .parquet or .npy")
     parser.add_argument("--target", required=True, metavar="COLUMN", type=str.strip, help="the column to fit")
-    parser.add_argument("--features", type=_columns, metavar="A,B", help="the columns to fit it from (all others)")
+    parser.add_argument(
+        "--features", type=_columns, metavar="A,B", help="the columns to fit it from (all others but an index)"
+    )
     parser.add_argument("--method", choices=METHODS, metavar="M", default="auto", help=f"{', '.join(METHODS)}")
     parser.add_argument("--loss", choices=LOSSES, metavar="L", default="mse", help=f"{', '.join(LOSSES)}")
     parser.add_argument(

@@ -6,13 +6,16 @@ import dataclasses
 import itertools
 import json
 import math
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
 from fastgd.files import read_table
+from fastgd.indexes import left_out
 from fastgd.models import Model, load, save
 from fastgd.outputs import check_picture, check_writable, replacing, same_file
 from fastgd.tables import Table
@@ -37,6 +40,13 @@ _JSON_FIELDS = (
     "converged",
     "verified",
     "message",
+)
+
+
+# Options of the library in a message, with or without a value; and what stands in quotes, which are names of columns.
+_OPTION = re.compile(
+    r"""\b(method|loss|learning_rate|max_iter|tol|standardize|l2)=["']?([\w.+-]*\w)["']?"""
+    r"""|\b(learning_rate|max_iter|tol|l2)\b|'[^']*'|"[^"]*\""""
 )
 
 
@@ -66,23 +76,28 @@ def fit(args: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0; 1 if the descent diverged; 2 if there was no curve to draw.
+        0; 1 if the descent diverged, or did not converge though it was asked to; 2 if there was no curve to draw.
     """
     if args.features is not None and args.target in args.features:
         raise InputError(f"{args.target!r} is the target and among the features, but a target is fitted from others.")
     _check_outputs(args)
     table = read_table(args.data, args.features, args.drop_missing, target=args.target)
     *features, target = table.names
+    note = left_out(table.left_out, "--features") if table.left_out else ""
     if not features:
-        raise InputError(
-            f"{args.data} has no column but the target {args.target!r}, so there is nothing to fit it from."
+        nothing = (
+            f"{args.data} has no column but the target {args.target!r}, so there is nothing to fit it from. {note}"
         )
+        raise InputError(nothing.rstrip())
+    if note:
+        say(note)
     _report_dropped(table.n_dropped)
     draws_curve = args.plot is not None and len(features) > 1
     if draws_curve:
         _check_curve(args, len(table.values), len(features))
     result = _fitted(args, table, history=args.history is not None or draws_curve)
     diverged = result.message.startswith("Diverged") or not np.isfinite(result.theta).all()
+    failed = diverged or not (result.converged or args.tol == 0)
     draws = args.plot is not None and (not draws_curve or result.n_iter > 1)
     try:
         if args.save is not None and not diverged:
@@ -93,14 +108,15 @@ def fit(args: argparse.Namespace) -> int:
         if draws:
             _draw(args.plot, table, result)
     finally:  # whatever happens to the files
-        result = dataclasses.replace(result, feature_names=features)
+        result = dataclasses.replace(result, message=as_options(result.message))
         print(_as_json(result, target) if args.json else result, flush=True)
-    if diverged and args.save is not None:
-        say(f"error: the descent diverged, so no model was saved to {args.save}.")
+    if failed:  # as the output, which says why and what to do, may go to a file
+        what = "diverged, so no model was" if diverged else "did not converge, but the model was"
+        say(f"error: the descent {what.partition(',')[0] if args.save is None else f'{what} saved to {args.save}'}.")
     if args.plot is not None and not draws:
         say(f"error: the fit ended after less than two iterations, so there is no curve to draw to {args.plot}.")
-        return 1 if diverged else 2
-    return int(diverged)
+        return 1 if failed else 2
+    return int(failed)
 
 
 def predict(args: argparse.Namespace) -> int:
@@ -217,7 +233,7 @@ def _check_curve(args: argparse.Namespace, n_samples: int, n_features: int) -> N
     try:
         method = chosen(args.method, args.learning_rate, n_samples, n_features, sparse=False)
     except ValueError as error:
-        raise InputError(str(error)) from error
+        raise InputError(as_options(str(error))) from error
     if args.max_iter is not None and args.max_iter < 2:
         few = f"--max-iter {args.max_iter}. Give a larger one"
     elif method == "preconditioned":
@@ -232,23 +248,50 @@ def _check_curve(args: argparse.Namespace, n_samples: int, n_features: int) -> N
 
 def _fitted(args: argparse.Namespace, table: Table, *, history: bool) -> "FitResult":
     from fastgd import fitting
+    from fastgd.frames import Frame
 
+    # Without gaps, so that each pass reads them in place; and with their names, for what is to be said of them.
+    X: Any = Frame(np.ascontiguousarray(table.values[:, :-1]), table.names[:-1])
     try:
-        return fitting.fit(
-            np.ascontiguousarray(table.values[:, :-1]),  # without gaps, so that each pass reads them in place
-            np.ascontiguousarray(table.values[:, -1]),
-            intercept=not args.no_intercept,
-            loss=args.loss,
-            method=args.method,
-            learning_rate=args.learning_rate,
-            max_iter=args.max_iter,
-            tol=args.tol,
-            standardize=args.standardize,
-            l2=args.l2,
-            history=history,
-        )
+        with ignored(ConvergenceWarning, RankWarning):  # whose words are in the message, which is printed
+            return fitting.fit(
+                X,
+                np.ascontiguousarray(table.values[:, -1]),
+                intercept=not args.no_intercept,
+                loss=args.loss,
+                method=args.method,
+                learning_rate=args.learning_rate,
+                max_iter=args.max_iter,
+                tol=args.tol,
+                standardize=args.standardize,
+                l2=args.l2,
+                history=history,
+            )
     except ValueError as error:
-        raise InputError(str(error)) from error
+        raise InputError(as_options(str(error))) from error
+
+
+def as_options(text: str) -> str:
+    """Say in the words of the command line what the library says in Python's.
+
+    Parameters
+    ----------
+    text : str
+        A message, in which options are arguments.
+
+    Returns
+    -------
+    str
+        The same with ``--max-iter 5`` for ``max_iter=5`` and so on; what stands in quotes stays.
+    """
+    return _OPTION.sub(_as_option, text)
+
+
+def _as_option(found: re.Match[str]) -> str:
+    option, value, alone = found.groups()
+    if option is None and alone is None:
+        return found[0]
+    return f"--{(option or alone).replace('_', '-')} {'' if value in (None, 'True') else value}".rstrip()
 
 
 def _draw(path: str, table: Table, result: "FitResult") -> None:

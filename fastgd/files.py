@@ -3,16 +3,20 @@
 import codecs
 import csv
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.tables import Table, TableError, column_positions, names_of, opened, printable, read_csv
+from fastgd.tables import MISSING, Table, TableError, names_of, opened, printable, read_csv, wanted_columns
 
 _PIECE = 1 << 24  # bytes
 _ROWS = 1 << 16
+
+# A cell in quotes, without any in it, on one line.
+_QUOTED = re.compile(rb'"(?<![^,\n]")[^"\r\n]*"(?![^,\r\n])')
 
 
 def read_table(
@@ -30,8 +34,9 @@ def read_table(
         The file: Parquet if it ends in ``.parquet``, an array if in ``.npy``, and else CSV, as `read_csv` reads it; through
         pyarrow where it is installed and the file is a plain one.
     columns : sequence of str, optional
-        The columns to read, in the order wanted. All but `target` by default, in the order of the file. Those of an array are
-        numbered from 0, or have the names of its fields.
+        The columns to read, in the order wanted. By default all but `target` and the index of a data frame (see
+        `fastgd.indexes.index_columns`), in the order of the file. Those of an array are numbered from 0, or have the names of
+        its fields.
     drop_missing : bool, default False
         Whether to drop a row in which one of the columns has a missing value, rather than to refuse the file.
     target : str, optional
@@ -53,69 +58,73 @@ def read_table(
     if ending == ".npy":
         return _read_npy(path, columns, drop_missing, target)
     # What comes through a pipe can be read once only.
-    table = _read_plain_csv(path, columns, target) if os.path.isfile(path) else None
+    table = _read_plain_csv(path, columns, drop_missing, target) if os.path.isfile(path) else None
     return read_csv(path, columns, drop_missing, target=target) if table is None else table
 
 
-def _read_plain_csv(path: str | os.PathLike[str], columns: Sequence[str] | None, target: str | None) -> Table | None:
+def _read_plain_csv(
+    path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
+) -> Table | None:
     """Read a file of numbers by pyarrow; None if there is anything else, for `read_csv` to look at or to complain of."""
     try:
         from pyarrow import ArrowException
-        from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions
+        from pyarrow.csv import ConvertOptions, ReadOptions
         from pyarrow.csv import read_csv as read_fast
     except ImportError:
         return None
     try:
-        header = _plain_header(path)
-        if header is None:
-            return None
+        header, n_lines = _plain_header(path)
         known = names_of(header, "")
-        columns = [name for name in known if name != target] if columns is None else columns
-        names = [*columns] if target is None else [*columns, target]
-        positions = column_positions(names, known, "")
+        names, positions, left_out = wanted_columns(columns, target, known, "")
         numbered = [str(i) for i in range(len(known))]
         wanted = [numbered[i] for i in positions]
         table = read_fast(
             path,
             read_options=ReadOptions(column_names=numbered, skip_rows=1),
-            parse_options=ParseOptions(quote_char=False),
             convert_options=ConvertOptions(
-                column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=[]
+                column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=MISSING
             ),
         )
         values = np.empty((table.num_rows, len(names)))
         for j, column in enumerate(table.columns):
-            values[:, j] = column.to_numpy()
+            values[:, j] = column.to_numpy()  # null becomes NaN
     except (OSError, ValueError, ArrowException):
         return None
-    if not len(values) or not np.isfinite(values).all():
+    n_missing = sum(column.null_count for column in table.columns)
+    if not len(values) or np.count_nonzero(~np.isfinite(values)) != n_missing:
         return None
-    return Table(names, values, None, 0)
+    if not n_missing:
+        return Table(names, values, None, 0, left_out)
+    keep = ~np.isnan(values).any(axis=1)
+    if not drop_missing or not keep.any() or len(values) != n_lines - 1:  # there are empty lines, too
+        return None
+    return Table(names, values[keep], np.flatnonzero(keep) + 2, int((~keep).sum()), left_out)
 
 
-def _plain_header(path: str | os.PathLike[str]) -> list[str] | None:
-    """Return the header of a file that is UTF-8, without quotes or anything else that readers differ about."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    header = None
+def _plain_header(path: str | os.PathLike[str]) -> tuple[list[str], int]:
+    """Return the header of a file, and the number of lines, if it is UTF-8 without anything that readers differ about."""
+    header, n_lines = b"", 0
     with open(path, "rb") as file:
-        first = file.readline().removeprefix(codecs.BOM_UTF8)
-        rest = first
-        while rest:
-            decoder.decode(rest)
-            if b'"' in rest or b"\0" in rest or b"\r" in rest.replace(b"\r\n", b"").removesuffix(b"\r"):
-                return None
-            rest = file.read(_PIECE)
-        decoder.decode(b"", final=True)
-    header = next(csv.reader([first.decode()], skipinitialspace=True), [])
-    # An only column may hold empty lines, which are missing values; a first line may be empty, too.
-    return header if len(header) > 1 else None
+        while piece := file.read(_PIECE) + file.readline():
+            if not n_lines:
+                piece = piece.removeprefix(codecs.BOM_UTF8)
+                header = piece.partition(b"\n")[0]
+            n_lines += piece.count(b"\n") + (not piece.endswith(b"\n"))
+            pairs_only = piece.count(b'"') == 2 * len(_QUOTED.findall(piece))
+            if b"\0" in piece or piece.count(b"\r") != piece.count(b"\r\n") or not pairs_only:
+                raise ValueError
+            piece.decode()
+    names = next(csv.reader([header.decode()], skipinitialspace=True), [])
+    if len(names) < 2:  # an only column may hold empty lines, which are missing values; a first line may be empty, too
+        raise ValueError
+    return names, n_lines
 
 
 def _read_parquet(
     path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
 ) -> Table:
     try:
-        from pyarrow import ArrowException, compute, types
+        from pyarrow import ArrowException, compute
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise TableError("Parquet files are read by pyarrow. Install it with: pip install 'fastgd[parquet]'.") from None
@@ -123,10 +132,12 @@ def _read_parquet(
     try:
         with opened(path, "a Parquet file"), ParquetFile(path) as file:
             schema = file.schema_arrow
-            names = _wanted(columns, target, schema.names, name)
+            names, _, left_out = wanted_columns(columns, target, schema.names, name, schema.metadata)
+            if not file.metadata.num_rows:
+                raise TableError(f"{name} has no rows. Give a file that has at least one.")
             for column in names:
                 kind = schema.field(column).type
-                if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+                if not holds_numbers(kind):
                     raise TableError(
                         f"{name}, column {column!r}: {kind} is not a number. Correct it, or choose other columns."
                     )
@@ -137,7 +148,25 @@ def _read_parquet(
                 values[:, j] = numbers.to_numpy()  # null becomes NaN
     except ArrowException as error:
         raise TableError(f"{name} is no Parquet file ({str(error).splitlines()[0]}). Check the path.") from None
-    return _complete(values, names, drop_missing, name)
+    return _complete(values, names, drop_missing, name)._replace(left_out=left_out)
+
+
+def holds_numbers(kind: Any) -> bool:
+    """Tell whether a column of a Parquet file can be read as numbers.
+
+    Parameters
+    ----------
+    kind : pyarrow.DataType
+        Its type.
+
+    Returns
+    -------
+    bool
+        Whether it holds numbers or booleans, or is of no type, as where all values are missing.
+    """
+    from pyarrow import types
+
+    return any(fits(kind) for fits in (types.is_integer, types.is_floating, types.is_boolean, types.is_null))
 
 
 def _read_npy(
@@ -150,11 +179,11 @@ def _read_npy(
     except ValueError as error:
         raise TableError(f"{name} is no array that can be read ({error}). Write it by numpy.save.") from None
     if array.dtype.names and array.ndim == 1:
-        names = _wanted(columns, target, list(array.dtype.names), name)
+        names, _, left_out = wanted_columns(columns, target, list(array.dtype.names), name)
         parts = [array[column] for column in names]
     elif array.ndim == 2:
-        names = _wanted(columns, target, [str(j) for j in range(array.shape[1])], name)
-        parts = [array[:, int(column)] for column in names]
+        names, positions, left_out = wanted_columns(columns, target, [str(j) for j in range(array.shape[1])], name)
+        parts = [array[:, j] for j in positions]
     else:
         raise TableError(f"{name} has shape {array.shape}, but rows and columns are expected. Reshape it.")
     values = np.empty((len(array), len(names)))
@@ -163,14 +192,7 @@ def _read_npy(
             raise TableError(f"{name}, column {names[j]!r}: {part.dtype} is not a number. Choose other columns.")
         for start in range(0, len(part), _ROWS):  # of a row-major file no page is read for one column alone
             values[start : start + _ROWS, j] = part[start : start + _ROWS]
-    return _complete(values, names, drop_missing, name)
-
-
-def _wanted(columns: Sequence[str] | None, target: str | None, known: list[str], name: str) -> list[str]:
-    columns = [column for column in known if column != target] if columns is None else columns
-    names = [*columns] if target is None else [*columns, target]
-    column_positions(names, known, name)
-    return names
+    return _complete(values, names, drop_missing, name)._replace(left_out=left_out)
 
 
 def _complete(values: NDArray[np.float64], names: list[str], drop_missing: bool, name: str) -> Table:

@@ -200,6 +200,8 @@ def fit(
     n_dropped = problem.count_dropped()
     if n_dropped:
         told.append(f"{n_dropped} row{'s' * (n_dropped > 1)} with missing values left out.")
+    if isinstance(X, Source) and X.note:
+        told.append(X.note)
     if not problem.has_rows:
         why = "Moments only were given" if problem.count_passes() == 0 else "The rows could be read once only"
         told.append(f"{why}, so the result is not verified on the rows.")

@@ -5,14 +5,20 @@ import difflib
 import math
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.indexes import index_columns
+
+# What stands for a missing value, in small letters and in any.
 _MISSING = frozenset(("", "na", "nan", "null"))
+MISSING = sorted({"".join(letters) for text in _MISSING for letters in product(*zip(text, text.upper(), strict=True))})
+
 _MOST_CHARACTERS, _MOST_NAMES = 40, 20
 
 
@@ -32,6 +38,8 @@ class Table(NamedTuple):
     nobody looked, as no row was dropped."""
     n_dropped: int
     """How many rows were dropped because a value is missing."""
+    left_out: Sequence[str] = ()
+    """The columns that were left out as they are the index of a data frame."""
 
 
 def read_csv(
@@ -52,7 +60,8 @@ def read_csv(
     path : str or path-like
         The file.
     columns : sequence of str, optional
-        The columns to read, in the order wanted. All but `target` by default, in the order of the file.
+        The columns to read, in the order wanted. By default all but `target` and the index of a data frame (see
+        `fastgd.indexes.index_columns`), in the order of the file.
     drop_missing : bool, default False
         Whether to drop a row in which one of the columns has a missing value, rather than to refuse the file.
     target : str, optional
@@ -131,10 +140,7 @@ def _read(
         if header is None:
             raise TableError(f"{file_name} is empty, but a header line and rows are expected. Check the path.")
         header = names_of(header, f"{file_name}, line {reader.line_num}")
-        if columns is None:
-            columns = [column for column in header if column != target]
-        names = [*columns] if target is None else [*columns, target]
-        positions = column_positions(names, header, file_name)
+        names, positions, left_out = wanted_columns(columns, target, header, file_name)
         for row in reader:
             if not row:
                 if len(header) > 1:
@@ -162,7 +168,7 @@ def _read(
     if not lines:
         raise TableError(f"{file_name} has a header line, but no rows. Give a file that has at least one.")
     values = np.frombuffer(cells, dtype=np.float64).reshape(len(lines), len(names))
-    return Table(names, values, np.frombuffer(lines, dtype=np.int64), n_dropped)
+    return Table(names, values, np.frombuffer(lines, dtype=np.int64), n_dropped, left_out)
 
 
 def _utf8_lines(file: Iterable[str], file_name: str) -> Iterator[str]:
@@ -195,52 +201,80 @@ def names_of(header: list[str], where: str) -> list[str]:
     Returns
     -------
     list of str
-        The names, without blanks around them.
+        The names, without blanks around them; "" for columns without one that stand before all others.
 
     Raises
     ------
     TableError
-        If a column has none, or two have the same.
+        If another column has none, or two have the same.
     """
+    names = [cell.strip() for cell in header]
     numbers: dict[str, int] = {}
-    for number, cell in enumerate(header, 1):
-        name = cell.strip()
-        if not name:
+    for number, name in enumerate(names, 1):
+        if not name and (numbers or not any(names)):
             raise TableError(f"{where}: column {number} has no name. Name it, or delete the column.")
         if name in numbers:
             raise TableError(f"{where}: columns {numbers[name]} and {number} are both {_shown(name)}. Rename one.")
-        numbers[name] = number
-    return list(numbers)
+        if name:
+            numbers[name] = number
+    return names
 
 
-def column_positions(names: Sequence[str], header: list[str], file_name: str) -> list[int]:
-    """Find columns.
+def wanted_columns(
+    columns: Sequence[str] | None,
+    target: str | None,
+    known: list[str],
+    file_name: str,
+    metadata: Mapping[bytes, bytes] | None = None,
+) -> tuple[list[str], list[int], list[str]]:
+    """Find the columns to read.
 
     Parameters
     ----------
-    names : sequence of str
-        Their names.
-    header : list of str
+    columns : sequence of str or None
+        Those asked for; None for all but the target and the index of a data frame.
+    target : str or None
+        The one to put last, if there is one.
+    known : list of str
         The names of all columns.
     file_name : str
         The file that has them.
+    metadata : mapping of bytes to bytes, optional
+        What a Parquet file says besides.
 
     Returns
     -------
-    list of int
+    names : list of str
+        The names of the columns.
+    positions : list of int
         Their places.
+    left_out : list of str
+        The columns that were left out as they are an index.
 
     Raises
     ------
     TableError
-        If one is not there; with what there is, and what may have been meant.
+        If one is not there, with what there is, and what may have been meant; or is there twice.
     """
-    return [_position(name, header, file_name) for name in names]
+    left_out = []
+    if columns is None:
+        left_out = [name for name in index_columns(known, metadata) if name != target]
+        columns = [name for name in known if name != target and name not in left_out]
+    names = [*columns] if target is None else [*columns, target]
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(known):
+        places.setdefault(name, []).append(place)
+    return names, [_position(name, places, file_name) for name in names], left_out
 
 
-def _position(name: str, header: list[str], file_name: str) -> int:
-    if name in header:
-        return header.index(name)
+def _position(name: str, places: dict[str, list[int]], file_name: str) -> int:
+    place, *others = places.get(name, [-1])
+    if others:
+        both = f"columns {place + 1} and {others[0] + 1} are both {_shown(name)}"
+        raise TableError(f"{file_name}: {both}. Rename one, or choose other columns.")
+    if place >= 0:
+        return place
+    header = list(places)
     known = {column.lower(): column for column in header}
     close = difflib.get_close_matches(name.lower(), known, 1)
     hint = f" Did you mean {_shown(known[close[0]])}?" if close else ""

@@ -137,7 +137,9 @@ def features(X: ArrayLike, wanted: list[str] | None = None) -> tuple[_Array | Co
     if sparse.is_sparse(X):
         real_array(np.empty(0, values.dtype), "X")
         return sparse.read(X), None
-    if type(X) is not np.ndarray and frames.is_frame(X):
+    if isinstance(X, frames.Frame):
+        values, names = X
+    elif type(X) is not np.ndarray and frames.is_frame(X):
         values, names = frames.read(X, wanted)
         if isinstance(values, Columns):
             check(mapped_files(values))

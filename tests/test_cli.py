@@ -8,13 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fastgd
-from fastgd import cli, fitting, models, settings
+from fastgd import cli, commands, fitting, models, settings
 
 # y = 1 + 2 a - 3 b exactly, in a scale in which gradient descent arrives at once.
 EXACT = "a,b,y\n1,0,3\n0,1,-2\n-1,0,-1\n0,-1,4\n"
@@ -59,7 +60,7 @@ def test_fit_prints_the_result_with_the_names_of_the_features(capsys):
     table = np.genfromtxt("data.csv", delimiter=",", skip_header=1)
     result = fastgd.fit(table[:, :2].copy(), table[:, 2].copy())
     lines = out.splitlines()
-    assert lines[0] == result.message
+    assert lines[0] == result.message.replace("tol=", "--tol ")
     assert [line.split()[0] for line in lines[1:]] == ["intercept", "a", "b", "cost", "|gradient|"]
     assert [float(line.split()[1]) for line in lines[1:4]] == pytest.approx([1.0, 2.0, -3.0], abs=1e-6)
 
@@ -74,9 +75,10 @@ def test_fit_passes_its_options_on(capsys, monkeypatch):
     real_fit = fitting.fit
     monkeypatch.setattr(fitting, "fit", fit)
     succeeds(capsys, "fit", "data.csv", "--target", "y")
-    assert given["X"].tolist() == [[1, 0], [0, 1], [-1, 0], [0, -1]]
+    assert given["X"].names == ["a", "b"]
+    assert given["X"].X.tolist() == [[1, 0], [0, 1], [-1, 0], [0, -1]]
     assert given["y"].tolist() == [3, -2, -1, 4]
-    assert given["X"].flags.c_contiguous
+    assert given["X"].X.flags.c_contiguous
     assert given["y"].flags.c_contiguous
     defaults = {
         "method": "auto",
@@ -92,7 +94,7 @@ def test_fit_passes_its_options_on(capsys, monkeypatch):
     assert {k: v for k, v in given.items() if k not in "Xy"} == defaults
     options = "--features b --method gd --loss sse --learning-rate 0.1 --max-iter 7 --tol 1e-3 --l2 2"
     succeeds(capsys, "fit", "data.csv", "--target", "y", *options.split(), "--standardize", "--no-intercept")
-    assert given["X"].tolist() == [[0], [1], [0], [-1]]
+    assert given["X"].X.tolist() == [[0], [1], [0], [-1]]
     assert {k: v for k, v in given.items() if k not in "Xy"} == {
         "method": "gd",
         "loss": "sse",
@@ -121,9 +123,9 @@ def test_a_result_as_json(capsys):
         "rank",
         "converged",
         "verified",
-        "message",
     ):
         assert content[name] == getattr(result, name)
+    assert content["message"] == result.message.replace("tol=", "--tol ")
 
 
 def test_what_is_not_finite_is_null_in_json(capsys):
@@ -198,8 +200,7 @@ def test_a_formula_that_is_a_name_is_drawn(capsys):
 def test_a_descent_that_diverges_is_drawn_quietly(options, capsys):
     pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
     assert cli.main(shlex.split(f"fit data.csv --target y --plot p.png {options}")) == 1
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith("fastgd: warning: Diverged")
+    assert capsys.readouterr().err == "fastgd: error: the descent diverged.\n"
     assert Path("p.png").exists()
 
 
@@ -209,7 +210,7 @@ def test_a_descent_that_diverges_is_drawn_quietly(options, capsys):
         ("", "2 features and --method auto, which takes a step or two. Give --method gd"),
         ("--method preconditioned", "2 features and --method preconditioned, which takes a step or two"),
         ("--method gd --max-iter 1", "2 features and --max-iter 1. Give a larger one"),
-        ("--method cg --learning-rate 0.1", "learning_rate=0.1 was given, but method='cg' finds"),
+        ("--method cg --learning-rate 0.1", "--learning-rate 0.1 was given, but --method cg finds"),
     ],
 )
 def test_a_picture_of_nothing_is_refused_before_the_fit(options, said, capsys, monkeypatch):
@@ -379,13 +380,52 @@ def test_fit_save_predict_against_lstsq(options, capsys):
     assert np.array(predictions, dtype=float)[:, 0] == pytest.approx(matrix @ theta, rel=1e-9, abs=1e-10)
 
 
-def test_fit_that_needs_more_iterations_warns_and_is_saved(capsys):
-    arguments = ["fit", "data.csv", "--target", "y", "--learning-rate", "0.01", "--max-iter", "3", "--save", "m.json"]
-    assert cli.main(arguments) == 0
+def test_fit_that_needs_more_iterations_fails_and_is_saved(capsys):
+    arguments = ["fit", "data.csv", "--target", "y", "--learning-rate", "0.01", "--max-iter", "3"]
+    assert cli.main(arguments) == 1
     out, err = capsys.readouterr()
-    assert out.startswith("Not converged within max_iter=3 iterations")
-    assert err == f"fastgd: warning: {out.splitlines()[0]}\n"
+    assert out.splitlines()[0] == (
+        "Not converged within --max-iter 3 iterations, --tol 1e-08. --learning-rate was 0.01. The largest stable "
+        "--learning-rate is 2 / lambda_max = 1; the Hessian's condition number is 2. Try --method preconditioned, a larger "
+        "--max-iter, --standardize, or a --learning-rate up to 0.95."
+    )
+    assert err == "fastgd: error: the descent did not converge.\n"
+    assert cli.main([*arguments, "--save", "m.json"]) == 1
+    assert (
+        capsys.readouterr().err == "fastgd: error: the descent did not converge, but the model was saved to m.json.\n"
+    )
     assert Path("m.json").exists()
+    succeeds(capsys, *arguments, "--tol", "0")  # as many iterations as were asked for
+
+
+def test_a_warning_is_a_line(capsys, monkeypatch):
+    monkeypatch.setattr(cli, "_run", lambda argv: warnings.warn("no cache\nhere", RuntimeWarning, stacklevel=1) or 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert cli.main([]) == 0
+    assert capsys.readouterr().err == "fastgd: warning: no cache here\n"
+
+
+def test_columns_that_depend_on_each_other_are_named_once(capsys):
+    Path("data.csv").write_text("a,max_iter,b,y\n1,2,0,3\n0,0,1,-2\n-1,-2,0,-1\n0,0,-1,4\n")
+    for options in ([], ["--json"]):
+        out = succeeds(capsys, "fit", "data.csv", "--target", "y", *options)
+        assert out.count("The rank is 3 for 4 parameters: columns 'a', 'max_iter' of X depend on each other") == 1
+        assert "Leave a column out, or give a small --l2." in out
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ('Try learning_rate="auto", standardize=True.', "Try --learning-rate auto, --standardize."),
+        ("method='cg' or loss='mse', tol=0, l2=0.5.", "--method cg or --loss mse, --tol 0, --l2 0.5."),
+        ("a larger max_iter, or a larger tol.", "a larger --max-iter, or a larger --tol."),
+        ("The method, the loss, cosl2, tolerance", "The method, the loss, cosl2, tolerance"),
+        ("""columns 'tol', "it's l2=3", 'max_iter=5'.""", """columns 'tol', "it's l2=3", 'max_iter=5'."""),
+    ],
+)
+def test_options_are_told_as_the_command_line_spells_them(told, expected):
+    assert commands.as_options(told) == expected
 
 
 @pytest.mark.parametrize("max_iter", ["3", "1000"])
@@ -394,11 +434,10 @@ def test_fit_that_diverges_is_not_saved(max_iter, capsys):
     assert cli.main([*arguments, "--save", "m.json"]) == 1
     out, err = capsys.readouterr()
     assert out.startswith("Diverged after ")
-    assert err.startswith("fastgd: warning: Diverged after ")
-    assert err.endswith("\nfastgd: error: the descent diverged, so no model was saved to m.json.\n")
+    assert err == "fastgd: error: the descent diverged, so no model was saved to m.json.\n"
     assert not Path("m.json").exists()
     assert cli.main(arguments) == 1
-    assert "fastgd: error" not in capsys.readouterr().err
+    assert capsys.readouterr().err == "fastgd: error: the descent diverged.\n"
 
 
 def test_result_is_printed_even_if_the_model_cannot_be_written(capsys, monkeypatch):

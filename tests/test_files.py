@@ -22,7 +22,9 @@ def outcome(read, *args, **options):
         table = read(*args, **options)
     except TableError as error:
         return str(error)
-    return table.names, table.values.tolist(), table.n_dropped
+    # The lines are those of every row where none was dropped, and nobody has to look.
+    lines = table.lines.tolist() if table.n_dropped else None
+    return table.names, table.values.tolist(), table.n_dropped, lines, table.left_out
 
 
 PLAIN = {
@@ -33,16 +35,38 @@ PLAIN = {
     "blanks in names": " a , b ,y\n1,2,3\n",
     "names in another language": "größe,b,y\n1,2,3\n",
     "text where nobody looks": "a,b,y,name\n1,2,3,x\n4,5,6,\u00e4\n",
+    "quoted names": '"a","b","y"\n1,2,3\n',
+    "BOM and quoted names": '\ufeff"a","b, c",y\r\n1,2,3\r\n',
+    "quoted numbers": 'a,b,y\n"1",2,3\n"4","5","6"\n7,8,"9"',
+    "quoted text": 'a,b,y,name\n1,2,3,"x, z"\n4,5,6,""\n',
+    "row names of R": '"","a","b","y"\n"1",1,2,3\n"2",4,5,6\n',
+    "row numbers of pandas": ",a,b,y\n0,1,2,3\n1,4,5,6\n",
+}
+
+# Read fast where rows with missing values are dropped, and else refused.
+MISSING_CELLS = {
+    "missing": "a,b,y\n1,,3\n4,5,6\n",
+    "the last missing": "a,b,y\n1,2,\n4,5,6",
+    "any spelling": "a,b,y\n1,NA,3\n1,nan,3\n4,5,6\n1,NaN,3\n1,nULL,3\n1,na,3\n",
+    "quoted names and NA": '"a","b","y"\r\n1,NA,3\r\n4,5,6\r\n',
 }
 
 ODD = {
     "blanks around numbers": "a,b,y\n 1 ,2 , 3\n",
-    "quoted numbers": 'a,b,y\n"1",2,3\n',
+    "quoted blanks": 'a,b,y\n" 1 ", "2",3\n',
+    "a blank before a quote": 'a,b,y,t\n1,2,3, "x"\n',
+    "text behind quotes": 'a,b,y,t\n1,2,3,"x" z\n4,5,6,"x"',
+    "a quote within text": 'a,b,y,t\n1,2,3,5"\n4,5,6,"x"\n',
+    "quotes within quotes": 'a,b,y,t\n1,2,3,"x ""y"", z"\n4,5,6,"""x"""\n',
+    "quotes that meet": 'a,b,y,t\n1,2,3,"x","\n4,5,6,7,"",\n',
+    "missing in quotes": 'a,b,y\n1,"",3\n1,"NA",3\n4,5,6\n',
+    "missing and infinite": "a,b,y\n,inf,3\n4,5,6\n",
+    "missing with a sign": "a,b,y\n1,-nan,3\n4,5,6\n",
+    "missing with more": "a,b,y\n1,nan(ind),3\n4,5,6\n",
+    "missing between blanks": "a,b,y\n1, NA ,3\n4,5,6\n",
+    "missing beside empty lines": "a,b,y\n\n1,,3\n\n4,5,6\n7,8,9\n",
+    "missing everywhere": "a,b,y\n1,,3\n,5,6\n,,\n",
     "quoted newlines": 'a,b,y,t\n1,2,3,"x\ny"\n',
-    "missing": "a,b,y\n1,,3\n4,5,6\n",
-    "NA": "a,b,y\n1,NA,3\n4,5,6\n",
-    "nan": "a,b,y\n1,nan,3\n4,5,6\n",
-    "null": "a,b,y\n1,null,3\n4,5,6\n",
     "infinite": "a,b,y\n1,inf,3\n",
     "too large": "a,b,y\n1,1e999,3\n",
     "underscores": "a,b,y\n1_0,2,3\n",
@@ -69,7 +93,9 @@ ODD = {
 
 @pytest.mark.parametrize("drop_missing", [False, True])
 @pytest.mark.parametrize("columns", [None, ["b"]])
-@pytest.mark.parametrize("text", [*PLAIN.values(), *ODD.values()], ids=[*PLAIN, *ODD])
+@pytest.mark.parametrize(
+    "text", [*PLAIN.values(), *MISSING_CELLS.values(), *ODD.values()], ids=[*PLAIN, *MISSING_CELLS, *ODD]
+)
 def test_both_readers_agree(text, columns, drop_missing, tmp_path):
     path = tmp_path / "data.csv"
     path.write_bytes(text.encode())
@@ -79,11 +105,14 @@ def test_both_readers_agree(text, columns, drop_missing, tmp_path):
     )
 
 
-@pytest.mark.parametrize("text", PLAIN.values(), ids=PLAIN)
-def test_plain_files_are_read_fast(text, tmp_path):
+@pytest.mark.parametrize(
+    ("text", "drop_missing"),
+    [*((text, False) for text in PLAIN.values()), *((text, True) for text in MISSING_CELLS.values())],
+)
+def test_plain_files_are_read_fast(text, drop_missing, tmp_path):
     path = tmp_path / "data.csv"
     path.write_bytes(text.encode())
-    assert _read_plain_csv(path, None if "name" not in text else ["a"], "y") is not None
+    assert _read_plain_csv(path, None if "name" not in text else ["a"], drop_missing, "y") is not None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
@@ -106,21 +135,28 @@ CELLS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.integers(-(10**20), 10**20).map(str),
     st.text(st.sampled_from('0123456789.eE+-_ "x,\n\r'), max_size=6),
+    st.sampled_from(["", "NA", "nan", '"7"', '"x, y"', '"', '""', '"NaN"', "-nan", "inf"]),
 )
 
 
-@given(st.lists(st.lists(CELLS, min_size=2, max_size=3).map(",".join), max_size=4).map("\n".join))
-def test_whatever_is_in_a_file(tmp_path_factory, text):
+@given(
+    st.sampled_from(["a,y", '"a","y"', 'a,y,"t"', ",a,y"]),
+    st.lists(st.lists(CELLS, min_size=2, max_size=3).map(",".join), max_size=4).map("\n".join),
+    st.booleans(),
+)
+def test_whatever_is_in_a_file(tmp_path_factory, header, text, drop_missing):
     path = tmp_path_factory.getbasetemp() / "any.csv"
-    path.write_bytes(f"a,y\n{text}\n".encode())
-    assert outcome(read_table, path, target="y") == outcome(read_csv, path, target="y")
+    path.write_bytes(f"{header}\n{text}\n".encode())
+    for columns in (None, ["a"]):
+        got = outcome(read_table, path, columns, drop_missing, target="y")
+        assert got == outcome(read_csv, path, columns, drop_missing, target="y")
 
 
 def test_every_digit_is_read(tmp_path):
     values = np.random.default_rng(0).standard_normal((600, 2)) * 10.0 ** np.arange(-300.0, 300.0)[:, np.newaxis]
     path = tmp_path / "data.csv"
     path.write_text("a,y\n" + "".join(f"{a!r},{b!r}\n" for a, b in values.tolist()))
-    fast = _read_plain_csv(path, None, "y")
+    fast = _read_plain_csv(path, None, False, "y")
     np.testing.assert_array_equal(fast.values, values[: len(fast.values)])
 
 
@@ -153,6 +189,44 @@ def test_columns_of_a_parquet_file(tmp_path):
 def test_parquet_files_that_cannot_be_fitted(columns, text, tmp_path):
     with pytest.raises(TableError, match=text):
         read_table(write(tmp_path, **columns), target="y")
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "both"),
+    [
+        ("aay", None, "1 and 2 are both 'a'"),
+        ("ayy", None, "2 and 3 are both 'y'"),
+        ("yay", ["a"], "1 and 3 are both 'y'"),
+    ],
+)
+def test_columns_of_one_name_are_refused(names, columns, both, tmp_path):
+    path = tmp_path / "data.parquet"
+    parquet.write_table(pa.Table.from_arrays([pa.array([1.0, 2.0])] * 3, names=list(names)), path)
+    with pytest.raises(TableError, match=f"data.parquet: columns {both}. Rename one, or choose other columns."):
+        read_table(path, columns, target="y")
+
+
+def test_columns_of_one_name_that_nobody_asks_for_do_no_harm(tmp_path):
+    path = tmp_path / "data.parquet"
+    columns = [pa.array([1.0, 2.0]), pa.array([3.0, 4.0]), pa.array([5.0, 6.0]), pa.array([7.0, 8.0])]
+    parquet.write_table(pa.Table.from_arrays(columns, names=["b", "y", "b", "a"]), path)
+    assert read_table(path, ["a"], target="y").values.tolist() == [[7, 3], [8, 4]]
+
+
+@pytest.mark.parametrize("kind", [pa.null(), pa.string()])
+def test_a_column_of_nothing_but_missing_values(kind, tmp_path):
+    gone = pa.nulls(2, kind)
+    path = write(tmp_path, a=gone, b=[1.0, 2.0], y=[1.0, 2.0])
+    if kind == pa.null():
+        with pytest.raises(TableError, match="row 1, column 'a': a value is missing"):
+            read_table(path, target="y")
+        with pytest.raises(TableError, match="has 2 rows, but a value is missing in each"):
+            read_table(path, drop_missing=True, target="y")
+    else:
+        with pytest.raises(TableError, match="column 'a': string is not a number"):
+            read_table(path, target="y")
+    with pytest.raises(TableError, match="has no rows"):
+        read_table(write(tmp_path, a=gone[:0], y=gone[:0]), target="y")
 
 
 def test_rows_with_missing_values_are_dropped(tmp_path):
@@ -211,5 +285,5 @@ def test_a_csv_file_is_read_without_pyarrow(tmp_path, monkeypatch):
     path = tmp_path / "data.csv"
     path.write_text("a,y\n1,2\n3,4\n")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert _read_plain_csv(path, None, "y") is None
+    assert _read_plain_csv(path, None, False, "y") is None
     assert read_table(path, target="y").values.tolist() == [[1, 2], [3, 4]]

@@ -778,7 +778,7 @@ def test_whole_numbers_beside_missing_ones_are_rounded_as_numpy_does():
     assert missing.tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("chunk", [1 << 20, 16])  # all of a row group at a time, or some of its rows
+@pytest.mark.parametrize("chunk", [1 << 20, 16])  # all of some row groups at a time, or some rows of one
 def test_a_missing_value_is_found_in_its_row_group(chunk, tmp_path, monkeypatch):
     monkeypatch.setattr("fastgd.rows.parquet.chunk_rows", lambda *_: chunk)
     pa = pytest.importorskip("pyarrow", reason="for Parquet files")
@@ -787,6 +787,39 @@ def test_a_missing_value_is_found_in_its_row_group(chunk, tmp_path, monkeypatch)
     parquet.write_table(pa.table({"a": a, "y": [1.0] * 100}), tmp_path / "a.parquet", row_group_size=50)
     with pytest.raises(ValueError, match=r"Column 'a' of .*a.parquet has a missing value in row 27 of row group 1 "):
         fastgd.fit(fastgd.scan_parquet(tmp_path, target="y"))
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_small_row_groups_are_read_together_from_a_file_that_is_opened_once(n_threads, tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("fastgd.rows.parquet._CHUNK_VALUES", 100 * K)
+    X, y, s = training_set(weighted=True)
+    for i, (a, b) in enumerate(((0, 40), (40, 41), (41, N))):
+        columns = dict(zip([*NAMES, "y", "s"], [*map(np.array, X[a:b].T), y[a:b], s[a:b]], strict=True))
+        parquet.write_table(pa.table(columns), tmp_path / f"{i}.parquet", row_group_size=2)
+    opened, decoded, make = [], [], parquet.ParquetFile
+
+    class Watched(make):
+        def __init__(self, path, **options):
+            super().__init__(path, **options)
+            opened.append(self)
+
+        def iter_batches(self, *arguments, row_groups, **options):
+            decoded.append(row_groups)
+            return super().iter_batches(*arguments, row_groups=row_groups, **options)
+
+    source = fastgd.scan_parquet(tmp_path, target="y", sample_weight="s")
+    monkeypatch.setattr(parquet, "ParquetFile", Watched)
+    got = fastgd.gradient(source, None, np.ones(K), n_threads=n_threads)
+    np.testing.assert_array_equal(got, fastgd.gradient(np.asfortranarray(X), y, np.ones(K), sample_weight=s))
+    assert 3 <= len(opened) <= 3 * n_threads
+    assert all(file.closed for file in opened)
+    assert sum(map(len, decoded)) == 20 + 1 + 81
+    largest = chunk_rows(K, True, 100 * K) // 8 // 2
+    assert largest > 1
+    assert {len(numbers) for numbers in decoded} >= {1, largest}
+    assert max(map(len, decoded)) == largest
 
 
 def test_files_without_a_whole_row(tmp_path):
@@ -832,6 +865,115 @@ def test_bad_csv(text, said, tmp_path):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ValueError, match=said):
         fastgd.fit(fastgd.scan_csv(tmp_path / "a.csv", target="y"))
+
+
+@pytest.mark.parametrize("scan", ["parquet", "csv"])
+@pytest.mark.parametrize("names", ["aay", "ayy"])
+def test_columns_of_one_name_are_refused(scan, names, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="for files of columns")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / f"data.{scan}"
+    if scan == "parquet":
+        parquet.write_table(pa.Table.from_arrays([pa.array([1.0, 2.0])] * 3, names=list(names)), path)
+    else:
+        path.write_text(f"{','.join(names)}\n1,1,1\n2,2,2\n")
+    take = {"parquet": fastgd.scan_parquet, "csv": fastgd.scan_csv}[scan]
+    with pytest.raises(ValueError, match=r"Rename one"):
+        take(path, target="y")
+    with pytest.raises(ValueError, match=rf"has more than one column '{names[1]}'\. Rename one, or choose"):
+        take(path, target="y", features=["a"])
+
+
+@pytest.mark.parametrize("block", [64, 1 << 22])
+def test_lines_within_quotes_and_empty_ones(block, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow", reason="for the fast reader")
+    monkeypatch.setattr("fastgd.scan.csv._BLOCK_BYTES", block)
+    X, y, _ = training_set()
+    rows = [
+        f'"{i}\n\n,""x""\r\n",{a!r},{b!r}\n' for i, (a, b) in enumerate(zip(X[:, 0].tolist(), y.tolist(), strict=True))
+    ]
+    for start in ("", "\ufeff", "\n\r\n\n", "\ufeff\n"):
+        (tmp_path / "a.csv").write_bytes((start + '"t\nu",a ,"y"\n' + "\n".join(rows)).encode())
+        result = fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"]))
+        np.testing.assert_allclose(result.theta, fastgd.fit(X[:, 0], y).theta, rtol=1e-12)
+
+
+@pytest.mark.parametrize("block", [64, 1 << 22])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a,y,t\n1,2,"x\n3,4,z\n5,6,z\n',
+        't,a,y\n"x",1,2\n"x,3,4\nz,5,6\n',
+        'a,y,t\n1,2,x\n3,4,"',
+        'a,y,t\n1,2,x\n,,"z\n3,4,z',
+    ],
+)
+def test_a_quote_that_is_not_closed_swallows_no_rows(text, block, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow", reason="for the fast reader")
+    monkeypatch.setattr("fastgd.scan.csv._BLOCK_BYTES", block)
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"a\.csv"):
+        fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"], drop_missing=True))
+
+
+def test_text_that_nobody_asks_for_need_not_be_utf8(tmp_path):
+    pytest.importorskip("pyarrow", reason="for the fast reader")
+    (tmp_path / "a.csv").write_bytes("a,y,t\n1,2,ä\n3,4,ö\n".encode("latin-1"))
+    assert fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"])).coef.round(9) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "a.csv is empty, but a header line and rows are expected"),
+        ("\ufeff", "a.csv is empty"),
+        ("\n\r\n\n", "a.csv is empty"),
+        ("a,y,\n1,2,\n3,4,\n", r"a.csv, line 1: column 3 has no name\. Name it, or delete the column"),
+        ("\n\na,,y\n1,,2\n", "a.csv, line 3: column 2 has no name"),
+        ("a,y\n1,2,\n3,4,\n", "Expected 2 columns, got 3"),
+        ("gr\udcf6sse,y\n1,2\n", "is no header of a CSV file"),
+    ],
+)
+def test_files_without_a_whole_header(text, said, tmp_path):
+    pytest.importorskip("pyarrow", reason="for the fast reader")
+    (tmp_path / "a.csv").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ValueError, match=said):
+        fastgd.fit(fastgd.scan_csv(tmp_path, target="y"))
+
+
+def test_a_comma_after_each_line_does_no_harm_where_features_are_named(tmp_path):
+    pytest.importorskip("pyarrow", reason="for the fast reader")
+    (tmp_path / "a.csv").write_text("a,y,\n1,2,\n3,4,\n")
+    assert fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"])).coef.round(9) == 1.0
+
+
+def test_a_column_without_values_in_one_of_several_files(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="for Parquet files")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    X, y, _ = training_set()
+    single = pa.array(X[:, 0].astype("f4"))
+    parquet.write_table(pa.table({"a": single, "y": y}), tmp_path / "1.parquet")
+    for name, kind in (
+        ("0", pa.null()),
+        ("2", pa.string()),
+    ):  # an empty frame's, whose columns are of no type, or of any
+        empty = pa.array([], kind)
+        parquet.write_table(pa.table({"a": empty, "y": empty}), tmp_path / f"{name}.parquet")
+    expected = fastgd.gradient(np.asfortranarray(X[:, :1].astype("f4")), y, [1.0])
+    np.testing.assert_array_equal(fastgd.gradient(fastgd.scan_parquet(tmp_path, target="y"), None, [1.0]), expected)
+    parquet.write_table(pa.table({"a": pa.nulls(3), "y": [1.0, 2.0, 3.0]}), tmp_path / "3.parquet")
+    with pytest.raises(ValueError, match=r"Column 'a' of .*3.parquet has a missing value in row 0 of row group 0"):
+        fastgd.fit(fastgd.scan_parquet(tmp_path, target="y"))
+    source = fastgd.scan_parquet(tmp_path, target="y", drop_missing=True)
+    np.testing.assert_allclose(fastgd.gradient(source, None, [1.0]), expected, rtol=1e-14)
+    assert "3 rows with missing values left out" in fastgd.fit(source).message
+    parquet.write_table(pa.table({"a": pa.nulls(3, pa.string()), "y": [1.0, 2.0, 3.0]}), tmp_path / "3.parquet")
+    with pytest.raises(TypeError, match=r"Column .a. of .*3.parquet is of type string"):
+        fastgd.scan_parquet(tmp_path, target="y", drop_missing=True)
+    for name in "13":
+        (tmp_path / f"{name}.parquet").unlink()
+    with pytest.raises(ValueError, match="no rows"):
+        fastgd.fit(fastgd.scan_parquet(tmp_path, target="y"))
 
 
 def test_without_pyarrow(monkeypatch, tmp_path):

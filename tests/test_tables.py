@@ -152,7 +152,8 @@ def test_ragged_line(row, cells):
 
 
 def test_header_without_a_name():
-    assert error(",a\n1,2\n") == "data.csv, line 1: column 1 has no name. Name it, or delete the column."
+    assert error(",\n1,2\n") == "data.csv, line 1: column 1 has no name. Name it, or delete the column."
+    assert error(",a,\n1,2,3\n") == "data.csv, line 1: column 3 has no name. Name it, or delete the column."
     assert error("\na, \n1,2\n") == "data.csv, line 2: column 2 has no name. Name it, or delete the column."
 
 

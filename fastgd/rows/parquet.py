@@ -20,6 +20,9 @@ _Array = NDArray[Any]
 # How many values a chunk has, nearly.
 _CHUNK_VALUES = 1 << 20
 
+# Small neighbouring row groups are decoded together: up to such a part of a chunk.
+_RUN_PART = 8
+
 # What is read of a file at a time, for each column.
 _BUFFER_BYTES = 1 << 16
 
@@ -86,23 +89,39 @@ class ParquetRows(PartedRows):
         blocks = Blocks(self._n_rows, chunk_rows(self.n_features, True, _CHUNK_VALUES))
         fold = Fold(len(blocks), partial(merged, merge=merge))
         chunks = _Chunks(blocks, table)
-        starts = np.cumsum([0, *(group.n_rows for group in table.groups)]).tolist()
-        # With few row groups there is something for each thread to do within them only.
-        within = len(table.groups) < 2 * n_threads and n_threads > 1
+        runs = _runs(table.groups, blocks.n_rows // _RUN_PART)
+        # With few of them there is something for each thread to do within them only.
+        within = len(runs) < 2 * n_threads and n_threads > 1
 
         def do(i: int) -> None:
-            first = starts[i]
-            for batch in _decoded(table, table.groups[i], blocks.n_rows, within):
+            first, groups = runs[i]
+            for batch in _decoded(table, files.at(groups[0].path), groups, blocks.n_rows, within):
                 for number, part in chunks.put(first, batch):
                     fold.add(number, summarise(part, of_rows, 1, alone=len(blocks) == 1))
                     chunks.give_back(number)
                 first += len(batch.y)
-            self._done(1)
+            self._done(len(groups))
 
-        parallel.share(do, range(len(table.groups)), n_threads)
+        with _Files() as files:
+            parallel.share(do, range(len(runs)), n_threads)
         summary: Summary = fold.total()
         self.n_dropped = self._n_rows - summary.n_samples
         return summary if summary.n_samples else None
+
+
+def _runs(groups: Sequence[RowGroup], n_rows: int) -> list[tuple[int, list[RowGroup]]]:
+    """Put neighbours in a file together that have no more than `n_rows`, and say at which row of all they begin."""
+    runs: list[tuple[int, list[RowGroup]]] = []
+    first = n_together = 0
+    for group in groups:
+        n_together += group.n_rows
+        if runs and n_together <= n_rows and group.path == runs[-1][1][0].path:
+            runs[-1][1].append(group)
+        else:
+            runs.append((first, [group]))
+            n_together = group.n_rows
+        first += group.n_rows
+    return runs
 
 
 class _Batch(NamedTuple):
@@ -114,33 +133,63 @@ class _Batch(NamedTuple):
     missing: _Array | None  # where a value is
 
 
-def _decoded(table: ParquetTable, group: RowGroup, n_rows: int, within: bool) -> Iterator[_Batch]:
-    """Decode a row group, some rows at a time."""
-    from pyarrow.parquet import ParquetFile
+class _Files:
+    """The file that each thread reads, open from one row group to the next: its footer is parsed once then."""
 
+    def __init__(self) -> None:
+        self._open: dict[int, tuple[str, Any]] = {}
+
+    def __enter__(self) -> "_Files":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _path, file in self._open.values():
+            file.close()
+
+    def at(self, path: str) -> Any:
+        """Return a file, open for the calling thread, which is through with the one before it."""
+        from pyarrow.parquet import ParquetFile
+
+        thread = threading.get_ident()
+        if thread in self._open:
+            known, file = self._open[thread]
+            if known == path:
+                return file
+            file.close()
+        file = ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        self._open[thread] = path, file
+        return file
+
+
+def _decoded(table: ParquetTable, file: Any, groups: list[RowGroup], n_rows: int, within: bool) -> Iterator[_Batch]:
+    """Decode row groups of a file, some rows at a time."""
     names = [*table.features, table.target, *([] if table.sample_weight is None else [table.sample_weight])]
-    with ParquetFile(group.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
-        batches = file.iter_batches(n_rows, row_groups=[group.number], columns=names, use_threads=within)
-        first = 0
-        for batch in batches:
-            columns, missing = [], None
-            for name in names:
-                values, absent = numbers_of(batch.column(name))
-                if absent is not None:
-                    if not table.drop_missing:
-                        raise missing_value(
-                            name, group.path, f"row {first + int(absent.argmax())} of row group {group.number}"
-                        )
-                    missing = absent if missing is None else missing | absent
-                if table.drop_missing and values.dtype.kind == "f":
-                    nan = np.isnan(values)
-                    if nan.any():
-                        missing = nan if missing is None else missing | nan
-                columns.append(values)
-            first += len(batch)
-            n_features = len(table.features)
-            s = columns[n_features + 1] if table.sample_weight is not None else None
-            yield _Batch(columns[:n_features], columns[n_features], s, missing)
+    numbers = [group.number for group in groups]
+    first = 0
+    for batch in file.iter_batches(n_rows, row_groups=numbers, columns=names, use_threads=within):
+        columns, missing = [], None
+        for name in names:
+            values, absent = numbers_of(batch.column(name))
+            if absent is not None:
+                if not table.drop_missing:
+                    raise missing_value(name, groups[0].path, _place(first + int(absent.argmax()), groups))
+                missing = absent if missing is None else missing | absent
+            if table.drop_missing and values.dtype.kind == "f":
+                nan = np.isnan(values)
+                if nan.any():
+                    missing = nan if missing is None else missing | nan
+            columns.append(values)
+        first += len(batch)
+        n_features = len(table.features)
+        s = columns[n_features + 1] if table.sample_weight is not None else None
+        yield _Batch(columns[:n_features], columns[n_features], s, missing)
+
+
+def _place(row: int, groups: list[RowGroup]) -> str:
+    """Say in which of row groups a row is."""
+    starts = np.cumsum([0, *(group.n_rows for group in groups)])
+    i = int(np.searchsorted(starts, row, side="right")) - 1
+    return f"row {row - starts[i]} of row group {groups[i].number}"
 
 
 def numbers_of(column: Any) -> tuple[_Array, _Array | None]:

@@ -51,6 +51,8 @@ class Source(ABC):
     """The names of the features, if they have any."""
     one_shot: bool = False
     """Whether its rows can be read once only."""
+    note: str = ""
+    """What to say of it in the message of a fit, if anything."""
 
     @abstractmethod
     def rows(self, n_threads: int | None) -> "PartedRows":

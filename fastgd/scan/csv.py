@@ -1,23 +1,26 @@
 """Training sets in CSV files."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from fastgd.indexes import index_columns
 from fastgd.rows.columns import Columns
 from fastgd.rows.parquet import missing_value, numbers_of
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.source import Part
 from fastgd.rows.stream import StreamRows
 from fastgd.scan.files import PathLike, Scan, files_of, required_pyarrow
+from fastgd.tables import MISSING, names_of
 
 # What is read of a file at a time.
 _BLOCK_BYTES = 1 << 22
 
-# What stands for a missing value, as for fastgd's command line.
-_MISSING = ["", "NA", "na", "Na", "NaN", "nan", "NAN", "Nan", "NULL", "null", "Null"]
+# The target of a row put behind the last: pyarrow takes a quote that is not closed for text up to the end, in which it is lost.
+_END = -3.0517578125e-300
 
 
 def scan_csv(
@@ -39,7 +42,8 @@ def scan_csv(
         A file, a pattern (``"data/*.csv"``), or a folder, with all ``.csv`` files in it. Each has a header line, commas between
         its columns, and is UTF-8.
     target, features, sample_weight, drop_missing
-        As of `scan_parquet`. Empty cells, NA, NaN and null are missing values.
+        As of `scan_parquet`. Empty cells, NA, NaN and null are missing values; columns without a name before all others are
+        an index.
 
     Returns
     -------
@@ -101,28 +105,40 @@ class CSVScan(Scan):
 
     def _batches_of(self, path: str) -> Iterator[Part]:
         from pyarrow import ArrowException
-        from pyarrow.csv import ConvertOptions, ReadOptions, open_csv
+        from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 
-        known = self._columns_of(path)
+        known, n_lines = _header_of(path)
         numbered = [str(i) for i in range(len(known))]
         wanted = [numbered[i] for i in self._find(self._names, known, path)]
-        first = 0
+        first, ended = 0, False
+        end = [repr(_END) if number == wanted[self.n_features] else "" for number in numbered]
         try:
-            with open_csv(
-                path,
-                read_options=ReadOptions(column_names=numbered, skip_rows=1, block_size=_BLOCK_BYTES),
-                convert_options=ConvertOptions(
-                    column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=_MISSING
-                ),
-            ) as reader:
+            with (
+                open(path, "rb") as file,
+                open_csv(
+                    _Joined(file, io.BytesIO(f"\n{','.join(end)}\n".encode())),
+                    read_options=ReadOptions(column_names=numbered, skip_rows=n_lines, block_size=_BLOCK_BYTES),
+                    parse_options=ParseOptions(newlines_in_values=True),
+                    convert_options=ConvertOptions(
+                        column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=MISSING
+                    ),
+                ) as reader,
+            ):
                 for batch in reader:
-                    yield self._part(batch, path, first)
+                    ends = len(batch) > 0 and batch.column(self.n_features)[-1].as_py() == _END
+                    ended = ended or ends
+                    yield self._part(batch.slice(0, len(batch) - ends), path, first)
                     first += len(batch)
         except ArrowException as error:
             problem = str(error).splitlines()[0].rstrip(".")
             for number, name in zip(wanted, self._names, strict=True):
                 problem = problem.replace(f"CSV column #{number}:", f"column {name!r}:")
             raise ValueError(f"{path} after row {first}: {problem}. Correct it, or choose other features.") from None
+        if not ended:
+            raise ValueError(
+                f"{path}: a quote is not closed, so that all behind it, up to the end of the file, is one cell. Correct it; a "
+                "quote within quotes is written twice."
+            )
 
     def _part(self, batch: Any, path: str, first: int) -> Part:
         columns, missing = [], np.zeros(len(batch), bool)
@@ -140,11 +156,36 @@ class CSVScan(Scan):
         return Part(Columns(columns[: self.n_features]), columns[self.n_features], s)
 
     def _columns_of(self, path: str) -> list[str]:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            try:
-                header = next(csv.reader([file.readline()], skipinitialspace=True, strict=True), [])
-            except (csv.Error, UnicodeDecodeError) as error:
-                raise ValueError(
-                    f"The first line of {path} is no header of a CSV file ({error}). Correct it."
-                ) from None
-        return [name.strip() for name in header]
+        return _header_of(path)[0]
+
+    def _index_of(self, path: str) -> list[str]:
+        names, n_lines = _header_of(path)
+        return index_columns(names_of(names, f"{path}, line {n_lines}"))
+
+
+class _Joined(io.RawIOBase):
+    """Files one behind the other."""
+
+    def __init__(self, *files: BinaryIO) -> None:
+        self._files = files
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return next(filter(None, (file.read(size) for file in self._files)), b"")
+
+
+def _header_of(path: str) -> tuple[list[str], int]:
+    """Return the names of a file's columns, and how many lines they take with empty ones before them."""
+    # Text in columns that nobody asks for need not be UTF-8, but Python decodes it together with the header.
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, skipinitialspace=True, strict=True)
+        try:
+            header = next((cells for cells in reader if cells), None)
+            if header is None:
+                raise ValueError(f"{path} is empty, but a header line and rows are expected. Check the path.")
+            "".join(header).encode()
+        except (csv.Error, UnicodeEncodeError) as error:
+            raise ValueError(f"The first line of {path} is no header of a CSV file ({error}). Correct it.") from None
+        return [name.strip() for name in header], reader.line_num

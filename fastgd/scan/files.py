@@ -3,9 +3,11 @@
 import glob
 import os
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from fastgd.indexes import left_out
 from fastgd.rows.source import Source
 
 PathLike = str | os.PathLike[str]
@@ -43,7 +45,7 @@ class Scan(Source):
     target : str
         The target.
     features : sequence of str or None
-        The features.
+        The features; None for all other columns but the index of a data frame.
     sample_weight : str or None
         The sample weights.
     drop_missing : bool
@@ -65,19 +67,27 @@ class Scan(Source):
         self.sample_weight = sample_weight
         self.drop_missing = drop_missing
         others = [target, *([] if sample_weight is None else [sample_weight])]
-        known = self._columns_of(paths[0])
-        chosen = [name for name in known if name not in others] if features is None else list(features)
+        if features is None:
+            # What is an index in one of the files is none of the features in any.
+            indexes = dict.fromkeys(name for path in paths for name in self._index_of(path) if name not in others)
+            chosen = [name for name in self._columns_of(paths[0]) if name not in others and name not in indexes]
+            if indexes:
+                self.note = left_out(list(indexes), "features")
+        else:
+            chosen = list(features)
         if not chosen:
-            raise ValueError(f"{paths[0]} has no columns but {', '.join(map(repr, others))}, so there are no features.")
+            raise ValueError(
+                f"{paths[0]} has no columns but {', '.join(map(repr, others))}, so there are no features. {self.note}".rstrip()
+            )
         names = [*chosen, *others]
-        for name in names:
-            if names.count(name) > 1:
+        for path in paths:
+            self._find(names, self._columns_of(path), path)
+        for name, n_times in Counter(names).items():
+            if n_times > 1:
                 raise ValueError(f"The column {name!r} was asked for twice. Give each column one meaning.")
         self.feature_names: list[str] = chosen
         self.n_features = len(chosen)
         self._names = names
-        for path in paths:
-            self._find(names, self._columns_of(path), path)
 
     def __repr__(self) -> str:
         """Return sizes and names."""
@@ -101,16 +111,23 @@ class Scan(Source):
     def _columns_of(self, path: str) -> list[str]:
         """Return the names of a file's columns."""
 
+    @abstractmethod
+    def _index_of(self, path: str) -> list[str]:
+        """Return the names of those that are the index of a data frame."""
+
     @staticmethod
     def _find(names: list[str], known: list[str], path: str) -> list[int]:
+        n_times = Counter(known)
         for name in names:
-            if known.count(name) != 1:
-                there = "has no column" if name not in known else "has more than one column"
+            if n_times[name] > 1:
+                raise ValueError(f"{path} has more than one column {name!r}. Rename one, or choose other features.")
+            if not n_times[name]:
                 raise ValueError(
-                    f"{path} {there} {name!r}. It has {', '.join(map(repr, known[:10]))}{', ...' * (len(known) > 10)}. "
+                    f"{path} has no column {name!r}. It has {', '.join(map(repr, known[:10]))}{', ...' * (len(known) > 10)}. "
                     "Correct the name, or choose other files."
                 )
-        return [known.index(name) for name in names]
+        places = {name: place for place, name in enumerate(known)}
+        return [places[name] for name in names]
 
 
 def files_of(path: PathLike | Sequence[PathLike], ending: str) -> list[str]:

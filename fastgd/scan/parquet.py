@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgd.files import holds_numbers
+from fastgd.indexes import index_columns
 from fastgd.rows.parquet import ParquetRows, ParquetTable, RowGroup
 from fastgd.rows.parts import PartedRows
 from fastgd.scan.files import PathLike, Scan, files_of, required_pyarrow
@@ -32,7 +34,8 @@ def scan_parquet(
     target : str
         The column that is the target.
     features : sequence of str, optional
-        The columns that are the features; by default all but target and sample weight.
+        The columns that are the features; by default all but target, sample weight, and the index of a data frame that was
+        written with it, which the message of a fit then says.
     sample_weight : str, optional
         The column that says how much each row counts.
     drop_missing : bool, default False
@@ -76,18 +79,19 @@ class ParquetScan(Scan):
         self._schemas: dict[str, Any] = {}
         self._groups: list[RowGroup] = []
         super().__init__(*args)
-        single = True
-        for path, schema in self._schemas.items():
+        single = (pyarrow.float32(), pyarrow.null())
+        self._dtype: Any = np.float32
+        for path in dict.fromkeys(group.path for group in self._groups):  # whose files have rows
+            schema = self._schemas[path]
             for name in self._names:
                 kind = schema.field(name).type
-                types = pyarrow.types
-                if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+                if not holds_numbers(kind):
                     raise TypeError(
                         f"Column {name!r} of {path} is of type {kind}, but numbers are expected. Choose other features, or "
                         "encode it as numbers."
                     )
-            single = single and all(schema.field(name).type == pyarrow.float32() for name in self.feature_names)
-        self._dtype = np.float32 if single else np.float64
+            if any(schema.field(name).type not in single for name in self.feature_names):
+                self._dtype = np.float64
         self._schemas = {}
 
     def rows(self, n_threads: int | None) -> PartedRows:
@@ -117,3 +121,6 @@ class ParquetScan(Scan):
             self._groups += [RowGroup(path, i, n) for i, n in enumerate(counts) if n]
         names: list[str] = self._schemas[path].names
         return names
+
+    def _index_of(self, path: str) -> list[str]:
+        return index_columns(self._columns_of(path), self._schemas[path].metadata)

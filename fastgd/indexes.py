@@ -1,0 +1,61 @@
+"""The index of a data frame in a file: columns that number or name its rows, and are features for whom they are named only."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+# What pandas calls an index without a name in Parquet, and the first column of a CSV file if that had none.
+_NAMELESS = re.compile(r"__index_level_\d+__|Unnamed: 0(\.\d+)?")
+
+
+def index_columns(names: Sequence[str], metadata: Mapping[bytes, bytes] | None = None) -> list[str]:
+    """Find the index that a data frame was written with.
+
+    It is what the file's metadata of pandas name, what has pandas' names for an index without one, and the columns without a
+    name before all others: pandas, R and polars write row numbers and row names so, or call them so when they read them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The names of a file's columns, in their order; "" for none.
+    metadata : mapping of bytes to bytes, optional
+        What a Parquet file says besides.
+
+    Returns
+    -------
+    list of str
+        The names of those that are an index.
+    """
+    named = {name for name in _named(metadata or {}) if isinstance(name, str)}
+    n_blank = next((i for i, name in enumerate(names) if name), len(names))
+    return [name for i, name in enumerate(names) if i < n_blank or name in named or _NAMELESS.fullmatch(name)]
+
+
+def _named(metadata: Mapping[bytes, bytes]) -> list[object]:
+    try:
+        told = json.loads(metadata.get(b"pandas", b"{}"))
+    except (ValueError, RecursionError):  # which pandas has not written
+        return []
+    named = told.get("index_columns") if isinstance(told, dict) else None
+    return named if isinstance(named, list) else []
+
+
+def left_out(columns: Sequence[str], features: str) -> str:
+    """Say that an index is no feature, unless it is named.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The columns that are an index, at least one.
+    features : str
+        What takes the names of features.
+
+    Returns
+    -------
+    str
+        What was done, and what to do if it is not right.
+    """
+    shown = " and ".join(repr(name) if name else "a column without a name" for name in columns)
+    it, are = ("them", "are") if len(columns) > 1 else ("it", "is")
+    named = "" if all(columns) else f"name {it} in the file and "
+    return f"{shown} {are} taken for the index of a data frame, not for features. To fit {it}, {named}list {it} in {features}."

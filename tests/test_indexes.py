@@ -1,0 +1,189 @@
+"""An index is a feature for nobody who has not named it, through whichever door its file comes in."""
+
+import json
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import cli, models
+from fastgd.indexes import index_columns, left_out
+
+RNG = np.random.default_rng(5)
+X = RNG.standard_normal((60, 2))
+Y = X @ [2.0, -1.0] + 0.5 + 0.1 * RNG.standard_normal(60)
+THETA = np.linalg.lstsq(np.column_stack((np.ones(60), X)), Y, rcond=None)[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "metadata", "expected"),
+    [
+        (["a", "y"], None, []),
+        (["a", "__index_level_0__", "__index_level_12__"], None, ["__index_level_0__", "__index_level_12__"]),
+        (["__index_level__", "x__index_level_0__", "__index_level_0__x"], None, []),
+        (["", "a"], None, [""]),
+        (["", "", "a", ""], None, ["", ""]),
+        (["a", ""], None, []),
+        (["Unnamed: 0", "Unnamed: 0.1", "Unnamed: 1", "a"], None, ["Unnamed: 0", "Unnamed: 0.1"]),
+        (["a", "id", "y"], {"index_columns": ["id"]}, ["id"]),
+        (["a", "id", "y"], {"index_columns": [{"kind": "range", "name": None}, "gone", 3]}, []),
+        (["a"], {"columns": ["a"]}, []),
+        (["a"], {"index_columns": "a"}, []),
+        (["a"], ["a"], []),
+    ],
+)
+def test_what_is_an_index(names, metadata, expected):
+    told = None if metadata is None else {b"pandas": json.dumps(metadata).encode(), b"other": b"\xff"}
+    assert index_columns(names, told) == expected
+
+
+@pytest.mark.parametrize("told", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_metadata_that_are_none_of_pandas_name_no_index(told):
+    assert index_columns(["a", ""], {b"pandas": told}) == []
+
+
+def test_what_is_said():
+    assert left_out(["id"], "features") == (
+        "'id' is taken for the index of a data frame, not for features. To fit it, list it in features."
+    )
+    assert left_out(["", "id"], "--features") == (
+        "a column without a name and 'id' are taken for the index of a data frame, not for features. To fit them, name them "
+        "in the file and list them in --features."
+    )
+
+
+def frame():
+    pandas = pytest.importorskip("pandas", reason="writes an index")
+    return pandas.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y})
+
+
+def shuffled(path):
+    data = frame().sample(frac=1, random_state=0)
+    data.drop(data.index[:0]).set_index(np.array(data.index)).to_parquet(path)
+
+
+def named(path):
+    frame().set_index(np.arange(60.0)).rename_axis("id").to_parquet(path)
+
+
+def dates(path):
+    pandas = pytest.importorskip("pandas")
+    frame().set_index(pandas.date_range("2020-01-01", periods=60)).to_parquet(path)
+
+
+def two_levels(path):
+    frame().set_index([np.arange(60) // 2, np.arange(60) % 2]).to_parquet(path)
+
+
+def without_metadata(path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="for Parquet files")
+    shuffled(path)
+    parquet.write_table(parquet.read_table(path).replace_schema_metadata(None), path)
+
+
+def by_pandas(path):
+    frame().sample(frac=1, random_state=0).to_csv(path)
+
+
+def two_levels_by_pandas(path):
+    frame().set_index([np.arange(60) // 2, np.arange(60) % 2]).to_csv(path)
+
+
+def by_r(path):
+    rows = "".join(
+        f'"{i}",{a!r},{b!r},{y!r}\n' for i, ((a, b), y) in enumerate(zip(X.tolist(), Y.tolist(), strict=True))
+    )
+    path.write_text(f'"","a","b","y"\n{rows}')
+
+
+def row_names(path):
+    rows = "".join(
+        f'"r{i}",{a!r},{b!r},{y!r}\n' for i, ((a, b), y) in enumerate(zip(X.tolist(), Y.tolist(), strict=True))
+    )
+    path.write_text(f'"","a","b","y"\n{rows}')
+
+
+def twice_by_pandas(path):
+    pandas = pytest.importorskip("pandas")
+    frame().to_csv(path)
+    pandas.read_csv(path).to_csv(path)
+
+
+WRITERS = {
+    "parquet": [shuffled, named, dates, two_levels, without_metadata],
+    "csv": [by_pandas, two_levels_by_pandas, by_r, row_names, twice_by_pandas],
+}
+EACH = [(ending, write) for ending, writers in WRITERS.items() for write in writers]
+SCANS = {"parquet": fastgd.scan_parquet, "csv": fastgd.scan_csv}
+
+
+@pytest.mark.parametrize(("ending", "write"), EACH)
+def test_a_scan_leaves_an_index_out_and_says_so(ending, write, tmp_path):
+    pytest.importorskip("pyarrow", reason="scans files")
+    write(tmp_path / f"data.{ending}")
+    result = fastgd.fit(SCANS[ending](tmp_path, target="y"))
+    assert result.feature_names == ["a", "b"]
+    np.testing.assert_allclose(result.theta, THETA, rtol=1e-10)
+    assert "taken for the index of a data frame" in result.message
+    assert "taken for the index" not in fastgd.fit(SCANS[ending](tmp_path, target="y", features=["a", "b"])).message
+
+
+@pytest.mark.parametrize(("ending", "write"), EACH)
+def test_the_command_line_leaves_an_index_out_and_says_so(ending, write, tmp_path, monkeypatch, capsys):
+    if ending == "parquet":
+        pytest.importorskip("pyarrow", reason="reads Parquet")
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / f"data.{ending}")
+    assert cli.main(["fit", f"data.{ending}", "--target", "y", "--save", "m.json"]) == 0
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "taken for the index of a data frame" in told
+    model = models.load("m.json")
+    assert model.features == ["a", "b"]
+    np.testing.assert_allclose([model.intercept, *model.coef], THETA, rtol=1e-10)
+    assert cli.main(["predict", "m.json", f"data.{ending}"]) == 0
+    out, err = capsys.readouterr()
+    assert (len(out.splitlines()), err) == (61, "")
+    assert cli.main(["fit", f"data.{ending}", "--target", "y", "--features", "a,b"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("write", [named, shuffled])
+def test_an_index_that_is_named_is_a_feature_or_the_target(write, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyarrow", reason="reads Parquet")
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "data.parquet")
+    index = "id" if write is named else "__index_level_0__"
+    assert fastgd.fit(fastgd.scan_parquet("data.parquet", target="y", features=["a", index])).feature_names == [
+        "a",
+        index,
+    ]
+    assert fastgd.fit(fastgd.scan_parquet("data.parquet", target=index)).feature_names == ["a", "b", "y"]
+    for options in (["--target", "y", "--features", f"a,{index}"], ["--target", index]):
+        assert cli.main(["fit", "data.parquet", *options]) == 0
+        assert capsys.readouterr().err == ""
+
+
+def test_a_column_without_a_name_can_be_asked_for(tmp_path):
+    pytest.importorskip("pyarrow", reason="scans files")
+    (tmp_path / "data.csv").write_text(",a,y\n1,0,2\n2,1,5\n3,0,6\n")
+    result = fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["", "a"]))
+    np.testing.assert_allclose(result.theta, [0.0, 2.0, 1.0], atol=1e-12)
+
+
+def test_an_index_of_one_file_is_one_in_all(tmp_path):
+    pytest.importorskip("pyarrow", reason="scans files")
+    named(tmp_path / "1.parquet")
+    frame().assign(id=1.0).to_parquet(tmp_path / "0.parquet")
+    assert fastgd.scan_parquet(tmp_path, target="y").feature_names == ["a", "b"]
+
+
+def test_nothing_but_an_index_is_no_training_set(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyarrow", reason="reads Parquet")
+    monkeypatch.chdir(tmp_path)
+    frame()[["a", "y"]].set_index("a").to_parquet("data.parquet")
+    with pytest.raises(ValueError, match=r"no columns but 'y', so there are no features\. 'a' is taken for the index"):
+        fastgd.scan_parquet("data.parquet", target="y")
+    assert cli.main(["fit", "data.parquet", "--target", "y"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert "no column but the target 'y', so there is nothing to fit it from. 'a' is taken for the index" in err
