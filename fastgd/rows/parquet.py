@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.arrow import as_floats
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
 from fastgd.rows.source import Part
@@ -207,11 +208,10 @@ def numbers_of(column: Any) -> tuple[_Array, _Array | None]:
     missing : ndarray of shape (n,), bool, or None
         Where one is missing, if there are any.
     """
-    if not column.null_count:
-        return column.to_numpy(zero_copy_only=False), None
-    return column.cast("float64", safe=False).to_numpy(zero_copy_only=False), column.is_null().to_numpy(
-        zero_copy_only=False
-    )
+    missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+    if missing is not None or hasattr(column.type, "scale"):
+        column = as_floats(column)
+    return column.to_numpy(zero_copy_only=False), missing
 
 
 def missing_value(name: str, path: str, where: str) -> ValueError:
