@@ -2,15 +2,16 @@
 
 import math
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import validation
-from fastgd.rows.dask import DaskRows
-from fastgd.rows.parts import PartedRows
 from fastgd.rows.source import Part, Source
+
+if TYPE_CHECKING:
+    from fastgd.rows.parts import PartedRows
 
 
 def is_dask(values: object) -> bool:
@@ -79,7 +80,7 @@ class DaskSet(Source):
         self._n_expected = None if rows is None or math.isnan(rows) else int(rows)
         self._partitions = _together(X, columns)
 
-    def rows(self, n_threads: int | None) -> PartedRows:
+    def rows(self, n_threads: int | None) -> "PartedRows":
         """Return what sums the rows up; a partition takes one thread of its worker, whatever `n_threads` is.
 
         Parameters
@@ -92,6 +93,8 @@ class DaskSet(Source):
         PartedRows
             The rows.
         """
+        from fastgd.rows.dask import DaskRows  # here, as nothing else in this module needs numba
+
         read = partial(_read, n_features=self.n_features, names=self.feature_names)
         return DaskRows(self._partitions, read, self.n_features, self._n_expected)
 

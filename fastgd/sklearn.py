@@ -1,4 +1,7 @@
-"""The scikit-learn estimator: `fastgd.fit` for pipelines, searches and cross-validation."""
+"""The scikit-learn estimator: `fastgd.fit` for pipelines, searches and cross-validation.
+
+What fits is imported by the methods that do: a model that is loaded and predicts needs no compiler.
+"""
 
 import math
 from numbers import Real
@@ -11,12 +14,8 @@ from fastgd import frames, settings, validation
 from fastgd.dask import DaskSet, by_partition, is_dask
 from fastgd.descent import History
 from fastgd.exceptions import RankWarning, ignored
-from fastgd.fitting import fit
-from fastgd.methods import DEFAULTS
-from fastgd.moments import Moments
 from fastgd.result import FitResult, hypothesis
 from fastgd.rows.maps import check, mapped_files
-from fastgd.targets import fit_targets, moments_of_targets, of_each_target
 
 try:
     import joblib
@@ -161,6 +160,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ConvergenceWarning
             If the fit did not converge within `max_iter` iterations, or diverged.
         """
+        from fastgd.fitting import fit
+        from fastgd.targets import fit_targets
+
         starts = self._starts()
         X, y, s = self._training_set(X, y, sample_weight, reset=True)
         n_targets = 1 if y.ndim == 1 else y.shape[1]
@@ -203,6 +205,10 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ValueError, TypeError
             If the data cannot be fitted, do not go with those before, or a parameter is out of its range.
         """
+        from fastgd.fitting import fit
+        from fastgd.moments import Moments
+        from fastgd.targets import moments_of_targets, of_each_target
+
         before: Moments | None = getattr(self, "moments_", None)
         X, y, s = self._training_set(X, y, sample_weight, reset=before is None)
         n_targets = 1 if y.ndim == 1 else y.shape[1]
@@ -329,6 +335,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         return X, y, None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
 
     def _options(self, n_parameters: int) -> dict[str, Any]:
+        from fastgd.methods import DEFAULTS
+
         # What is no number, and no method, is for fit to refuse.
         n_iter = self.max_iter if isinstance(self.max_iter, int) else DEFAULTS.get(str(self.method), (1000, 0.0))[0]
         return {

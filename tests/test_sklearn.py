@@ -357,3 +357,22 @@ def test_the_intercept_has_the_type_of_scikit_learns(fit_intercept):
     assert model.intercept_.shape == ()
     assert model.intercept_.dtype == np.float64
     assert bool(model.intercept_) is fit_intercept
+
+
+@pytest.mark.parametrize("by", ["pickle", "joblib"])
+@pytest.mark.parametrize("n_targets", [None, 2])
+def test_a_loaded_model_predicts_without_numba(by, n_targets, tmp_path):
+    joblib = pytest.importorskip("joblib", reason="scikit-learn brings it")
+    X, y = training_set(n_targets=n_targets)
+    model = make_pipeline(StandardScaler(), GDRegressor()).fit(X, y)
+    path = tmp_path / "model"
+    path.write_bytes(pickle.dumps(model)) if by == "pickle" else joblib.dump(model, path)
+    load = f"pickle.load(open({str(path)!r}, 'rb'))" if by == "pickle" else f"joblib.load({str(path)!r})"
+    code = (
+        f"import sys, pickle, joblib, numpy as np\nmodel = {load}\n"
+        f"print(model.predict(np.ones((2, 5))).tolist(), model.score(np.eye(5), np.eye(5)[:, :{n_targets}]"
+        f"{'[:, 0]' if n_targets is None else ''}) < 1)\n"
+        "import fastgd.sklearn\nprint(*{'numba', 'llvmlite', 'dask'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"{model.predict(np.ones((2, 5))).tolist()} True", ""]
