@@ -69,8 +69,9 @@ def fit(
         ``"gd"`` is batch gradient descent to the letter, ``theta := theta - learning_rate * gradient``; ``"nesterov"`` runs
         ahead with momentum; ``"cg"`` is the conjugate gradient method, as of standardised features. ``"preconditioned"`` takes
         the moments first, whose Hessian makes of a gradient the step to the minimum, nearly: two or three passes over the
-        rows reach the digits that the data hold. ``"auto"`` is ``"gd"`` where a learning rate is given, else
-        ``"preconditioned"``, or ``"cg"`` for thousands of features.
+        rows reach the digits that the data hold. Where columns depend on each other or nearly do, or are more than the
+        rows, it decomposes the features instead, by QR, for their rank and the solution of least norm. ``"auto"`` is
+        ``"gd"`` where a learning rate is given, else ``"preconditioned"``, or ``"cg"`` for thousands of features.
     learning_rate : float, "auto", "optimal" or "exact", default "auto"
         The size of a step of ``"gd"`` or ``"nesterov"``, > 0. ``"auto"`` takes 1 / lambda_max, with lambda_max the largest
         eigenvalue of the Hessian (found in one pass per parameter, 32 at most): safe, as steps from 2 / lambda_max on
@@ -139,20 +140,70 @@ def fit(
     >>> result.predict([10.0]).round(6)
     array([21.])
     """
+    n_threads, precompute = settings.thread_count(n_threads), _checked_precompute(precompute)
+    return fit_problem(
+        Problem(X, y, sample_weight, n_threads, precompute),
+        intercept=intercept,
+        loss=loss,
+        method=method,
+        learning_rate=learning_rate,
+        max_iter=max_iter,
+        tol=tol,
+        theta0=theta0,
+        standardize=standardize,
+        l2=l2,
+        history=history,
+        progress=progress,
+        callback=callback,
+    )
+
+
+def _checked_precompute(precompute: bool | str) -> bool | str:
+    if not (isinstance(precompute, str) and precompute == "auto") and not isinstance(precompute, bool | np.bool):
+        raise TypeError(f'precompute={precompute!r} was given, but True, False or "auto" is expected.')
+    return precompute if isinstance(precompute, str) else bool(precompute)
+
+
+def fit_problem(
+    problem: Problem,
+    *,
+    intercept: bool = True,
+    loss: str = "mse",
+    method: str = "auto",
+    learning_rate: float | str = "auto",
+    max_iter: int | None = None,
+    tol: float | None = None,
+    theta0: ArrayLike | None = None,
+    standardize: bool = False,
+    l2: float = 0.0,
+    history: bool | int = False,
+    progress: bool = False,
+    callback: Callable[[FitState], object] | None = None,
+) -> FitResult:
+    """Fit a linear hypothesis to a problem, as `fit` does to a training set.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    intercept, loss, method, learning_rate, max_iter, tol, theta0, standardize, l2, history, progress, callback
+        See `fit`.
+
+    Returns
+    -------
+    FitResult
+        Coefficients, and how the fit ended.
+    """
     method = settings.choice(method, "method", _METHODS)
     intercept = settings.switch(intercept, "intercept")
     standardize = settings.switch(standardize, "standardize")
     every = settings.interval(history, "history")
-    if not (isinstance(precompute, str) and precompute == "auto") and not isinstance(precompute, bool | np.bool):
-        raise TypeError(f'precompute={precompute!r} was given, but True, False or "auto" is expected.')
-    precompute = precompute if isinstance(precompute, str) else bool(precompute)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback is a {type(callback).__name__}, but a function of a FitState is expected.")
     if not (isinstance(learning_rate, str) and learning_rate in STEPS):
         hint = 'Or "auto" for a safe one; "optimal" or "exact" for method "gd".'
         learning_rate = settings.number(learning_rate, "learning_rate", zero=False, hint=hint)
     l2 = settings.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
-    problem = Problem(X, y, sample_weight, settings.thread_count(n_threads), precompute)
     method = chosen(method, learning_rate, problem.n_samples, problem.n_features, sparse=problem.is_sparse)
     default_iter, default_tol = DEFAULTS[method]
     max_iter = default_iter if max_iter is None else max_iter
@@ -174,9 +225,12 @@ def fit(
         n_answers = max_iter if tol == 0 else min(max_iter, _EXPECTED_ITER)
         if learning_rate in ("auto", "optimal"):
             n_answers += min(problem.n_features + intercept, MAX_PRODUCTS)
+        if method == "preconditioned":
+            n_answers = 0  # of the moments, beside their inverse
         problem.take_moments(method == "preconditioned", n_answers)
         scale = settings.loss_scale(loss, problem.total_weight)
-        problem.state(intercept=intercept, scale=scale, l2=l2, standardize=standardize, sized=tol > 0 or method == "cg")
+        sized = tol > 0 or method in ("cg", "preconditioned")
+        problem.state(intercept=intercept, scale=scale, l2=l2, standardize=standardize, sized=sized)
         way = Method(method, problem, learning_rate, tol, start)
         run = Run(problem.final, way.start, every, callback, errors, bar)
         ending = way.carry_out(run, max_iter)
@@ -194,14 +248,18 @@ def fit(
         warn(" ".join(told), ConvergenceWarning)
     rank = inverse.rank if method == "preconditioned" and inverse is not None else None
     if inverse is not None and rank is not None and rank < problem.final.n_parameters:
-        dependence = _dependence(inverse, problem.final.n_parameters, problem.feature_names)
+        dependence = _dependence(inverse, problem.final.n_parameters, problem.feature_names, standardize)
         warn(dependence, RankWarning)
         told.append(dependence)
+    if method == "cg":
+        told.append(
+            "The rank was not looked at: where columns depend on each other, theta is one of many, not that of least |coef|."
+        )
     n_dropped = problem.count_dropped()
     if n_dropped:
         told.append(f"{n_dropped} row{'s' * (n_dropped > 1)} with missing values left out.")
-    if isinstance(X, Source) and X.note:
-        told.append(X.note)
+    if problem.note:
+        told.append(problem.note)
     if not problem.has_rows:
         why = "Moments only were given" if problem.count_passes() == 0 else "The rows could be read once only"
         told.append(f"{why}, so the result is not verified on the rows.")
@@ -224,12 +282,13 @@ def fit(
     )
 
 
-def _dependence(inverse: InverseHessian, n_parameters: int, names: list[str] | None) -> str:
+def _dependence(inverse: InverseHessian, n_parameters: int, names: list[str] | None, standardized: bool) -> str:
     columns = inverse.dependent.tolist()
     named = ", ".join(str(j) if names is None else repr(names[j]) for j in columns[:5]) + ", ..." * (len(columns) > 5)
+    of_what = " of the standardised features" if standardized else ""
     what = "is constant or zero" if len(columns) == 1 else "depend on each other, or are constant"
     return (
         f"The rank is {inverse.rank} for {n_parameters} parameters: column{'s' * (len(columns) > 1)} {named} "
-        f"of X {what}, to rounding, so that many theta have the same cost. This one has the least |coef|. "
+        f"of X {what}, to rounding, so that many theta have the same cost. This one has the least |coef|{of_what}. "
         "Leave a column out, or give a small l2."
     )

@@ -13,7 +13,7 @@ from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_desce
 from fastgd.solvers.gradient_descent import gradient_descent
 from fastgd.solvers.nesterov import nesterov
 from fastgd.solvers.objective import Evaluation, Objective
-from fastgd.solvers.preconditioned import preconditioned
+from fastgd.solvers.preconditioned import preconditioned, refinement
 from fastgd.solvers.step_size import Spectrum, spectrum
 from fastgd.solvers.stopping import Refined, Stopping
 
@@ -187,7 +187,10 @@ class Method:
 
     def _solver(self, objective: Objective, at: Evaluation) -> Iterator[Evaluation]:
         if self.name == "preconditioned" and self.inverse is not None:
-            return preconditioned(objective, at, self.inverse)
+            if self.inverse.exact:
+                return refinement(objective, at, self.inverse)
+            rehearsed = at is self.start and self._beginning is self._problem.quick
+            return preconditioned(objective, at, self.inverse, self._problem.quick if rehearsed else None)
         if self.name == "cg":
             assert self._problem.scales is not None
             return conjugate_gradient(objective, at, objective.uncorrelated_inverse(self._problem.scales))
@@ -201,4 +204,4 @@ class Method:
         stopping = Stopping(objective, self._problem.scales, self._tol)
         if self.name != "preconditioned" or self.inverse is None:
             return stopping
-        return Refined(stopping, self.inverse, every_digit=self._problem.cheap)
+        return Refined(stopping, self.inverse, self._problem.scales, every_digit=self._problem.cheap)

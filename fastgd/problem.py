@@ -2,15 +2,18 @@
 
 import math
 import sys
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
+from fastgd.blas import one_blas_thread
 from fastgd.homes import home_of
 from fastgd.moments import Moments
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.compensated import CompensatedRows
+from fastgd.rows.factor import factor_of
 from fastgd.rows.moments import CentredMoments, columns_of, moments_of
 from fastgd.rows.parts import PartedRows, Watch
 from fastgd.rows.rows import Rows
@@ -40,6 +43,10 @@ class Problem:
         How many threads a pass may take.
     precompute : bool or "auto"
         Whether the moments shall be taken.
+    take_moments : callable, optional
+        Takes them of rows, where that is not `moments_of`.
+    inverses : dict, optional
+        The inverses of the Hessian, by whether they are exact, once made: problems that differ in their target may share them.
 
     Attributes
     ----------
@@ -49,6 +56,8 @@ class Problem:
         ``sum s``.
     feature_names : list of str or None
         The names of the features, if X is a data frame.
+    note : str
+        What a source has to say of its rows.
     has_rows : bool
         Whether there are rows to pass over, once the moments have been taken.
     is_sparse : bool
@@ -74,13 +83,19 @@ class Problem:
         sample_weight: ArrayLike | None,
         n_threads: int | None,
         precompute: bool | str,
+        *,
+        take_moments: Callable[[Rows], CentredMoments] | None = None,
+        inverses: dict[bool, InverseHessian | None] | None = None,
     ) -> None:
+        self._moments_of = take_moments or moments_of
+        self._inverses = {} if inverses is None else inverses
         self._rows: Rows | None = None
         self._moments: CentredMoments | None = None
         self._one_shot = False
         self._precompute = precompute
         self._columns: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self.feature_names: list[str] | None = None
+        self.note = X.note if isinstance(X, Source) else ""
         if isinstance(X, Moments):
             if y is not None or sample_weight is not None:
                 raise TypeError(
@@ -128,9 +143,10 @@ class Problem:
         rows = self._rows
         if rows is None:
             return
-        needed = needed or self._precompute is True or self._one_shot
+        # Moments of fewer rows than there are features have no inverse.
+        needed = (needed and self.n_samples > self.n_features) or self._precompute is True or self._one_shot
         if needed or (self._precompute == "auto" and self._precomputing_pays(n_answers)):
-            moments = moments_of(rows)
+            moments = self._moments_of(rows)
             if np.isfinite(moments.scatter).all():
                 self._moments = moments
             elif needed:
@@ -183,22 +199,34 @@ class Problem:
             self.precise = over(CompensatedRows(self._rows))
 
     def inverse_hessian(self, *, exact: bool) -> InverseHessian | None:
-        """Approximate the inverse of the Hessian, if there are moments.
+        """Approximate the inverse of the Hessian, if there are moments, or it is needed.
 
         Parameters
         ----------
         exact : bool
-            Whether to look up on the rows what the moments cannot tell.
+            Whether to decompose the rows where the moments cannot tell small curvatures from none.
 
         Returns
         -------
         InverseHessian or None
             The inverse.
         """
-        if self._moments is None:
-            return None
-        mean, scatter = self._moments.mean[:-1], self._moments.scatter[:-1, :-1]
-        return self.precise.inverse_hessian(mean, scatter, self.total_weight, exact=exact and self.has_rows)
+        inverse = None
+        if self._moments is not None:
+            mean, scatter = self._moments.mean[:-1], self._moments.scatter[:-1, :-1]
+            # The mean is taken off the sums of sparse rows, at the cost of digits, and off all others before these are summed.
+            squares = np.diagonal(scatter) / self.total_weight
+            lost = np.divide(mean**2, squares, out=np.zeros_like(mean), where=squares > 0)
+            noise = 1.0 + (float(lost.max()) if self.is_sparse else 0.0)
+            inverse = self.final.inverse_from_moments(mean, scatter, self.total_weight, noise=noise)
+        if not exact or self._rows is None or not self.has_rows or (inverse and inverse.trusted):
+            return inverse
+        assert self.scales is not None
+        with one_blas_thread():
+            factor = factor_of(self._rows, self.scales.mean if self.final.intercept else None)
+        return self.final.inverse_from_factor(
+            self.scales.mean, factor, total_weight=self.total_weight, n_samples=self.n_samples
+        )
 
     def count_passes(self) -> int:
         """Return how many times the rows were read."""

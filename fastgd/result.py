@@ -86,10 +86,10 @@ class FitResult:
     gradient_norm : float
         The Euclidean norm of the gradient at theta.
     gap : float or None
-        How far the cost is above its minimum, ``g^T H^-1 g / 2`` with the gradient g at theta and the Hessian H of the
-        moments; None if these were not taken.
+        How far the cost is above its minimum, ``g^T H^-1 g / 2`` with the gradient g at theta and the Hessian H; None if
+        its inverse was not needed.
     rank : int or None
-        How many parameters are independent; None for methods other than ``"preconditioned"``.
+        How many parameters are independent; None for methods other than ``"preconditioned"``, which do not look.
     condition : float or None
         The condition number of the Hessian (a bound below it for more than 32 parameters), of the standardised
         features if the fit was made on them; of features scaled to the same length for method ``"preconditioned"``,

@@ -1,29 +1,23 @@
-"""Several targets of the same rows, fitted together: each pass reads every row once for all of them."""
+"""Several targets of the same rows, whose fits share what they know of the features."""
 
-import math
-from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import settings, validation
-from fastgd.fitting import fit
+from fastgd.fitting import fit_problem
 from fastgd.moments import Moments
+from fastgd.problem import Problem
 from fastgd.result import FitResult
 from fastgd.rows.csr import CSR
-from fastgd.rows.moments import moments_of
+from fastgd.rows.moments import CentredMoments, moments_of
 from fastgd.rows.targets import TargetRows
 from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.sparse import is_sparse
 
 _Vector = NDArray[np.float64]
-
-# A step that changes the hypothesis by less than this share of y, squared, is its rounding.
-_NOTHING = 1e-28
-
-# True gradients that a solution from moments is improved by: the second finds nothing where the condition number is below 1e7.
-_MOST_STEPS = 2
 
 
 def moments_of_targets(
@@ -104,10 +98,10 @@ def fit_targets(
     n_threads: int | None,
     **options: Any,
 ) -> list[FitResult]:
-    """Fit each target.
+    """Fit each target, as `fit` does.
 
-    Unless `precompute` is False or X is sparse, moments of all targets are taken in one pass; each target is fitted to its
-    own, and true gradients of all are taken together.
+    Where moments are taken they are taken of all targets in one pass, and what is made of those of the features, the inverse of
+    the Hessian, is made once.
 
     Parameters
     ----------
@@ -132,17 +126,25 @@ def fit_targets(
     TypeError, ValueError
         As of `fastgd.fit`.
     """
+    n_threads = settings.thread_count(n_threads)
     starts: Any = [None] * Y.shape[1] if theta0s is None else theta0s
-    if precompute is False or is_sparse(X):
-        return [
-            fit(X, y, sample_weight=sample_weight, theta0=start, precompute=precompute, n_threads=n_threads, **options)
-            for y, start in zip(np.asfortranarray(Y).T, starts, strict=True)
-        ]
-    rows, names = _rows(X, Y, sample_weight, n_threads)
-    moments = _moments(rows, names)
-    apart = of_each_target(moments, Y.shape[1])
-    results = [fit(each, theta0=start, **options) for each, start in zip(apart, starts, strict=True)]
-    return _verified(rows, moments, results, names, **options)
+    inverses: dict[bool, InverseHessian | None] = {}
+
+    @cache
+    def moments() -> list[Moments]:
+        return of_each_target(moments_of_targets(X, Y, sample_weight, n_threads=n_threads), Y.shape[1])
+
+    def taken(rows: Any, t: int) -> CentredMoments:
+        rows.n_passes += 1
+        return moments()[t].centred()
+
+    together = Y.shape[1] > 1 and not is_sparse(X)
+    results = []
+    for t, (y, start) in enumerate(zip(np.asfortranarray(Y).T, starts, strict=True)):
+        take = partial(taken, t=t) if together else None
+        problem = Problem(X, y, sample_weight, n_threads, precompute, take_moments=take, inverses=inverses)
+        results.append(fit_problem(problem, theta0=start, **options))
+    return results
 
 
 def _rows(
@@ -160,65 +162,3 @@ def _moments(rows: TargetRows, names: list[str] | None) -> Moments:
         validation.refuse_non_finite(rows.first_non_finite(), rows.n_features, "a fit needs finite numbers", names)
         validation.refuse_overflow(moments.scatter, rows.n_features, names)
     return Moments(rows.n_samples, moments.total_weight, moments.mean, moments.scatter)
-
-
-def _verified(
-    rows: TargetRows,
-    moments: Moments,
-    results: list[FitResult],
-    names: list[str] | None,
-    *,
-    intercept: bool,
-    loss: str = "mse",
-    l2: float,
-    method: str,
-    learning_rate: float | str,
-    standardize: bool,
-    **_options: Any,
-) -> list[FitResult]:
-    """Take true gradients of all targets together and, if the minimum is asked for, the steps that they ask for."""
-    scale = settings.loss_scale(loss, moments.total_weight)
-    exact = method in ("auto", "preconditioned") and learning_rate == "auto" and not (standardize and l2)
-    n_features = rows.n_features
-    inverse = InverseHessian(
-        moments.mean[:n_features],
-        moments.scatter[:n_features, :n_features],
-        total_weight=moments.total_weight,
-        scale=scale,
-        l2=l2,
-        intercept=intercept,
-        product=None,
-    )
-    y_squares = np.diagonal(moments.scatter)[n_features:] + moments.total_weight * moments.mean[n_features:] ** 2
-    y_squares = 0.5 * scale * y_squares
-    thetas = np.array([result.theta for result in results])
-    best: list[tuple[float, _Vector, float, _Vector]] = []
-    for step in range(1 + _MOST_STEPS * exact):
-        sums = rows.gradients(thetas) * scale
-        gradients = sums[:, 1 if intercept else 2 :]
-        coefs = thetas[:, int(intercept) :]
-        gradients[:, int(intercept) :] += 2.0 * l2 * coefs
-        costs = 0.5 * sums[:, 0] + l2 * (coefs**2).sum(axis=1)
-        found = [
-            (inverse.gap(g), theta, cost, g) for g, theta, cost in zip(gradients, thetas, costs.tolist(), strict=True)
-        ]
-        best = found if not step else [min(pair, key=lambda each: each[0]) for pair in zip(best, found, strict=True)]
-        if all(gap <= _NOTHING * squares for (gap, *_), squares in zip(best, y_squares.tolist(), strict=True)):
-            break
-        thetas = np.array([theta - inverse(g) for _, theta, _, g in best])
-    return [
-        replace(
-            result,
-            theta=theta,
-            coef=theta[int(intercept) :].copy(),
-            intercept=float(theta[0]) if intercept else 0.0,
-            cost=cost,
-            gradient_norm=math.hypot(*gradient),
-            gap=gap,
-            feature_names=names,
-            n_passes=rows.n_passes,
-            verified=True,
-            message=result.message.partition(" Moments only were given")[0],
-        )
-        for result, (gap, theta, cost, gradient) in zip(results, best, strict=True)
-    ]

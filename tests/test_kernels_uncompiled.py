@@ -18,7 +18,6 @@ from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram, order
 from fastgd.kernels.plain_sum import plain_sum
 from fastgd.kernels.row_major import row_major
-from fastgd.kernels.several import several
 from fastgd.kernels.spread import spread
 from fastgd.kernels.streams import CACHED
 from fastgd.kernels.weights import sum_nonnegative
@@ -246,18 +245,6 @@ def test_sparse_moments_are_those_of_dense_rows_before_the_centre_is_taken_off(w
         distances = (z[:, :6] - centre) * is_stored
         expected = [kept.sum(), *(kept @ distances), *(kept @ distances**2), *(kept @ is_stored)[:5]]
         assert sums.tolist() == expected
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("intercept", [False, True])
-def test_several_targets_have_the_sums_of_each(intercept, weighted):
-    X, y, s, theta = whole_numbers(19, 4, intercept)
-    Y, thetas = np.column_stack([y, -y, y + 2]), np.array([theta, theta + 1, -theta])
-    s = s if weighted else None
-    sums = np.full((3, 6), np.nan)
-    several(X.astype(float), Y, s, thetas, sums)
-    for t in range(3):
-        assert sums[t].tolist() == exact.sums(X, Y[:, t], thetas[t], s).tolist()
 
 
 @pytest.mark.parametrize("intercept", [False, True])

@@ -186,7 +186,7 @@ def test_nothing_is_densified():
     rng = np.random.default_rng(1)
     X = random_csr(rng, 20_000, 3_000, 0.002)
     y = X @ rng.standard_normal(3_000) + 0.01 * rng.standard_normal(20_000)
-    fastgd.fit(X[:100], y[:100], max_iter=1, tol=0)
+    fastgd.fit(X[:100], y[:100], method="cg", max_iter=1, tol=0)
     tracemalloc.start()
     result = fastgd.fit(X, y)
     _, peak = tracemalloc.get_traced_memory()

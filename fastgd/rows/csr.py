@@ -39,7 +39,8 @@ class CSR(NamedTuple):
             The rows.
         """
         result = np.zeros((len(rows), self.shape[1]))
-        for i, row in enumerate(rows.tolist()):
-            stored = slice(self.indptr[row], self.indptr[row + 1])
-            result[i, self.indices[stored]] = self.data[stored]
+        starts, counts = self.indptr[rows], self.indptr[rows + 1] - self.indptr[rows]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        places = np.repeat(starts, counts) + within
+        result[np.repeat(np.arange(len(rows)), counts), self.indices[places]] = self.data[places]
         return result

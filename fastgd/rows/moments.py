@@ -113,7 +113,7 @@ class CentredMoments(NamedTuple):
 
 
 def moments_of(rows: Rows) -> CentredMoments:
-    """Sum up the moments of a training set, in one pass.
+    """Sum up the moments of a training set, in one pass, or two where a sample misleads about the mean.
 
     Parameters
     ----------
@@ -130,14 +130,19 @@ def moments_of(rows: Rows) -> CentredMoments:
         return whole
     with np.errstate(over="ignore", invalid="ignore"):
         centre = _centre(rows)
-        sums: Any = rows.moments(centre)
-        total = sums.item(-1, -1)
-        shift = sums[-1, :-1] / total
-        scatter = sums[:-1, :-1] - np.outer(shift, total * shift)
-    # What is left of a square may be less than nothing by the rounding of its parts.
-    diagonal = np.einsum("ii->i", scatter)
-    np.maximum(diagonal, 0.0, out=diagonal)
-    return CentredMoments(total, centre + shift, scatter)
+        for _ in range(2):
+            sums: Any = rows.moments(centre)
+            total = sums.item(-1, -1)
+            shift = sums[-1, :-1] / total
+            scatter = sums[:-1, :-1] - np.outer(shift, total * shift)
+            # What is left of a square may be less than nothing by the rounding of its parts.
+            diagonal = np.einsum("ii->i", scatter)
+            np.maximum(diagonal, 0.0, out=diagonal)
+            centre = centre + shift
+            # Sparse rows take their centre off the sums, whichever it is.
+            if isinstance(rows, SparseRows) or not (abs(shift) > _FAR * np.sqrt(diagonal / total)).any():
+                break
+    return CentredMoments(total, centre, scatter)
 
 
 class Spread(NamedTuple):

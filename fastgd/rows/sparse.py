@@ -135,9 +135,18 @@ class SparseRows:
         """Go through the rows, some at a time, as `ArrayRows.blocks` does: dense copies."""
         self.n_passes += 1
         for start, stop in Blocks(self.n_samples, max(1, _DENSE_VALUES // self.n_features)):
-            s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
-            X = self._X.dense(np.arange(start, stop))
-            yield np.column_stack((X, self._y[start:stop])).astype(np.float64), s
+            yield self.block(start, stop)
+
+    def block(self, start: int, stop: int) -> tuple[_Vector, _Vector]:
+        """Return rows start to stop as `blocks` does."""
+        s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
+        X = self._X.dense(np.arange(start, stop))
+        return np.column_stack((X, self._y[start:stop])).astype(np.float64), s
+
+    @property
+    def n_threads(self) -> int:
+        """How many threads a pass takes."""
+        return parallel.effective(self._n_threads)
 
     def first_non_finite(self) -> tuple[int, int] | None:
         """Find the first row that holds a NaN or an infinity.

@@ -1,13 +1,11 @@
 """Several targets of the same rows: each row of X is read once for all of them."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.kernels.gram import entries, gram
-from fastgd.kernels.several import compiled_several
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import Blocks, Fold
@@ -43,28 +41,6 @@ class TargetRows(ArrayRows):
         self._files = mapped_files(X, Y, sample_weight)
         check(self._files)
 
-    def gradients(self, thetas: _Vector) -> _Vector:
-        """Sum what `ArrayRows.gradient` does, for all targets in one pass.
-
-        Parameters
-        ----------
-        thetas : ndarray of shape (n_targets, n_parameters), float64, contiguous
-            The parameters of each target.
-
-        Returns
-        -------
-        ndarray of shape (n_targets, 2 + n_features), float64
-            ``(sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)`` of each.
-        """
-        run = compiled_several(self._x_dtype.char, self._s is not None)
-
-        def add(X: _Array, Y: _Vector, s: _Vector | None) -> _Vector:
-            sums = np.empty((len(thetas), 2 + self.n_features))
-            run(X, Y, s, thetas, sums)
-            return sums
-
-        return self._sum_up(add, self._kernel.block_rows(self.n_features))
-
     def moments(self, centre: _Vector) -> _Array:
         """Sum the products of every column with every other, those of all targets, in one pass.
 
@@ -78,34 +54,22 @@ class TargetRows(ArrayRows):
         ndarray of order n_features + n_targets + 1, float64
             The sum of ``s z z^T`` with ``z = (x - centre of x, y - centre of y, 1)``, symmetric.
         """
-        kernel, n_columns = gram(False), len(centre) - 1
-
-        def add(X: _Array, Y: _Vector, s: _Vector | None) -> _Vector:
-            sums = np.empty(kernel.n_sums(n_columns))
-            columns = np.column_stack((X, Y[:, :-1])).astype(np.float64, copy=False)
-            target = np.ascontiguousarray(Y[:, -1])
-            kernel["d", "d", s is not None](columns, 0, len(Y), target, s, centre, 1.0, sums)
-            return sums
-
-        return entries(self._sum_up(add, kernel.block_rows(n_columns)), n_columns)
-
-    def _values(self, rows: slice | NDArray[np.intp]) -> _Vector:
-        return self._beside(rows, self._Y[rows])
-
-    def _sum_up(self, add: Callable[[_Array, _Vector, _Vector | None], _Vector], n_block_rows: int) -> _Vector:
-        """Add up what blocks give, row-major copies where they are not."""
         self.n_passes += 1
         check(self._files)
-        blocks = Blocks(self.n_samples, n_block_rows)
+        kernel, n_columns = gram(False), len(centre) - 1
+        blocks = Blocks(self.n_samples, kernel.block_rows(n_columns))
         fold = Fold(len(blocks))
 
         def do(i: int) -> None:
             rows = slice(*blocks[i])
-            X = self._X_block(rows)
-            X = np.ascontiguousarray(X.T if self._by_columns else X, self._x_dtype)
+            values, sums = self._values(rows), np.empty(kernel.n_sums(n_columns))
             s = None if self._s is None else np.ascontiguousarray(self._s[rows], np.float64)
-            fold.add(i, add(X, np.ascontiguousarray(self._Y[rows], np.float64), s))
+            X, target = np.ascontiguousarray(values[:, :-1]), np.ascontiguousarray(values[:, -1])
+            kernel["d", "d", s is not None](X, 0, len(X), target, s, centre, 1.0, sums)
+            fold.add(i, sums)
 
-        parallel.share(do, range(len(blocks)), parallel.effective(self._n_threads))
-        total: _Vector = fold.total()
-        return total
+        parallel.share(do, range(len(blocks)), self.n_threads)
+        return entries(fold.total(), n_columns)
+
+    def _values(self, rows: slice | NDArray[np.intp]) -> _Vector:
+        return self._beside(rows, self._Y[rows])

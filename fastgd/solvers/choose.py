@@ -32,8 +32,12 @@ def precomputing_pays(n_samples: int, n_features: int, n_answers: int) -> bool:
 # Moments of so many features take 32 MB, and their inverse a second.
 _MOST_FEATURES = 2000
 
-# With fewer rows than features the Hessian's eigenvectors are needed, which take a tenth of a second for so many.
-_MOST_UNDETERMINED = 500
+# Of sparse rows a pass costs little beside a matrix of all products.
+_MOST_SPARSE = 500
+
+# To decompose n rows of as many features or more takes n^2 n_features multiply-adds, and so many of them about a second; what
+# comes of it has n n_features values, where sparse rows have few.
+_MOST_DECOMPOSED, _MOST_DENSE = 2e9, 1 << 22
 
 
 def moments_fit(n_features: int) -> bool:
@@ -53,7 +57,7 @@ def moments_fit(n_features: int) -> bool:
 
 
 def preconditioning_pays(n_samples: int, n_features: int, *, sparse: bool) -> bool:
-    """Tell whether to take the moments to precondition a descent with, or to do without.
+    """Tell whether to precondition a descent with what is known of the Hessian, or to do without.
 
     Parameters
     ----------
@@ -67,4 +71,7 @@ def preconditioning_pays(n_samples: int, n_features: int, *, sparse: bool) -> bo
     bool
         Whether that is sooner than conjugate gradients, or more exact.
     """
-    return n_features <= (_MOST_FEATURES if n_samples > n_features and not sparse else _MOST_UNDETERMINED)
+    if n_samples <= n_features:
+        fits = not sparse or n_samples * n_features <= _MOST_DENSE
+        return fits and n_samples**2 * n_features <= _MOST_DECOMPOSED
+    return n_features <= (_MOST_SPARSE if sparse else _MOST_FEATURES)

@@ -226,6 +226,26 @@ class Objective:
         terms = (size + abs(self._centre)) / self._unit
         return root * self._with_intercept(1.0, norms), root * self._with_intercept(1.0, terms)
 
+    def spreads(self, scales: Scales) -> tuple[_Vector | None, _Vector]:
+        """Return the features' means, if there is an intercept, and the lengths of the columns about them.
+
+        Parameters
+        ----------
+        scales : Scales
+            The sizes of the columns.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_features,), float64, or None
+            The means of the features as this objective has them; None without an intercept.
+        lengths : ndarray of shape (n_parameters,), float64
+            ``|x_j - mean_j|`` for each feature, ``|x_j|`` without an intercept; that of a column of ones for the intercept.
+        """
+        if not self.intercept:
+            return None, self.column_norms(scales)[0]
+        lengths = np.append(1.0, scales.std / self._unit)
+        return (scales.mean - self._centre) / self._unit, math.sqrt(scales.total_weight) * lengths
+
     def penalty(self, theta: _Vector) -> float:
         """Compute ``l2 |coef|^2``.
 
@@ -242,7 +262,9 @@ class Objective:
         coef = self._coef(theta)
         return self.l2 * float(coef @ coef) if self.l2 else 0.0
 
-    def inverse_hessian(self, mean: _Vector, scatter: _Vector, total_weight: float, *, exact: bool) -> InverseHessian:
+    def inverse_from_moments(
+        self, mean: _Vector, scatter: _Vector, total_weight: float, *, noise: float = 1.0
+    ) -> InverseHessian:
         """Approximate the inverse of the Hessian by moments.
 
         Parameters
@@ -253,22 +275,59 @@ class Objective:
             Their sums of products about these.
         total_weight : float
             ``sum s``.
-        exact : bool
-            Whether `product` has more digits than these have.
+        noise : float
+            As of `InverseHessian.from_moments`.
 
         Returns
         -------
         InverseHessian
             The inverse, for the features as this objective has them.
         """
-        return InverseHessian(
+        return InverseHessian.from_moments(
             (mean - self._centre) / self._unit,
             scatter / self._unit / self._unit[:, np.newaxis],
             total_weight=total_weight,
             scale=self.scale,
             l2=self.l2,
             intercept=self.intercept,
-            product=self.product if exact else None,
+            noise=noise,
+        )
+
+    def inverse_from_factor(
+        self, mean: _Vector, factor: _Vector, *, total_weight: float, n_samples: int
+    ) -> InverseHessian:
+        """Approximate the inverse of the Hessian by the triangular factor of the features.
+
+        Parameters
+        ----------
+        mean : ndarray of shape (n_features,), float64
+            What was taken off the features before, as the rows hold them; not looked at without an intercept.
+        factor : ndarray of shape (n, n_features) or, with an intercept, (n, 1 + n_features), float64
+            The factor of the rows' features, as `fastgd.rows.factor.factor_of` returns it.
+        total_weight : float
+            ``sum s``.
+        n_samples : int
+            How many rows there are.
+
+        Returns
+        -------
+        InverseHessian
+            The inverse, for the features as this objective has them.
+        """
+        root = math.sqrt(self.scale)
+        if self.intercept:
+            factor = factor[1:, 1:]
+        factor = factor * root
+        sizes = np.linalg.norm(factor, axis=0)
+        if self.intercept:
+            sizes = np.hypot(sizes, root * math.sqrt(total_weight) * mean)
+        return InverseHessian.from_factor(
+            (mean - self._centre) / self._unit if self.intercept else None,
+            factor / self._unit,
+            sizes / self._unit,
+            total_curvature=self.scale * total_weight,
+            l2=self.l2,
+            n_samples=n_samples,
         )
 
     def uncorrelated_inverse(self, scales: Scales) -> Callable[[_Vector], _Vector]:

@@ -10,8 +10,8 @@ from fastgd.solvers.objective import Evaluation, Objective, Scales
 
 _UNIT_ROUNDOFF = 2.0**-53
 
-# A change of the hypothesis that is worth no pass over many rows.
-_ENOUGH = 1e-9
+# A change of the hypothesis by so many units of roundoff of what it is the sum of, which is worth no pass over many rows.
+_ENOUGH = 16.0
 
 # What an entry of theta adds to the hypothesis is nothing, if it is less than this share of it.
 _NOTHING = 1e-6
@@ -44,7 +44,7 @@ class Stopping:
     """
 
     def __init__(self, objective: Objective, scales: Scales, tol: float) -> None:
-        self._objective = objective
+        self.objective = objective
         self._tol = tol
         self.norms, self._terms = objective.column_norms(scales)
         self._terms_norm = math.hypot(*self._terms)
@@ -69,12 +69,12 @@ class Stopping:
         """
         if not math.isfinite(at.residual_norm):
             return ""  # infinite tolerances would accept anything
-        if at.residual_norm <= self._tol * self._y_spread and not self._objective.l2:
+        if at.residual_norm <= self._tol * self._y_spread and not self.objective.l2:
             return "residual"
         if self._witness_denies(at):
             return ""
-        scale = self._objective.scale
-        penalty = abs(self._objective.penalty_gradient(at.theta))
+        scale = self.objective.scale
+        penalty = abs(self.objective.penalty_gradient(at.theta))
         tolerance = self._tol * (scale * self.norms * at.residual_norm + penalty)
         terms = self._terms @ abs(at.theta) + self.y_norm
         rounding = _UNIT_ROUNDOFF * (scale * self._terms * terms + penalty)
@@ -88,13 +88,13 @@ class Stopping:
     def _witness_denies(self, at: Evaluation) -> bool:
         """Tell, from one entry and in a twentieth of the time, that a point does not count; false if it may."""
         j = self._witness
-        scale = self._objective.scale
+        scale = self.objective.scale
         theta_norm = math.sqrt(at.theta.dot(at.theta))
         residual = max(
             self._tol * self.norms.item(j) * at.residual_norm,
             _UNIT_ROUNDOFF * self._terms.item(j) * (self._terms_norm * theta_norm + self.y_norm),
         )
-        penalty = max(self._tol, _UNIT_ROUNDOFF) * 2.0 * self._objective.l2 * theta_norm
+        penalty = max(self._tol, _UNIT_ROUNDOFF) * 2.0 * self.objective.l2 * theta_norm
         return abs(at.gradient.item(j)) > scale * residual + penalty
 
 
@@ -102,8 +102,9 @@ class Refined:
     """Convergence of a descent that knows its next step: `Stopping`, and no digit of theta left to change.
 
     A scale-free gradient may be small while theta is far from the minimum, where columns nearly depend on each other. The next
-    step is the error of theta, nearly; the descent goes on until that changes the hypothesis by no more than a billionth, or
-    no longer shrinks, which is the rounding of the gradient.
+    step is the error of theta, nearly; the descent goes on until none of its entries changes the hypothesis by more than the
+    roundoff of the products that it is the sum of, or until it no longer shrinks, which is the rounding of the gradient. What
+    an entry changes is taken about the features' means, where there is an intercept to take up the rest.
 
     Parameters
     ----------
@@ -111,6 +112,8 @@ class Refined:
         What must hold first.
     inverse_hessian : callable
         Makes of a gradient the next step.
+    scales : Scales
+        The sizes of the columns.
     every_digit : bool
         Whether to go on until each entry of theta has all of its digits: few rows are read once more for nothing.
 
@@ -126,11 +129,13 @@ class Refined:
         self,
         stopping: Stopping,
         inverse_hessian: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        scales: Scales,
         *,
         every_digit: bool,
     ) -> None:
         self._stopping = stopping
         self._inverse_hessian = inverse_hessian
+        self._mean, self._spreads = stopping.objective.spreads(scales)
         self._every_digit = every_digit
         self._last = math.inf
         self.error = math.inf
@@ -152,16 +157,21 @@ class Refined:
         reason = self._stopping.arrived(at)
         if not reason:
             return ""
-        step, size = abs(self._inverse_hessian(at.gradient)), abs(at.theta)
+        step, size = self._inverse_hessian(at.gradient), abs(at.theta)
         norms = self._stopping.norms
         hypothesis = norms @ size + self._stopping.y_norm
+        changes = self._spreads * abs(step)
+        if self._mean is not None:
+            changes[0] = self._spreads[0] * abs(step[0] + self._mean @ step[1:])
+        step = abs(step)
+        change = float(changes.max())
+        sizes = np.maximum(size, _NOTHING * hypothesis / norms)
         if self._every_digit:
-            lost = bool((step <= 2.0 * _UNIT_ROUNDOFF * size).all())
+            lost = bool((step <= 2.0 * _UNIT_ROUNDOFF * sizes).all())
         else:
-            lost = bool((norms * step <= _ENOUGH * hypothesis).all())
-        change = float((norms * step).max())
+            lost = bool(change <= _ENOUGH * _UNIT_ROUNDOFF * hypothesis)
         shrinks = change < 0.5 * self._last
         if change < self._last:
             self._last, self.best = change, at
-            self.error = float(np.max(step / np.maximum(size, _NOTHING * hypothesis / norms)))
+            self.error = float(np.max(step / sizes))
         return "" if shrinks and not lost else reason

@@ -1,0 +1,281 @@
+"""Ranks and least norms: factors of rows from anywhere, and fits beside LAPACK's singular values."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import fastgd
+from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.csr import CSR
+from fastgd.rows.factor import factor_of
+from fastgd.rows.rows import rows_of
+from fastgd.sklearn import GDRegressor
+from fastgd.sparse import read
+
+EPS = 2.0**-52
+
+
+def fit_quietly(*args, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return fastgd.fit(*args, **options)
+
+
+# Factors.
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns", "float32", "sparse", "batches"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize(("n_samples", "n_features"), [(30_000, 5), (700, 90), (7, 20), (1, 1)])
+def test_a_factor_has_the_products_of_the_columns(layout, weighted, centred, n_samples, n_features):
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((n_samples, n_features)) + 10.0
+    X[rng.random(X.shape) < 0.3] = 0.0
+    X = X.astype(np.float32).astype(np.float64)
+    y = rng.standard_normal(n_samples)
+    s = rng.integers(0, 3, n_samples) + 0.5 * (np.arange(n_samples) == 0) if weighted else None
+    centre = np.full(n_features, 7.0) if centred else None
+    if layout == "batches":
+        pieces = np.array_split(np.arange(n_samples), 3) if n_samples > 3 else [np.arange(n_samples)]
+        batches = [(X[i], y[i]) if s is None else (X[i], y[i], s[i]) for i in pieces]
+        rows = fastgd.from_batches(lambda: iter(batches)).rows(2)
+    elif layout == "sparse":
+        rows = rows_of(read(scipy.sparse.csr_array(X)), y, s, 2)
+    else:
+        rows = rows_of(
+            {"rows": X, "columns": np.asfortranarray(X), "float32": X.astype(np.float32)}[layout], y, s, n_threads=2
+        )
+    factor = factor_of(rows, centre)
+    A = np.column_stack((np.ones(n_samples), X - 7.0)) if centred else X
+    A = A * np.sqrt(np.ones(n_samples) if s is None else s)[:, np.newaxis]
+    assert factor.shape[1] == A.shape[1]
+    assert len(factor) <= max(A.shape)
+    # Householder's reflections err by the columns' lengths times the unit roundoff and the operations for each entry.
+    lengths = np.linalg.norm(A, axis=0)
+    bound = 4 * EPS * np.sqrt(n_samples) * n_features * np.outer(lengths, lengths)
+    assert (abs(factor.T @ factor - A.T @ A) <= bound).all()
+
+
+def test_a_factor_has_the_same_bits_for_any_number_of_threads_and_leaves_out_what_has_no_weight():
+    rng = np.random.default_rng(2)
+    X, y = rng.standard_normal((40_000, 7)), np.zeros(40_000)
+    s = rng.integers(0, 2, 40_000).astype(float)
+    expected = factor_of(ArrayRows(X, y, s, 1), None)
+    for n_threads in (2, 3, 8):
+        assert factor_of(ArrayRows(X, y, s, n_threads), None).tobytes() == expected.tobytes()
+    X[s == 0] = np.nan
+    assert factor_of(ArrayRows(X, y, s, 1), None).tobytes() == expected.tobytes()
+
+
+def test_sparse_rows_are_made_dense_in_any_order():
+    X = scipy.sparse.random_array((50, 9), density=0.2, rng=np.random.default_rng(3)).tocsr()
+    rows = np.array([3, 0, 49, 3, 17])
+    assert isinstance(read(X), CSR)
+    assert (read(X).dense(rows) == X.toarray()[rows]).all()
+    assert read(X).dense(np.arange(0)).shape == (0, 9)
+
+
+# Fits: the cases that were wrong.
+
+
+def test_all_dummies_of_a_factor_beside_a_column_of_ones_and_one_far_from_zero():
+    rng = np.random.default_rng(0)
+    n = 500
+    dummies = np.eye(4)[np.r_[np.arange(4), rng.integers(0, 4, n - 4)]]
+    year = rng.integers(1990, 2024, n).astype(float)
+    y = 0.1 * (year - 2000) + rng.standard_normal(n)
+    X = np.column_stack((np.ones(n), dummies, year))
+    expected, _, rank, _ = np.linalg.lstsq(X, y)
+    result = fit_quietly(X, y, intercept=False)
+    assert result.rank == rank == 5
+    np.testing.assert_allclose(result.theta, expected, rtol=1e-9)
+
+
+def test_a_column_twice_beside_one_that_nearly_is_the_same():
+    rng = np.random.default_rng(199)
+    x = rng.standard_normal(50)
+    z, y = x + 0.01 * rng.standard_normal(50), rng.standard_normal(50)
+    X = np.column_stack((x, z, x))
+    result = fit_quietly(X, y)
+    expected = np.linalg.lstsq(np.column_stack((np.ones(50), X)), y)[0]
+    np.testing.assert_allclose(result.theta, expected, rtol=1e-9)
+    assert result.rank == 3
+
+
+@pytest.mark.parametrize(("n", "k"), [(95, 100), (50, 600), (50, 400), (300, 700)])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_wide_data_have_the_least_norm_at_every_shape(n, k, sparse, intercept):
+    random = np.random.RandomState(0)
+    X, y = random.uniform(size=(n, k)), random.uniform(size=n)
+    result = fit_quietly(scipy.sparse.csr_array(X) if sparse else X, y, intercept=intercept)
+    A, b = (X - X.mean(axis=0), y - y.mean()) if intercept else (X, y)
+    expected = np.linalg.lstsq(A, b)[0]
+    np.testing.assert_allclose(result.coef, expected, atol=1e-9 * abs(expected).max())
+    assert (result.rank, result.converged) == (n, True)
+
+
+@pytest.mark.parametrize("options", [{}, {"sample_weight": "counts"}, {"standardize": True}, {"l2": 1e-3}], ids=str)
+@pytest.mark.parametrize("home", ["rows", "columns", "float32", "sparse", "frame", "batches", "parquet", "targets"])
+def test_every_home_finds_a_dependence_beside_a_small_curvature(home, options, tmp_path):
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(7)
+    n = 900
+    dummies = np.eye(3)[rng.integers(0, 3, n)]
+    x = np.round(rng.uniform(45, 46, n), 4)
+    X = np.column_stack((dummies, x, x * x, rng.standard_normal(n))).astype(np.float32).astype(np.float64)
+    y = X @ [1.0, 2.0, 3.0, 0.5, -0.1, 1.0] + 0.1 * rng.standard_normal(n)
+    s = rng.integers(0, 3, n).astype(float) if "sample_weight" in options else np.ones(n)
+    options = {name: value for name, value in options.items() if name != "sample_weight"}
+    frame = pd.DataFrame(X, columns=list("abcdef")).assign(y=y, s=s)
+    if home == "targets":
+        model = GDRegressor(**options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results = model.fit(X, np.column_stack((y, -y)), sample_weight=s).result_
+        result = results[0]
+        np.testing.assert_allclose(results[1].theta, -result.theta, rtol=1e-6)
+    elif home == "batches":
+        batches = [(X[i::4], y[i::4], s[i::4]) for i in range(4)]
+        result = fit_quietly(fastgd.from_batches(lambda: iter(batches)), **options)
+    elif home == "parquet":
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(tmp_path / "rows.parquet", index=False, row_group_size=100)
+        source = fastgd.scan_parquet(tmp_path / "rows.parquet", target="y", sample_weight="s")
+        result = fit_quietly(source, **options)
+    else:
+        features = {
+            "rows": X,
+            "columns": np.asfortranarray(X),
+            "float32": X.astype(np.float32),
+            "sparse": scipy.sparse.csr_array(X),
+            "frame": frame[list("abcdef")],
+        }[home]
+        result = fit_quietly(features, y, sample_weight=s, **options)
+    root = np.sqrt(s)[:, np.newaxis]
+    A, b = (X - np.average(X, axis=0, weights=s)) * root, (y - np.average(y, weights=s)) * root[:, 0]
+    if options.get("l2"):
+        A, b = np.concatenate((A, np.sqrt(s.sum() * options["l2"]) * np.eye(6))), np.append(b, np.zeros(6))
+        assert result.rank == 7
+    else:
+        assert result.rank == 6
+    unit = np.sqrt((A[:n] ** 2).sum(axis=0) / s.sum()) if options.get("standardize") else np.ones(6)
+    expected = np.linalg.lstsq(A / unit, b, rcond=1e-12)[0] / unit
+    # The smaller of the two columns' directions is 2e-6 of the larger: LAPACK itself has ten digits.
+    np.testing.assert_allclose(result.coef, expected, atol=1e-8 * abs(expected).max())
+    assert result.converged
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_method_that_does_not_look_at_the_rank_says_so(sparse):
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((40, 3))
+    result = fastgd.fit(scipy.sparse.csr_array(X) if sparse else X, X[:, 0], method="cg")
+    assert result.rank is None
+    assert "rank was not looked at" in result.message
+
+
+def test_sums_about_a_mean_that_a_sample_misleads_about_keep_their_digits():
+    X = np.full((200_000, 2), 1e9)  # but for a few rows, which no sample meets
+    X[70_001:70_011] += np.random.default_rng(0).standard_normal((10, 2))
+    X[150_000:] = np.random.default_rng(1).standard_normal((50_000, 2))
+    centred = X - X.mean(axis=0)
+    moments = fastgd.Moments.from_rows(X, X[:, 0])
+    np.testing.assert_allclose(moments.scatter[:2, :2], centred.T @ centred, rtol=1e-12)
+
+
+# Sweeps.
+
+
+def dependent_problem(rng):
+    """Draw dummies beside plain columns and one of the neighbours that lead moments astray."""
+    n = int(rng.integers(20, 500))
+    levels = int(rng.integers(2, 8))
+    parts = [np.eye(levels)[rng.integers(0, levels, n)]]
+    if rng.random() < 0.4:
+        parts.append(np.eye(3)[rng.integers(0, 3, n)])
+    base = rng.standard_normal((n, int(rng.integers(1, 10))))
+    base *= 10.0 ** rng.integers(-3, 4, base.shape[1])
+    latitude = rng.uniform(45, 46, (n, 1))
+    near = base[:, :1] + 10.0 ** -rng.integers(1, 10) * abs(base[:, :1]).mean() * rng.standard_normal((n, 1))
+    neighbours = [
+        rng.integers(1990, 2024, (n, 1)).astype(float),
+        near,
+        np.column_stack((latitude, latitude**2)),
+        base @ rng.standard_normal((base.shape[1], 2)),
+        np.column_stack((np.ones(n), base[:, 0])),
+        rng.standard_normal((n, int(rng.integers(1, 45)))),
+    ]
+    X = np.column_stack((*parts, base, neighbours[rng.integers(len(neighbours))]))
+    X = X[:, rng.permutation(X.shape[1])]
+    sizes = np.sqrt((X**2).mean(axis=0))
+    y = X @ np.divide(rng.standard_normal(X.shape[1]), sizes, out=np.zeros_like(sizes), where=sizes > 0)
+    return X, y + 10.0 ** rng.integers(-3, 2) * rng.standard_normal(n)
+
+
+def check_dependent_problem(seed):
+    """Compare a fit with LAPACK's singular values of scaled columns; return whether the rank could be told."""
+    rng = np.random.default_rng(seed)
+    X, y = dependent_problem(rng)
+    intercept, sparse = bool(rng.random() < 0.6), rng.random() < 0.4
+    s = rng.integers(0, 4, len(y)).astype(float) if rng.random() < 0.5 else np.ones(len(y))
+    s[0] = 1.0
+    result = fit_quietly(scipy.sparse.csr_array(X) if sparse else X, y, intercept=intercept, sample_weight=s)
+    assert result.converged, seed
+    root = np.sqrt(s)[:, np.newaxis]
+    A = (X - np.average(X, axis=0, weights=s) * intercept) * root
+    b = (y - np.average(y, weights=s) * intercept) * root[:, 0]
+    sizes, lengths = np.linalg.norm(X * root, axis=0), np.linalg.norm(A, axis=0)
+    constant = lengths <= 1e-13 * sizes
+    A, lengths = np.where(constant, 0.0, A), np.where(constant, 1.0, lengths)
+    U, values, Vt = np.linalg.svd(A / lengths, full_matrices=False)
+    criterion = EPS * max(len(y), X.shape[1]) * values[0]
+    keep = values > criterion
+    surely = (values > 100 * criterion) & (values > 1e-12 * (abs(Vt) @ (sizes / lengths)))
+    if (values > 0.01 * criterion).sum() != surely.sum():
+        return False
+    assert result.rank == keep.sum() + intercept, seed
+    coef = Vt[keep].T @ ((U[:, keep].T @ b) / values[keep]) / lengths
+    whole, _ = np.linalg.qr(Vt[keep].T, mode="complete")
+    null = whole[:, keep.sum() :] / lengths[:, np.newaxis]
+    if null.size:
+        Q, _ = np.linalg.qr(null / abs(null).max(axis=0))
+        coef -= Q @ (Q.T @ coef)
+    condition = values[keep][0] / values[keep][-1]
+    error = np.linalg.norm(result.coef - coef) / np.linalg.norm(coef)
+    # LAPACK's own error: the unit roundoff times the condition number, and its square where residuals are not small.
+    assert error <= max(1e-9, 1e-14 * condition * max(1.0, 1e-3 * condition)), (seed, error, condition)
+    return True
+
+
+def test_random_problems_with_dependences():
+    told = sum(check_dependent_problem(seed) for seed in range(150))
+    assert told > 110
+
+
+@pytest.mark.slow
+def test_thousands_of_random_problems_with_dependences(figures):
+    told = sum(check_dependent_problem(seed) for seed in range(150, 5150))
+    assert told > 4000
+    figures["random problems with dependent columns whose rank and least norm were right"] = f"{told:,}"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_columns_that_agree_to_many_digits_converge(seed):
+    rng = np.random.default_rng(seed)
+    for closeness in (1e-6, 1e-7, 1e-8, 1e-9, 1e-10):
+        X = rng.standard_normal((80, 3))
+        X[:, 2] = X[:, 0] + closeness * X[:, 2]
+        for y in (X @ rng.standard_normal(3) + rng.standard_normal(80), X[:, 0]):
+            result = fit_quietly(X, y)
+            assert (result.converged, result.rank) == (True, 4)
+            assert result.n_iter <= 20
+            theta, _, rank, _ = np.linalg.lstsq(np.column_stack((np.ones(80), X)), y)
+            assert rank == 4
+            best = np.linalg.norm(y - theta[0] - X @ theta[1:])
+            # LAPACK's residuals err by the roundoff of the terms, 80 rows of theta that may be as large as 1 / closeness.
+            rounding = 80 * EPS * (abs(X) @ abs(theta[1:])).max()
+            assert np.sqrt(80 * result.cost) <= best + rounding
