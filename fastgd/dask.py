@@ -2,15 +2,16 @@
 
 import math
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd import validation
-from fastgd.rows.csr import CSR
-from fastgd.rows.dask import DaskRows
-from fastgd.rows.parts import PartedRows
 from fastgd.rows.source import Part, Source
+
+if TYPE_CHECKING:
+    from fastgd.rows.parts import PartedRows
 
 
 def is_dask(values: object) -> bool:
@@ -35,7 +36,7 @@ class DaskSet(Source):
     Parameters
     ----------
     X : dask array of shape (n_samples, n_features) or (n_samples,), or dask data frame
-        The features.
+        The features; blocks of an array may be sparse.
     y : dask array of shape (n_samples,), or dask series
         The target.
     sample_weight : dask array of shape (n_samples,), or dask series, or None
@@ -79,7 +80,7 @@ class DaskSet(Source):
         self._n_expected = None if rows is None or math.isnan(rows) else int(rows)
         self._partitions = _together(X, columns)
 
-    def rows(self, n_threads: int | None) -> PartedRows:
+    def rows(self, n_threads: int | None) -> "PartedRows":
         """Return what sums the rows up; a partition takes one thread of its worker, whatever `n_threads` is.
 
         Parameters
@@ -92,8 +93,47 @@ class DaskSet(Source):
         PartedRows
             The rows.
         """
+        from fastgd.rows.dask import DaskRows  # here, as nothing else in this module needs numba
+
         read = partial(_read, n_features=self.n_features, names=self.feature_names)
         return DaskRows(self._partitions, read, self.n_features, self._n_expected)
+
+
+def by_partition(X: Any, model: Any) -> NDArray[np.float64]:
+    """Predict each partition where it lies, and join the predictions.
+
+    Parameters
+    ----------
+    X : dask array or data frame of shape (n_samples, n_features)
+        The features.
+    model : object
+        What has a ``predict``.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_targets), float64
+        The predictions, in memory.
+    """
+    from dask.delayed import delayed
+
+    partitions = _delayed(X.rechunk({1: -1}) if hasattr(X, "rechunk") else X)
+    shared, of_partition = delayed(model, traverse=False), delayed(_predicted, pure=False)
+    predictions = delayed(list)([of_partition(shared, part) for part in partitions]).compute()
+    predictions = [each for each in predictions if each is not None]
+    if not predictions:
+        raise ValueError(
+            "X is a collection of dask that has 0 rows, but at least 1 is expected. Check how X was selected."
+        )
+    return np.concatenate(predictions)
+
+
+def _predicted(model: Any, X: Any) -> NDArray[np.float64] | None:
+    return model.predict(X) if X.shape[0] else None
+
+
+def _delayed(values: Any) -> list[Any]:
+    parts = values.to_delayed()
+    return parts.ravel().tolist() if isinstance(parts, np.ndarray) else list(parts)
 
 
 def _together(X: Any, columns: list[Any]) -> list[tuple[Any, ...]]:
@@ -103,9 +143,7 @@ def _together(X: Any, columns: list[Any]) -> list[tuple[Any, ...]]:
         meta = X._meta.iloc[:, 0] if X.ndim == 2 else X._meta
         packed = X.map_partitions(_packed, *columns, meta=meta, align_dataframes=False, enforce_metadata=False)
         return [(partition,) for partition in packed.to_delayed()]
-    parts = [values.to_delayed() for values in (X, *columns)]
-    parts = [list(part.ravel()) if isinstance(part, np.ndarray) else list(part) for part in parts]
-    return list(zip(*parts, strict=True))
+    return list(zip(*map(_delayed, (X, *columns)), strict=True))
 
 
 def _packed(*values: Any) -> tuple[Any, ...]:
@@ -132,7 +170,7 @@ def _read(number: int, *values: Any, n_features: int, names: list[str] | None) -
     """Check a partition, on its worker."""
     X, y, *weights = values[0] if len(values) == 1 else values
     sample_weight = weights[0] if weights else None
-    lengths = [len(values) for values in (X, y, sample_weight) if values is not None]
+    lengths = [values.shape[0] for values in (X, y, sample_weight) if values is not None]
     if len(set(lengths)) > 1:
         raise ValueError(
             f"Partition {number} has {lengths[0]} rows of X, but {lengths[1]} of y"
@@ -145,8 +183,8 @@ def _read(number: int, *values: Any, n_features: int, names: list[str] | None) -
         data = validation.training_set(X, y, sample_weight, wanted=names, part=True)
     except (TypeError, ValueError) as error:
         raise type(error)(f"Partition {number}: {error}") from None
-    if isinstance(data.X, CSR) or (*data.X.shape, 1)[1] != n_features:
+    if (*data.X.shape, 1)[1] != n_features:
         raise ValueError(
-            f"Partition {number} holds {type(X).__name__} of shape {data.X.shape}, but {n_features} dense columns are expected."
+            f"Partition {number} holds {type(X).__name__} of shape {data.X.shape}, but {n_features} columns are expected."
         )
     return Part(data.X, data.y, data.sample_weight)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.rows.arrow import as_floats
 from fastgd.tables import MISSING, Table, TableError, names_of, opened, printable, read_csv, wanted_columns
 
 _PIECE = 1 << 24  # bytes
@@ -124,7 +125,7 @@ def _read_parquet(
     path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
 ) -> Table:
     try:
-        from pyarrow import ArrowException, compute
+        from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise TableError("Parquet files are read by pyarrow. Install it with: pip install 'fastgd[parquet]'.") from None
@@ -144,8 +145,7 @@ def _read_parquet(
             table = file.read(columns=names)
             values = np.empty((table.num_rows, len(names)))
             for j, column in enumerate(names):
-                numbers = compute.cast(table.column(column), "float64", safe=False)
-                values[:, j] = numbers.to_numpy()  # null becomes NaN
+                values[:, j] = as_floats(table.column(column)).to_numpy()  # null becomes NaN
     except ArrowException as error:
         raise TableError(f"{name} is no Parquet file ({str(error).splitlines()[0]}). Check the path.") from None
     return _complete(values, names, drop_missing, name)._replace(left_out=left_out)
@@ -166,8 +166,8 @@ def holds_numbers(kind: Any) -> bool:
     """
     from pyarrow import types
 
-    numbers = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
-    return any(fits(kind) for fits in numbers)
+    kinds = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_null)
+    return any(fits(kind) for fits in kinds)
 
 
 def _read_npy(

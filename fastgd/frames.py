@@ -1,5 +1,6 @@
 """Data frames of any library that narwhals knows: their columns by name, in place where memory allows it."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,12 @@ from numpy.typing import NDArray
 from fastgd.rows.columns import Column, Columns, Pieces, side_by_side
 
 _Array = NDArray[Any]
+
+# Chunks of fewer rows are put together block by block, by their library: as arrays each costs as much as so many rows.
+_FEW_ROWS = 1000
+
+# The dtypes of kernels, and those that they read by blocks, by numpy's characters.
+_REAL = "fdlihbqLIHBQ?e"
 
 
 class Frame(NamedTuple):
@@ -69,6 +76,12 @@ def read(frame: Any, wanted: list[str] | None = None) -> Frame:
             f"X is a {type(frame).__name__}, and data frames need narwhals. Install it with: pip install 'fastgd[frames]', "
             "or give X.to_numpy()."
         ) from None
+    whole = _whole(frame, nw)
+    if whole is not None:
+        labels = frame.columns.tolist()
+        names = labels if all(isinstance(label, str) for label in labels) else None
+        if wanted is None or names in (None, wanted):
+            return Frame(whole, names)
     try:
         table = nw.from_native(frame, eager_only=True)
     except TypeError:
@@ -108,28 +121,47 @@ def _matched(columns: list[Any], names: list[str], wanted: list[str]) -> list[An
 class _Gathered:
     """A column whose values become an array piece by piece."""
 
-    def __init__(self, series: Any) -> None:
+    def __init__(self, series: Any, *casts: Any) -> None:
         self._series = series
+        self._casts = casts
 
     def __getitem__(self, rows: "slice | NDArray[np.intp]") -> _Array:
-        values: _Array = self._series[rows].to_numpy()
+        piece = self._series[rows]
+        for dtype in self._casts:
+            piece = piece.cast(dtype)
+        values: _Array = piece.to_numpy()
         return values
 
     def __len__(self) -> int:
         return len(self._series)
 
 
+def _whole(frame: Any, nw: Any) -> Any:
+    """Return the values of a pandas data frame as one array, unless that would be a copy.
+
+    Its first row tells, for the price of nothing: it lies where the first column does only if all lie in one block.
+    """
+    if not nw.dependencies.is_pandas_dataframe(frame) or 0 in frame.shape or not frame.columns.is_unique:
+        return None
+    start, first = frame.iloc[:1].to_numpy(), frame.iloc[:, 0].to_numpy()
+    if start.dtype.char not in _REAL or start.ctypes.data != first.ctypes.data:
+        return None
+    return _if_at(frame.to_numpy(), first)
+
+
 def _column(series: Any, nw: Any) -> Column:
     """Check a column, and return it as an array if that takes no copy."""
-    dtype = series.dtype
-    real = dtype == nw.Boolean or (dtype.is_numeric() and dtype not in (nw.Decimal, nw.Int128, nw.UInt128))
-    if not real:
+    dtype, native = series.dtype, series.to_native()
+    stored: Any = getattr(native, "dtype", None)
+    if hasattr(stored, "fill_value") and stored.subtype.char in _REAL:  # a sparse column of pandas
+        return _Gathered(series)
+    if not (dtype == nw.Boolean or dtype.is_numeric()):
         raise TypeError(
-            f"Column {series.name!r} of X has dtype {dtype}, but real numbers are expected. Drop the column, or encode it as "
-            "numbers (text and categories: as dummies)."
+            f"Column {series.name!r} of X has dtype {dtype}, but real numbers are expected. Cast it to float if it holds "
+            "numbers; else drop the column, or encode it as numbers (text and categories: as dummies)."
         )
-    pieces = [_in_place(piece) for piece in _chunks(series, nw)]
-    if all(piece is not None for piece in pieces):  # what is missing there is NaN, as in any array
+    pieces = _pieces(series, native, nw)
+    if pieces is not None:  # what is missing there is NaN, as in any array
         return pieces[0] if len(pieces) == 1 else Pieces(pieces)
     n_missing = int(series.null_count())
     if n_missing:
@@ -137,15 +169,32 @@ def _column(series: Any, nw: Any) -> Column:
             f"Column {series.name!r} of X has {n_missing} missing value{'s' * (n_missing > 1)}, but fastgd has none. Drop the "
             "rows (drop_nulls, dropna), or fill in values."
         )
-    return _Gathered(series)
+    # By way of text, as Arrow divides decimals by a rounded power of ten: 1.15 would become 1.1500000000000001.
+    wide = dtype in (nw.Decimal, nw.Int128, nw.UInt128)
+    return _Gathered(series, nw.String, nw.Float64) if wide else _Gathered(series)
 
 
-def _chunks(series: Any, nw: Any) -> list[Any]:
-    """Return the parts of a series that lie apart, without empty ones: what polars reads from a file is in many."""
-    native = series.to_native()
-    if not hasattr(native, "get_chunks"):
-        return [series]
-    return [nw.from_native(chunk, series_only=True) for chunk in native.get_chunks() if len(chunk)]
+def _pieces(series: Any, native: Any, nw: Any) -> list[_Array] | None:
+    """Return the arrays that a series consists of, unless one would be a copy: what polars reads from a file is in many."""
+    if nw.dependencies.is_polars_series(native):
+        pieces = _views(native.get_chunks, native.n_chunks(), len(native), allow_copy=False)
+    elif nw.dependencies.is_pyarrow_chunked_array(native):
+        pieces = _views(native.iterchunks, native.num_chunks, len(native), zero_copy_only=True)
+    elif nw.dependencies.is_pandas_series(native) and isinstance(native.dtype, np.dtype):
+        pieces = [native.to_numpy()]
+    else:
+        pieces = [_in_place(series)]
+    return pieces if all(type(piece) is np.ndarray and piece.dtype.char in _REAL for piece in pieces) else None
+
+
+def _views(chunks: Callable[[], Iterable[Any]], n_chunks: int, n: int, **without_copy: bool) -> list[Any]:
+    """Return the chunks as arrays, without empty ones; None where one is none without a copy, or they are too many."""
+    if n_chunks > 1 and n < n_chunks * _FEW_ROWS:
+        return [None]
+    try:
+        return [chunk.to_numpy(**without_copy) for chunk in chunks() if len(chunk)]
+    except (RuntimeError, ValueError):
+        return [None]
 
 
 def _in_place(series: Any) -> Any:
@@ -155,12 +204,16 @@ def _in_place(series: Any) -> Any:
     """
     n = len(series)
     start, end = _values(series[: min(2, n)]), _values(series[n - 1 :])
-    if type(start) is not np.ndarray or start.dtype.char not in "fdlihbqLIHBQ?e" or start.dtype != end.dtype:
+    if type(start) is not np.ndarray or start.dtype != end.dtype:
         return None
     if end.ctypes.data - start.ctypes.data != (n - 1) * start.strides[0]:
         return None
-    array: _Array = _values(series)
-    return array if array.ctypes.data == start.ctypes.data else None
+    return _if_at(_values(series), start)
+
+
+def _if_at(array: _Array, part: _Array) -> _Array | None:
+    """Return an array if it begins where another one does."""
+    return array if array.ctypes.data == part.ctypes.data else None
 
 
 def _values(series: Any) -> Any:

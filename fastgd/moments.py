@@ -17,7 +17,6 @@ from fastgd.solvers.objective import Evaluation, Objective
 
 _FORMAT = "fastgd moments 1"
 _ENTRIES = ["format", "mean", "n_samples", "scatter", "total_weight"]
-_TOO_LARGE = "The squares of X or y exceed float64. Divide the columns by a power of ten."
 _ADVICE = "Files of moments are written by Moments.save."
 
 
@@ -96,7 +95,7 @@ class Moments:
         if not np.isfinite(moments.scatter).all():
             place, need = rows.first_non_finite(), "moments are taken of finite numbers"
             validation.refuse_non_finite(place, rows.n_features, need, names)
-            raise ValueError(_TOO_LARGE)
+            validation.refuse_overflow(moments.scatter, rows.n_features, names)
         return cls(rows.n_samples, moments.total_weight, moments.mean, moments.scatter)
 
     @property
@@ -147,8 +146,7 @@ class Moments:
             )
         with np.errstate(over="ignore", invalid="ignore"):
             merged = self.centred().merged(other.centred())
-        if not np.isfinite(merged.scatter).all():
-            raise ValueError(_TOO_LARGE)
+        validation.refuse_overflow(merged.scatter, self.n_features)
         return Moments(self.n_samples + other.n_samples, merged.total_weight, merged.mean, merged.scatter)
 
     def __radd__(self, other: object) -> "Moments":

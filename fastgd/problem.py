@@ -149,16 +149,13 @@ class Problem:
             moments = self._moments_of(rows)
             if np.isfinite(moments.scatter).all():
                 self._moments = moments
+            elif needed:
+                self.refuse_non_finite()
+                validation.refuse_overflow(moments.scatter, self.n_features, self.feature_names)
         elif isinstance(rows, PartedRows):
             self._columns = columns_of(rows)
         if isinstance(rows, PartedRows):
             self.total_weight = rows.total_weight
-        if needed and self._moments is None:
-            self.refuse_non_finite()
-            raise ValueError(
-                "The squares of X or y exceed float64, so that there are no moments. Divide them by a power of ten, "
-                'or give method="gd" and precompute=False.'
-            )
 
     def state(self, *, intercept: bool, scale: float, l2: float, standardize: bool, sized: bool) -> None:
         """Make the objectives.

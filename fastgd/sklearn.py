@@ -1,20 +1,21 @@
-"""The scikit-learn estimator: `fastgd.fit` for pipelines, searches and cross-validation."""
+"""The scikit-learn estimator: `fastgd.fit` for pipelines, searches and cross-validation.
+
+What fits is imported by the methods that do: a model that is loaded and predicts needs no compiler.
+"""
 
 import math
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import frames, validation
+from fastgd import frames, settings, validation
+from fastgd.dask import DaskSet, by_partition, is_dask
 from fastgd.descent import History
 from fastgd.exceptions import RankWarning, ignored
-from fastgd.fitting import fit
-from fastgd.methods import DEFAULTS
-from fastgd.moments import Moments
 from fastgd.result import FitResult, hypothesis
 from fastgd.rows.maps import check, mapped_files
-from fastgd.targets import fit_targets, moments_of_targets, of_each_target
 
 try:
     import joblib
@@ -73,7 +74,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features), float64
         The coefficients; two-dimensional where y is.
-    intercept_ : float or ndarray of shape (n_targets,), float64
+    intercept_ : numpy.float64, or ndarray of shape (n_targets,), float64
         The intercept; 0.0 if there is none.
     n_iter_ : int
         How many iterations were run; the most of any target.
@@ -137,11 +138,12 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
-            The features, finite. Read in place where they are float64 or float32 in memory.
+            The features, finite. Read in place where they are float64 or float32 in memory. A dask array or data frame is
+            fitted on its workers; `y` and `sample_weight` are then of dask, too, and there is one target.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The target, or several.
-        sample_weight : array-like of shape (n_samples,), optional
-            How much each row counts, >= 0.
+        sample_weight : array-like of shape (n_samples,) or float, optional
+            How much each row counts, >= 0; a number counts for each.
 
         Returns
         -------
@@ -158,6 +160,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ConvergenceWarning
             If the fit did not converge within `max_iter` iterations, or diverged.
         """
+        from fastgd.fitting import fit
+        from fastgd.targets import fit_targets
+
         starts = self._starts()
         X, y, s = self._training_set(X, y, sample_weight, reset=True)
         n_targets = 1 if y.ndim == 1 else y.shape[1]
@@ -187,8 +192,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             The features, finite.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The target, or several.
-        sample_weight : array-like of shape (n_samples,), optional
-            How much each row counts, >= 0.
+        sample_weight : array-like of shape (n_samples,) or float, optional
+            How much each row counts, >= 0; a number counts for each.
 
         Returns
         -------
@@ -200,21 +205,29 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ValueError, TypeError
             If the data cannot be fitted, do not go with those before, or a parameter is out of its range.
         """
+        from fastgd.fitting import fit
+        from fastgd.moments import Moments
+        from fastgd.targets import moments_of_targets, of_each_target
+
         before: Moments | None = getattr(self, "moments_", None)
         X, y, s = self._training_set(X, y, sample_weight, reset=before is None)
-        Y = y.reshape(len(y), -1)
-        moments = moments_of_targets(X, Y, s, n_threads=_n_threads(self.n_jobs))
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        n_threads = _n_threads(self.n_jobs)
+        if y.ndim == 1:
+            moments = Moments.from_rows(X, y, s, n_threads=n_threads)
+        else:
+            moments = moments_of_targets(X, y, s, n_threads=n_threads)
         if before is not None:
             n_before = len(before.mean) - self.n_features_in_
-            if n_before != Y.shape[1]:
+            if n_before != n_targets:
                 raise ValueError(
-                    f"y has {Y.shape[1]} targets, but those before had {n_before}. Give as many, or call fit to begin anew."
+                    f"y has {n_targets} targets, but those before had {n_before}. Give as many, or call fit to begin anew."
                 )
             moments = before + moments
         n_parameters = self.n_features_in_ + bool(self.fit_intercept)
         options = self._options(n_parameters)
         with ignored(RankWarning):
-            results = [fit(each, **options) for each in of_each_target(moments, Y.shape[1])]
+            results = [fit(each, **options) for each in of_each_target(moments, n_targets)]
         self._keep(results, several=y.ndim == 2)
         self.moments_ = moments
         return self
@@ -242,6 +255,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         check_is_fitted(self)
         _look_at(X=X)
         X = self._features(X, reset=False)
+        if is_dask(X):
+            return by_partition(X, self)
         predictions = hypothesis(X, self.coef_, self.intercept_)
         if not math.isfinite(predictions.sum()):  # as it is with any value that is not finite: 0 times inf is NaN
             check_array(X, accept_sparse=True, dtype="numeric", input_name="X", estimator=self)
@@ -256,8 +271,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             The features, finite.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The target; of several, the mean of R^2 is taken.
-        sample_weight : array-like of shape (n_samples,), optional
-            How much each row counts, >= 0.
+        sample_weight : array-like of shape (n_samples,) or float, optional
+            How much each row counts, >= 0; a number counts for each.
 
         Returns
         -------
@@ -272,6 +287,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             If there was no fit.
         """
         _look_at(X=X, y=y, sample_weight=sample_weight)
+        if isinstance(sample_weight, Real):
+            sample_weight = _each(sample_weight, y)
         return float(super().score(X, y, sample_weight))
 
     def __sklearn_tags__(self) -> Any:
@@ -281,7 +298,15 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         return tags
 
     def _features(self, X: Any, *, reset: bool) -> Any:
-        """Check X; a data frame stays one, so that it is read where it lies."""
+        """Check X; a data frame stays one, so that it is read where it lies, and so does what is not in memory."""
+        if is_dask(X):
+            if getattr(X, "ndim", 0) != 2:
+                raise ValueError(
+                    f"X is a dask {type(X).__name__}, but one of shape (n_samples, n_features) is expected."
+                )
+            # The empty frame that dask keeps knows the names.
+            validate_data(self, X._meta if hasattr(X, "columns") else X, skip_check_array=True, reset=reset)
+            return X
         if frames.is_frame(X):
             validate_data(self, X, skip_check_array=True, reset=reset)
             return X
@@ -294,7 +319,13 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None. Give the target."
             )
         _look_at(X=X, y=y, sample_weight=sample_weight)
-        if sample_weight is not None:  # dates, text and wider floats would be made numbers of
+        if is_dask(X):
+            X = self._features(X, reset=reset)
+            DaskSet(X, y, sample_weight)  # refuses what is not of dask, and several targets
+            return X, y, sample_weight
+        if isinstance(sample_weight, Real):
+            sample_weight = _each(sample_weight, y)
+        elif sample_weight is not None:  # dates, text and wider floats would be made numbers of
             options = {"ensure_2d": False, "ensure_all_finite": False, "ensure_min_samples": 0}
             sample_weight = check_array(sample_weight, dtype="numeric", input_name="sample_weight", **options)
             validation.real_array(sample_weight, "sample_weight")
@@ -304,6 +335,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         return X, y, None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
 
     def _options(self, n_parameters: int) -> dict[str, Any]:
+        from fastgd.methods import DEFAULTS
+
         # What is no number, and no method, is for fit to refuse.
         n_iter = self.max_iter if isinstance(self.max_iter, int) else DEFAULTS.get(str(self.method), (1000, 0.0))[0]
         return {
@@ -328,7 +361,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         coef = np.array([result.coef for result in results])
         intercept = np.array([result.intercept for result in results])
         self.coef_: NDArray[np.float64] = coef if several else coef[0]
-        self.intercept_: NDArray[np.float64] | float = intercept if several else intercept.item()
+        self.intercept_: NDArray[np.float64] | np.float64 = intercept if several else intercept[0]
         self.result_: FitResult | list[FitResult] = results if several else results[0]
         histories = [result.history for result in results]
         self.history_: History | list[History | None] | None = histories if several else histories[0]
@@ -344,8 +377,21 @@ def _look_at(**given: Any) -> None:
     check(mapped_files(*(values for values in given.values() if isinstance(values, np.ndarray))))
 
 
+def _each(weight: Real, y: Any) -> NDArray[np.float64]:
+    """Return a weight that is given as a number as that of each row."""
+    number = settings.number(weight, "sample_weight", zero=False, hint="Or give one weight for each row.")
+    weights: NDArray[np.float64] = _check_sample_weight(number, y, dtype=np.float64)
+    return weights
+
+
 def _n_threads(n_jobs: int | None) -> int | None:
     """Return scikit-learn's number of jobs as a number of threads."""
-    if isinstance(n_jobs, int) and n_jobs < 0:
-        return max(1, int(joblib.cpu_count()) + 1 + n_jobs)
-    return n_jobs
+    if n_jobs is None:
+        return None
+    whole = isinstance(n_jobs, int | np.integer) and not isinstance(n_jobs, bool)
+    if not whole or n_jobs == 0:
+        raise (ValueError if whole else TypeError)(
+            f"n_jobs={n_jobs!r} was given, but a whole number other than 0 is expected. Give -1 for all processors, or None "
+            "for what fastgd.get_num_threads says."
+        )
+    return int(n_jobs) if n_jobs > 0 else max(1, int(joblib.cpu_count()) + 1 + int(n_jobs))

@@ -160,5 +160,5 @@ def _moments(rows: TargetRows, names: list[str] | None) -> Moments:
     moments = moments_of(rows)
     if not np.isfinite(moments.scatter).all():
         validation.refuse_non_finite(rows.first_non_finite(), rows.n_features, "a fit needs finite numbers", names)
-        raise ValueError("The squares of X or y exceed float64. Divide the columns by a power of ten.")
+        validation.refuse_overflow(moments.scatter, rows.n_features, names)
     return Moments(rows.n_samples, moments.total_weight, moments.mean, moments.scatter)

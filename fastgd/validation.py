@@ -389,10 +389,38 @@ def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names:
     small = (np.minimum(norms, sizes) < SMALLEST_SIZE) & (sizes > 0)
     for wrong, what, cure in ((large, "exceed", "Divide"), (small, "fall below", "Multiply")):
         if wrong.any():
-            column = int(wrong.argmax())
-            name = repr(names[column] if names and column < n_features else column)
-            where = f"X {what} float64 in column {name}" if column < n_features else f"y {what} float64"
-            raise ValueError(f"The squares of {where}. {cure} it by a power of ten.")
+            raise ValueError(_extreme(int(wrong.argmax()), n_features, names, what, cure))
+
+
+def refuse_overflow(scatter: _Vector, n_features: int, names: list[str] | None = None) -> None:
+    """Refuse moments that exceed float64, of rows that are finite.
+
+    Parameters
+    ----------
+    scatter : ndarray of shape (n_columns, n_columns), float64
+        The second moments of the features and, behind them, of y or several targets.
+    n_features : int
+        The number of features.
+    names : list of str, optional
+        The names of the features.
+
+    Raises
+    ------
+    ValueError
+        If there is a column whose squares exceed float64.
+    """
+    if not np.isfinite(scatter).all():
+        squares = np.diagonal(scatter)
+        column = int(np.where(np.isfinite(squares), squares, np.inf).argmax())
+        raise ValueError(_extreme(column, n_features, names, "exceed", "Divide"))
+
+
+def _extreme(column: int, n_features: int, names: list[str] | None, what: str, cure: str) -> str:
+    if column < n_features:
+        where = f"X {what} float64 in column {(names[column] if names else column)!r}"
+    else:
+        where = f"y {what} float64" + (f" in column {column - n_features}" if column > n_features else "")
+    return f"The squares of {where}. {cure} it by a power of ten."
 
 
 def _total_weight(s: _Array, n_samples: int, part: bool) -> float:

@@ -212,5 +212,80 @@ def test_unknown_chunk_sizes_are_fine():
 def test_a_partition_of_another_width_than_it_was_said_to_have_is_refused():
     X, y, _ = training_set(2)
     narrow = X.map_blocks(lambda block: block[:, :3], dtype=float, chunks=X.chunks)
-    with pytest.raises(ValueError, match=r"^Partition [01] holds ndarray of shape .3000, 3., but 5 dense columns"):
+    with pytest.raises(ValueError, match=r"^Partition [01] holds ndarray of shape .3000, 3., but 5 columns"):
         fastgd.fit(narrow, y)
+
+
+SPARSE = ["dense", "csr_matrix", "csr_array", "csc_array", "coo_array"]
+
+
+@pytest.mark.parametrize("kind", SPARSE)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_blocks_may_be_sparse(kind, weighted):
+    import dask
+
+    sparse = pytest.importorskip("scipy.sparse", reason="for sparse matrices")
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((600, 4)) * (rng.random((600, 4)) < 0.3)
+    y, s = X @ [1.0, 2.0, 3.0, 4.0] + rng.standard_normal(600), (np.arange(600.0) % 3 if weighted else None)
+    as_kind = getattr(sparse, kind, lambda block: block)
+    chunks = (100, 250, 0, 1, 249)
+    dX = array.from_array(X, chunks=(chunks, 4)).map_blocks(lambda x: x if len(x) == 250 else as_kind(x))
+    dy, ds = (None if v is None else array.from_array(v, chunks=(chunks,)) for v in (y, s))
+    theta = np.ones(4)
+    with dask.config.set(scheduler="synchronous"):
+        got = fastgd.gradient(dX, dy, theta, sample_weight=ds)
+        np.testing.assert_allclose(got, fastgd.gradient(X, y, theta, sample_weight=s), rtol=1e-12)
+        for options in ({}, {"method": "gd", "precompute": False, "standardize": True}, {"method": "cg"}):
+            expected = fastgd.fit(X, y, sample_weight=s, **options)
+            np.testing.assert_allclose(fastgd.fit(dX, dy, sample_weight=ds, **options).theta, expected.theta, rtol=1e-6)
+        Z = X.copy()
+        Z[420, 2] = np.nan
+        dZ = array.from_array(Z, chunks=(chunks, 4)).map_blocks(as_kind)
+        with pytest.raises(ValueError, match="X in row 420, column 2"):
+            fastgd.fit(dZ, dy, sample_weight=ds)
+
+
+@pytest.mark.parametrize("kind", ["array", "frame", "sparse"])
+def test_the_estimator_fits_and_predicts_collections(kind):
+    import dask
+
+    pytest.importorskip("sklearn", reason="the estimator is scikit-learn's")
+    from sklearn.linear_model import LinearRegression
+
+    from fastgd.sklearn import GDRegressor
+
+    rows = part(1, 200)
+    X, y, s = rows[:, :K], rows[:, K], np.arange(200.0) % 4
+    expected = LinearRegression().fit(X, y, s)
+    dX, dy, ds = (array.from_array(each, chunks=(60, *each.shape[1:])) for each in (X, y, s))
+    cut = dX.rechunk((60, 2))
+    if kind == "sparse":
+        sparse = pytest.importorskip("scipy.sparse", reason="for sparse matrices")
+        dX = cut = dX.map_blocks(sparse.csr_array)
+    if kind == "frame":
+        frame = pytest.importorskip("dask.dataframe", reason="for data frames")
+        pandas = pytest.importorskip("pandas")
+        table = frame.from_pandas(pandas.DataFrame(rows, columns=[*"abcde", "y"]).assign(s=s), npartitions=3)
+        dX, dy, ds, cut = table[list("abcde")], table["y"], table["s"], table[table["a"] > table["a"].min()][[*"abcde"]]
+    with dask.config.set(scheduler="synchronous"):
+        for model in (GDRegressor().fit(dX, dy, ds), GDRegressor().partial_fit(dX, dy, ds)):
+            np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+            assert (model.n_features_in_, model.rank_) == (K, K)
+            assert getattr(model, "feature_names_in_", np.array([])).tolist() == [*"abcde"] * (kind == "frame")
+            np.testing.assert_allclose(model.predict(dX), expected.predict(X), rtol=1e-9)
+            kept = X[:, 0] > X[:, 0].min() if kind == "frame" else slice(None)
+            np.testing.assert_allclose(model.predict(cut), expected.predict(X[kept]), rtol=1e-9)
+            assert model.score(dX, dy, ds) == pytest.approx(expected.score(X, y, s), rel=1e-12)
+        nothing = dX[dX["a"] != dX["a"]] if kind == "frame" else dX[:0]
+        wrong = dX[["a", "b"]] if kind == "frame" else dX[:, :2]
+        for call, error, said in (
+            (lambda: model.fit(dX, y), TypeError, "y, a ndarray, is not of dask. Give a dask array or series"),
+            (lambda: model.fit(dX, dy, 2.0), TypeError, "sample_weight, a float, is not of dask"),
+            (lambda: model.fit(dX, dX), TypeError, "has 2 dimensions"),
+            (lambda: model.fit(dy, dy), ValueError, r"of shape \(n_samples, n_features\) is expected"),
+            (lambda: model.predict(nothing), ValueError, "0 rows"),
+            (lambda: model.predict(wrong), ValueError, "(?s)has 2 features|feature names should match"),
+        ):
+            with pytest.raises(error, match=said):
+                call()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tracemalloc
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -175,6 +176,15 @@ def test_predict_finds_columns_by_name():
         result.predict(other.select("c", "a"))
 
 
+@pytest.mark.parametrize("name", ["pandas, one block", "pandas, mixed"])
+def test_predict_finds_columns_of_pandas_by_name(name):
+    X, y = training_set()
+    frame = MAKERS[name](X)
+    result = fastgd.fit(frame, y)
+    for other in (frame[["c", "a", "b"]], frame.assign(d=1.0), frame[["b", "c", "a"]].iloc[::-1].iloc[::-1]):
+        np.testing.assert_allclose(result.predict(other), result.predict(X), rtol=1e-12, atol=1e-12)
+
+
 def test_a_fit_without_names_takes_columns_as_they_come():
     X, y = training_set()
     result = fastgd.fit(X, y)
@@ -198,9 +208,26 @@ BAD = [
         "Column 'day' of X has dtype Datetime",
     ),
     (
-        lambda: pl.DataFrame({"money": Y}, schema={"money": pl.Decimal(10, 2)}),
+        lambda: pl.DataFrame({"money": [*Y[:2], None]}, schema={"money": pl.Decimal(10, 2)}),
+        ValueError,
+        "Column 'money' of X has 1 missing value,",
+    ),
+    (
+        lambda: pd.DataFrame({"money": [Decimal(1), Decimal(2), Decimal(3)]}),
         TypeError,
-        "'money' of X has dtype Decimal",
+        "Column 'money' of X has dtype Object, but real numbers are expected. Cast it to float if it holds numbers",
+    ),
+    (
+        lambda: pd.DataFrame({"n": pd.Series([1, 2, 3.5], dtype=object)}),
+        TypeError,
+        "'n' of X has dtype Object.*Cast it",
+    ),
+    (lambda: pd.DataFrame({"bin": pd.interval_range(0, 3)}), TypeError, "Column 'bin' of X has dtype Unknown"),
+    (lambda: pd.DataFrame({"z": pd.arrays.SparseArray([1j, 0, 0])}), TypeError, "Column 'z' of X has dtype Unknown"),
+    (
+        lambda: pd.DataFrame({"n": Y, "few": pd.arrays.SparseArray([0.0, np.nan, 2.0], fill_value=0.0)}),
+        ValueError,
+        "X in row 1, column 'few' .counted from 0. is NaN or inf",
     ),
     (lambda: pl.DataFrame({"age": [1, None, None]}), ValueError, "Column 'age' of X has 2 missing values"),
     (
@@ -308,3 +335,112 @@ def test_dependent_columns_are_named(library):
     many = library.DataFrame({f"x{j}": x for j in range(7)})
     with pytest.warns(fastgd.RankWarning, match=r"columns 'x0', 'x1', 'x2', 'x3', 'x4', \.\.\. of X"):
         fastgd.fit(many, np.cos(x))
+
+
+def in_sparse_columns(X, **more):
+    return pd.DataFrame({name: pd.arrays.SparseArray(X[:, j], **more) for j, name in enumerate(NAMES)})
+
+
+AS_FLOATS = {
+    "polars decimals": lambda X: pl.from_numpy(X, schema=NAMES).cast(pl.Decimal(12, 2)),
+    "polars decimals, in chunks": lambda X: in_chunks(X, 1, 200).cast(pl.Decimal(12, 2)),
+    "arrow decimals": lambda X: pl.from_numpy(X, schema=NAMES).cast(pl.Decimal(12, 2)).to_arrow(),
+    "pandas decimals": lambda X: (
+        pl.from_numpy(X, schema=NAMES).cast(pl.Decimal(12, 2)).to_pandas(use_pyarrow_extension_array=True)
+    ),
+    "pandas sparse": in_sparse_columns,
+    "pandas sparse about 1": lambda X: in_sparse_columns(X, fill_value=1.0),
+    "pandas sparse and dense": lambda X: in_sparse_columns(X).assign(b=X[:, 1]),
+    "pandas sparse float32": lambda X: in_sparse_columns(X.astype("f4")),
+}
+
+
+@pytest.mark.parametrize("make", AS_FLOATS.values(), ids=AS_FLOATS)
+def test_numbers_in_other_clothes_are_read_as_floats(make, monkeypatch):
+    monkeypatch.setattr("fastgd.kernels.jit.BLOCK_VALUES", 64)
+    X, y = training_set()
+    X *= 0.25 * (abs(X) > 20)
+    frame, columns = make(X), np.asfortranarray(X)
+    for theta in (np.array([0.1, 0.2, 0.3]), np.ones(3)):
+        assert fastgd.gradient(frame, y, theta).tobytes() == fastgd.gradient(columns, y, theta).tobytes()
+    result = fastgd.fit(frame, y)
+    np.testing.assert_allclose(result.theta, fastgd.fit(columns, y).theta, rtol=1e-12)
+    np.testing.assert_array_equal(result.predict(frame), result.predict(columns))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_decimals_and_integers_of_more_digits_become_the_nearest_floats(library):
+    values = ["0.10", "-12345678901234.56", "99999999999.99", "1.15"]
+    frame = pl.DataFrame({"a": values}).cast(pl.Decimal(20, 2))
+    frame = frame.to_pandas(use_pyarrow_extension_array=True) if library == "pandas" else frame
+    array, _ = validation.features(frame)
+    assert array.gather(slice(0, 4)).tolist() == [[float(value) for value in values]]
+    whole = pl.DataFrame({"a": [3, -(2**100)]}, schema={"a": pl.Int128})
+    assert validation.features(whole)[0].gather(slice(0, 2)).tolist() == [[3.0, -(2.0**100)]]
+
+
+def test_the_estimator_reads_sparse_columns_as_scikit_learn_does():
+    pytest.importorskip("sklearn", reason="the estimator is scikit-learn's")
+    from sklearn.linear_model import LinearRegression
+
+    from fastgd.sklearn import GDRegressor
+
+    kind = pd.Series(list("abcd") * 30)
+    frame = pd.get_dummies(kind, sparse=True, drop_first=True)
+    y = np.arange(120.0) % 7
+    expected = LinearRegression().fit(frame, y)
+    model = GDRegressor().fit(frame, y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-12)
+    np.testing.assert_allclose(model.predict(frame), expected.predict(frame), atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8", "u1", "bool"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_frame_of_one_block_is_its_array(dtype, order):
+    X = np.array(training_set()[0] > 0, dtype=dtype, order=order)
+    frame = pd.DataFrame(X, columns=NAMES, copy=False)
+    for given in (frame, frame[::3], frame[5:6]):
+        array, _ = validation.features(given)
+        assert np.shares_memory(array, X)
+        np.testing.assert_array_equal(array, given.to_numpy())
+    later = frame.assign(d=X[:, 0])  # two blocks of a dtype
+    array, _ = validation.features(later)
+    assert isinstance(array, Columns)
+    assert len(array.arrays()) == 4
+    assert np.shares_memory(array.arrays()[0], X) or order == "C"
+
+
+def n_calls(function):
+    """Count the calls of Python functions, as a clock would be off."""
+    events = []
+    sys.setprofile(lambda _frame, event, _argument: events.append(event))
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return events.count("call")
+
+
+def test_a_frame_of_one_block_costs_the_same_for_any_number_of_columns():
+    few, many = (pd.DataFrame(np.ones((5, k)), columns=[f"x{j}" for j in range(k)]) for k in (10, 1000))
+    for frame in (few, many):
+        frames.read(frame)
+    assert n_calls(lambda: frames.read(many)) < n_calls(lambda: frames.read(few)) + 1200  # each name is looked at
+
+
+def test_many_chunks_cost_what_few_do():
+    few, many = (in_chunks(np.ones((5_000, 3)), *range(0, 5_000, step)) for step in (1_000, 10))
+    assert many.n_chunks() > 400
+    assert n_calls(lambda: frames.read(many)) < 2 * n_calls(lambda: frames.read(few))
+    table = many.to_arrow()
+    assert n_calls(lambda: frames.read(table)) < 2 * n_calls(lambda: frames.read(many))
+
+
+def test_chunks_of_a_table_of_arrow_are_read_in_place():
+    X, y = training_set(5_000)
+    table = in_chunks(X, 1_000, 1_001, 3_000).to_arrow()
+    assert table["a"].num_chunks == 4
+    array, _ = validation.features(table)
+    first = table["a"].chunk(0).to_numpy()
+    assert array._columns[0][slice(0, 10)].ctypes.data == first.ctypes.data
+    np.testing.assert_allclose(fastgd.fit(table, y).theta, fastgd.fit(X, y).theta, rtol=1e-12)

@@ -244,7 +244,9 @@ def test_memory_maps_are_read_only_and_read(tmp_path):
     [
         ({"method": "newton"}, "method='newton'"),
         ({"l2": -1.0}, "l2=-1.0"),
-        ({"n_jobs": 0}, "n_threads=0"),
+        ({"n_jobs": 0}, "n_jobs=0 was given, but a whole number other than 0"),
+        ({"n_jobs": 2.0}, "n_jobs=2.0"),
+        ({"n_jobs": True}, "n_jobs=True"),
         ({"max_iter": "many"}, "max_iter='many'"),
         ({"method": ["gd"]}, "method="),
         ({"learning_rate": "fast"}, "learning_rate='fast'"),
@@ -258,7 +260,7 @@ def test_parameters_out_of_range_are_named(options, text, n_targets):
 
 def test_n_jobs_counts_as_scikit_learn_does():
     X, y = training_set(n=60_000, k=10)
-    bits = {GDRegressor(n_jobs=n_jobs).fit(X, y).coef_.tobytes() for n_jobs in (None, 1, 2, -1, -100)}
+    bits = {GDRegressor(n_jobs=n_jobs).fit(X, y).coef_.tobytes() for n_jobs in (None, 1, 2, -1, np.int64(-1), -100)}
     assert len(bits) == 1
 
 
@@ -279,31 +281,6 @@ def test_without_scikit_learn_it_says_what_to_install():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "pip install 'fastgd[sklearn]'" in done.stdout
-
-
-def test_a_column_of_targets_has_the_digits_of_each():
-    (X, y, certified), _ = nist.SETS["Wampler4"]
-    X, y = np.asarray(X).reshape(len(y), -1), np.asarray(y)
-    one, several = GDRegressor().fit(X, y), GDRegressor().fit(X, np.column_stack((y, 2 * y, X[:, 0])))
-    column = GDRegressor().fit(X, y[:, np.newaxis])
-    assert column.coef_[0].tobytes() == one.coef_.tobytes()
-    for theta in (one.result_.theta, several.result_[0].theta, several.result_[1].theta / 2):
-        assert min(demo.agreeing_digits(t, c) for t, c in zip(theta.tolist(), certified, strict=True)) >= 14
-    assert {result.rank for result in (one.result_, column.result_[0], *several.result_)} == {6}
-
-
-def test_several_targets_know_columns_that_nearly_agree():
-    rng = np.random.default_rng(0)  # two timestamps 20 ms apart
-    start = 1.7e9 + np.sort(rng.uniform(0, 1e6, 50))
-    X = np.column_stack((start, start + 0.02 * (1 + rng.random(50))))
-    Y = rng.standard_normal((50, 2))
-    together = GDRegressor().fit(X, Y)
-    for t in range(2):
-        apart = GDRegressor().fit(X, Y[:, t])
-        assert apart.result_.rank == together.result_[t].rank == 3
-        np.testing.assert_allclose(together.coef_[t], apart.coef_, rtol=1e-6)
-        expected = np.linalg.lstsq(X - X.mean(axis=0), Y[:, t] - Y[:, t].mean(), rcond=1e-14)[1].item()
-        assert apart.result_.cost * 50 == pytest.approx(expected, rel=1e-9)
 
 
 def one_hot(n=120):
@@ -351,3 +328,79 @@ def test_a_warning_without_a_user_is_at_the_outermost_line():
     code = "from fastgd import exceptions\n__name__ = 'joblib.worker'\nexceptions.warn('so', exceptions.RankWarning)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "<string>:3: RankWarning: so" in done.stderr
+
+
+@pytest.mark.parametrize("n_targets", [None, 2])
+@pytest.mark.parametrize("weight", [2, 0.25, np.float32(2), np.int64(3)])
+def test_one_number_is_the_weight_of_each_row(n_targets, weight):
+    X, y = training_set(n_targets=n_targets)
+    expected = LinearRegression().fit(X, y, weight)
+    model = GDRegressor().fit(X, y, weight)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=1e-9)
+    np.testing.assert_array_equal(GDRegressor().fit(X, y, np.full(len(X), weight)).coef_, model.coef_)
+    assert model.score(X, y, weight) == pytest.approx(expected.score(X, y), rel=1e-12)
+    joined = GDRegressor().partial_fit(X[:300], y[:300], weight).partial_fit(X[300:], y[300:], weight)
+    np.testing.assert_allclose(joined.coef_, expected.coef_, rtol=1e-9)
+    assert joined.moments_.total_weight == pytest.approx(400 * weight)
+
+
+@pytest.mark.parametrize("weight", [-1.0, 0, np.nan, np.inf])
+def test_a_weight_of_each_row_is_positive(weight):
+    X, y = training_set()
+    for call in (GDRegressor().fit, GDRegressor().partial_fit, GDRegressor().fit(X, y).score):
+        with pytest.raises(ValueError, match=r"sample_weight=\S+ was given, but a finite number > 0 .*for each row"):
+            call(X, y, weight)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_intercept_has_the_type_of_scikit_learns(fit_intercept):
+    X, y = training_set()
+    model = GDRegressor(fit_intercept=fit_intercept).fit(X, y)
+    assert model.intercept_.shape == ()
+    assert model.intercept_.dtype == np.float64
+    assert bool(model.intercept_) is fit_intercept
+
+
+@pytest.mark.parametrize("by", ["pickle", "joblib"])
+@pytest.mark.parametrize("n_targets", [None, 2])
+def test_a_loaded_model_predicts_without_numba(by, n_targets, tmp_path):
+    joblib = pytest.importorskip("joblib", reason="scikit-learn brings it")
+    X, y = training_set(n_targets=n_targets)
+    model = make_pipeline(StandardScaler(), GDRegressor()).fit(X, y)
+    path = tmp_path / "model"
+    path.write_bytes(pickle.dumps(model)) if by == "pickle" else joblib.dump(model, path)
+    load = f"pickle.load(open({str(path)!r}, 'rb'))" if by == "pickle" else f"joblib.load({str(path)!r})"
+    code = (
+        f"import sys, pickle, joblib, numpy as np\nmodel = {load}\n"
+        f"print(model.predict(np.ones((2, 5))).tolist(), model.score(np.eye(5), np.eye(5)[:, :{n_targets}]"
+        f"{'[:, 0]' if n_targets is None else ''}) < 1)\n"
+        "import fastgd.sklearn\nprint(*{'numba', 'llvmlite', 'dask'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"{model.predict(np.ones((2, 5))).tolist()} True", ""]
+
+
+def test_a_column_of_targets_has_the_digits_of_each():
+    (X, y, certified), _ = nist.SETS["Wampler4"]
+    X, y = np.asarray(X).reshape(len(y), -1), np.asarray(y)
+    one, several = GDRegressor().fit(X, y), GDRegressor().fit(X, np.column_stack((y, 2 * y, X[:, 0])))
+    column = GDRegressor().fit(X, y[:, np.newaxis])
+    assert column.coef_[0].tobytes() == one.coef_.tobytes()
+    for theta in (one.result_.theta, several.result_[0].theta, several.result_[1].theta / 2):
+        assert min(demo.agreeing_digits(t, c) for t, c in zip(theta.tolist(), certified, strict=True)) >= 14
+    assert {result.rank for result in (one.result_, column.result_[0], *several.result_)} == {6}
+
+
+def test_several_targets_know_columns_that_nearly_agree():
+    rng = np.random.default_rng(0)  # two timestamps 20 ms apart
+    start = 1.7e9 + np.sort(rng.uniform(0, 1e6, 50))
+    X = np.column_stack((start, start + 0.02 * (1 + rng.random(50))))
+    Y = rng.standard_normal((50, 2))
+    together = GDRegressor().fit(X, Y)
+    for t in range(2):
+        apart = GDRegressor().fit(X, Y[:, t])
+        assert apart.result_.rank == together.result_[t].rank == 3
+        np.testing.assert_allclose(together.coef_[t], apart.coef_, rtol=1e-6)
+        expected = np.linalg.lstsq(X - X.mean(axis=0), Y[:, t] - Y[:, t].mean(), rcond=1e-14)[1].item()
+        assert apart.result_.cost * 50 == pytest.approx(expected, rel=1e-9)

@@ -1165,3 +1165,26 @@ def test_a_chunk_is_a_block_or_as_many_as_a_power_of_two_and_fit(by_columns):
             assert rest == 0
             assert n_blocks.bit_count() == 1
             assert n_blocks * block * n_features <= n_values < 2 * n_blocks * block * n_features
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_decimals_of_parquet_are_the_nearest_floats(tmp_path, missing):
+    pa, parquet = (pytest.importorskip(name, reason="reads Parquet") for name in ("pyarrow", "pyarrow.parquet"))
+    from decimal import Decimal
+
+    from fastgd.files import read_table
+
+    rng = np.random.default_rng(0)
+    cents = rng.integers(-(10**6), 10**6, (3, 400))
+    x, z, y = (pa.array([Decimal(int(c)).scaleb(-2) for c in column], pa.decimal128(20, 2)) for column in cents)
+    x = pa.concat_arrays([x.slice(0, 399), pa.array([None], x.type)]) if missing else x
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"x": x, "z": z.cast(pa.decimal256(40, 2)), "y": y}), path)
+    X, y = (cents[:2] / 100).T, cents[2] / 100  # the nearest, as are divisions
+    if missing:
+        X, y = X[:-1], y[:-1]
+    theta = np.array([0.3, 0.7])
+    scan = fastgd.scan_parquet(path, target="y", drop_missing=missing)
+    assert fastgd.gradient(scan, None, theta).tobytes() == fastgd.gradient(np.asfortranarray(X), y, theta).tobytes()
+    table = read_table(str(path), None, missing, target="y")
+    np.testing.assert_array_equal(table.values, np.column_stack((X, y)))

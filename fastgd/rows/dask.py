@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import pairwise
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
 from fastgd.rows.source import Part
@@ -35,7 +34,7 @@ class DaskRows(PartedRows):
         self._partitions = partitions
         self._read = read
 
-    def _summarised(self, of_rows: Callable[[ArrayRows], Any], merge: Callable[[Any, Any], Any]) -> Summary | None:
+    def _summarised(self, of_rows: Callable[[Any], Any], merge: Callable[[Any, Any], Any]) -> Summary | None:
         from dask.delayed import delayed
 
         of_partition = delayed(partial(_of_partition, self._read, of_rows), pure=False)
@@ -47,7 +46,7 @@ class DaskRows(PartedRows):
         return summary if summary.n_samples else None
 
 
-def _of_partition(read: Callable[..., Part], of_rows: Callable[[ArrayRows], Any], *arguments: Any) -> Summary:
+def _of_partition(read: Callable[..., Part], of_rows: Callable[[Any], Any], *arguments: Any) -> Summary:
     part = read(*arguments)
     # On one thread, as the cluster has one for each of its tasks.
     return summarise(part, of_rows, 1)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.arrow import as_floats
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
 from fastgd.rows.source import Part
@@ -207,11 +208,9 @@ def numbers_of(column: Any) -> tuple[_Array, _Array | None]:
     missing : ndarray of shape (n,), bool, or None
         Where one is missing, if there are any.
     """
-    from pyarrow.types import is_decimal
-
     missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
-    if missing is not None or is_decimal(column.type):  # which numpy would have as objects
-        column = column.cast("float64", safe=False)
+    if missing is not None or hasattr(column.type, "scale"):
+        column = as_floats(column)
     return column.to_numpy(zero_copy_only=False), missing
 
 

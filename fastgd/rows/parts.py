@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import partial
+from operator import methodcaller
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from fastgd.rows.arrays import SMALLEST_TOTAL, ArrayRows, total_weight
 from fastgd.rows.blocks import added
+from fastgd.rows.csr import CSR
 from fastgd.rows.source import Part
+from fastgd.rows.sparse import SparseRows
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -91,10 +93,10 @@ class PartedRows(ABC):
         self._non_finite: tuple[int, int] | None = None
 
     @abstractmethod
-    def _summarised(self, of_rows: Callable[[ArrayRows], Any], merge: Callable[[Any, Any], Any]) -> Summary | None:
+    def _summarised(self, of_rows: Callable[[Any], Any], merge: Callable[[Any, Any], Any]) -> Summary | None:
         """Summarise each part, and merge the summaries in the fixed order; None where there is no row."""
 
-    def reduce(self, of_rows: Callable[[ArrayRows], Any], merge: Callable[[Any, Any], Any]) -> Any:
+    def reduce(self, of_rows: Callable[[Any], Any], merge: Callable[[Any, Any], Any]) -> Any:
         """Go over all rows once.
 
         Parameters
@@ -142,11 +144,11 @@ class PartedRows(ABC):
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
         """Sum what `ArrayRows.gradient` does, in one pass."""
-        return self._scaled(partial(ArrayRows.gradient, theta=theta), scale)
+        return self._scaled(methodcaller("gradient", theta), scale)
 
     def product(self, p: _Vector) -> _Vector:
         """Sum what `ArrayRows.product` does, in one pass."""
-        return self._scaled(partial(ArrayRows.product, p=p), 1.0)
+        return self._scaled(methodcaller("product", p), 1.0)
 
     def first_non_finite(self) -> tuple[int, int] | None:
         """Return what `ArrayRows.first_non_finite` does, as the last pass found it."""
@@ -156,15 +158,13 @@ class PartedRows(ABC):
         if self.watch is not None:
             self.watch.update(n_parts)
 
-    def _scaled(self, of_rows: Callable[[ArrayRows], _Vector], scale: float) -> _Vector:
+    def _scaled(self, of_rows: Callable[[Any], _Vector], scale: float) -> _Vector:
         sums: _Vector = self.reduce(of_rows, added)
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
             return sums * scale
 
 
-def summarise(
-    part: Part, of_rows: Callable[[ArrayRows], Any], n_threads: int | None, *, alone: bool = False
-) -> Summary:
+def summarise(part: Part, of_rows: Callable[[Any], Any], n_threads: int | None, *, alone: bool = False) -> Summary:
     """Read a part.
 
     Parameters
@@ -185,7 +185,7 @@ def summarise(
     """
     X, y, s = part
     n_samples = len(y)
-    rows = (ArrayRows if alone else ChunkRows)(X, y, s, n_threads)
+    rows = (SparseRows if isinstance(X, CSR) else ArrayRows if alone else ChunkRows)(X, y, s, n_threads)
     weight = float(n_samples) if s is None else total_weight(s)
     if s is not None and not 0.0 <= weight < np.inf:
         wrong = s[~(np.isfinite(s) & (s >= 0))]

@@ -16,7 +16,7 @@ class Part(NamedTuple):
     """Some of the rows, in memory."""
 
     X: Any
-    """Features, shape (n,) or (n, n_features), real; or Columns."""
+    """Features, shape (n,) or (n, n_features), real; or Columns, or CSR."""
     y: _Array
     """Target, shape (n,), real."""
     sample_weight: _Array | None
