@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fastgd import settings
-from fastgd.kernels import few, mailbox
+from fastgd.kernels import csr, few, mailbox
 from fastgd.kernels.blocks import compiled_pass
 from fastgd.kernels.compensated import compiled_compensated
 from fastgd.kernels.dense import dense
@@ -33,7 +33,7 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
     Returns
     -------
     int
-        How many compiled functions are ready.
+        How many compiled functions are ready. Sparse matrices with more than 2^31 stored values are not expected.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
     --------
     >>> import fastgd
     >>> fastgd.warmup(2, dtypes=["float64"])
-    30
+    38
     """
     counts = _EVERY_KERNEL if n_features is None else settings.feature_counts(n_features)
     kinds = [kind for dtype in settings.float_dtypes(dtypes) for kind in _kinds(dtype)]
@@ -62,6 +62,11 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
             kernel[kind]
         compiled_pass(kind)
         n_ready += len(kernels) + 2
+    for number in sorted({x for x, _, _ in kinds}):
+        for function, with_y in csr.FUNCTIONS:
+            for weighted in (False, True):
+                csr.compiled_csr(function, number, "i", with_y, weighted)
+                n_ready += 1
     compiled_sum_nonnegative()
     compiled_compensated()
     for function in mailbox.FUNCTIONS:

@@ -49,6 +49,10 @@ def test_imports_point_down(path):
             assert target[1] == own[1], f"{'.'.join(own)} imports {'.'.join(target)} from beside it"
 
 
+def test_what_is_tested_is_the_tree():
+    assert Path(__file__).parent.parent / "fastgd" == PACKAGE
+
+
 def test_each_floor_is_seen():
     seen = {floor(("fastgd", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in FILES}
     assert seen == set(range(len(FLOORS)))

@@ -635,6 +635,14 @@ def test_columns_keep_their_digits_where_a_sample_misleads_about_the_mean(order,
     assert std == pytest.approx(true_std, rel=4000 * 2.0**-53)
 
 
+def test_several_targets_have_a_mean_and_a_spread_each():
+    X, y, s = whole_numbers(3)
+    Y = np.column_stack((y, 2 * y + 1))
+    total, first, second = TargetRows(X, Y, s, 1).spread(np.full(5, 2.0))
+    Z = np.column_stack((X, Y)) - 2.0
+    assert (total, first.tolist(), second.tolist()) == (s.sum(), (s @ Z).tolist(), (s @ Z**2).tolist())
+
+
 def test_columns_do_not_look_at_rows_of_zero_weight(block_values):
     X, y, s = whole_numbers(3)
     X[:4], y[:4], s[:4] = np.nan, np.inf, 0.0

@@ -12,7 +12,7 @@ import fastgd
 from fastgd import cli
 
 CALLS = """
-import numpy as np, fastgd
+import numpy as np, scipy.sparse, fastgd
 from fastgd.kernels import jit
 rng = np.random.default_rng(0)
 for dtype in {dtypes}:
@@ -25,6 +25,11 @@ for dtype in {dtypes}:
                 fastgd.Moments.from_rows(X[:99], y[:99], None if s is None else s[:99])
                 fastgd.Moments.from_rows(X, y, s, n_threads=2)
                 fastgd.fit(X[:99], y[:99], max_iter=2, tol=0, sample_weight=None if s is None else s[:99])
+            fastgd.fit(X[:99], np.column_stack((y, y))[:99, 0], method="gd", max_iter=2)
+    sparse = scipy.sparse.csr_array(X[:99])
+    for s in (None, rng.uniform(size=99)):
+        fastgd.fit(sparse, y[:99], sample_weight=s, max_iter=2, tol=0)
+        fastgd.fit(sparse, y[:99], sample_weight=s, method="cg", precompute=False, max_iter=2)
 """
 
 
@@ -47,9 +52,9 @@ def test_after_a_warmup_nothing_is_compiled(k, dtypes, tmp_path):
 
 def test_kernels_are_counted_once():
     # 2 and 3 features have two kernels each, 1 feature one; 4 kinds of float64 rows; parts of a pass; moments and spread of
-    # either layout, for the 2 kinds with y; weights, and waiting.
-    assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 2) + 2 * 4 + 6
-    assert fastgd.warmup(1, dtypes=["float64"]) == 4 * (1 + 2) + 2 * 2 + 6
+    # either layout, for the 2 kinds with y; sparse sums, weighted or not; weights, and waiting.
+    assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 2) + 2 * 4 + 8 + 6
+    assert fastgd.warmup(1, dtypes=["float64"]) == 4 * (1 + 2) + 2 * 2 + 8 + 6
     assert fastgd.warmup(np.int64(130), dtypes=["float64"]) == fastgd.warmup([131, 500], dtypes=["float64"])
 
 
@@ -78,7 +83,7 @@ def test_dtypes_are_names(dtypes, error):
 
 def test_the_command_line_warms_up(capsys):
     assert cli.main(["warmup", "--features", "1, 3", "--dtype", "float64"]) == 0
-    assert capsys.readouterr().out.startswith(f"{4 * (3 + 2) + 2 * 4 + 6} compiled functions are ready")
+    assert capsys.readouterr().out.startswith(f"{4 * (3 + 2) + 2 * 4 + 8 + 6} compiled functions are ready")
 
 
 @pytest.mark.parametrize("features", ["0", "1,,2", "x", "-1", "1.5"])

@@ -5,7 +5,7 @@ from typing import Any
 
 from numba import njit, types
 
-from fastgd.kernels.jit import HELPER_FLAGS, LANE_FLAGS, compile_cached, readonly
+from fastgd.kernels.jit import LANE_FLAGS, compile_cached, readonly
 
 _NUMBERS = {"d": types.float64, "f": types.float32}
 _INDICES = {"i": types.int32, "l": types.int64}
@@ -48,7 +48,7 @@ def _dot(data, indices, coef):
     return (a + b) + (c + d)
 
 
-@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
+@njit(**LANE_FLAGS)  # type: ignore[call-overload]
 def _scatter(data, indices, factor, sums):
     for v in range(data.shape[0]):
         sums[indices[v]] += factor * data[v]
@@ -95,6 +95,15 @@ def csr_moments(data, indices, indptr, start, stop, y, s, centre, n_features, su
         sums[last + n_features] += weight * y[i] * y[i]
         sums[last + n_features + 1] += weight * y[i]
         sums[last + width + n_features + 1] += weight
+
+
+# What there is of sparse sums: each function, and whether it can do without y.
+FUNCTIONS: tuple[tuple[Any, bool], ...] = (
+    (csr_gradient, False),
+    (csr_gradient, True),
+    (csr_spread, True),
+    (csr_moments, True),
+)
 
 
 @cache

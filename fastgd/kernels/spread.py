@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numba import njit
 
-from fastgd.kernels.jit import HELPER_FLAGS, LANE_FLAGS, Kernel
+from fastgd.kernels.jit import LANE_FLAGS, Kernel
 
 # Sums of a column that are taken side by side, in memory: with fewer, each would wait for its own last one.
 N_LANES = 32
@@ -77,7 +77,7 @@ def _of_column(values, s, centre, lanes):
     return total[0], first[0], second[0]
 
 
-@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
+@njit(**LANE_FLAGS)  # type: ignore[call-overload]
 def _add_row(x, weight, centre, first, second):
     for j in range(x.shape[0]):
         distance = x[j] - centre[j]

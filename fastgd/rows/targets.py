@@ -71,5 +71,10 @@ class TargetRows(ArrayRows):
         parallel.share(do, range(len(blocks)), self.n_threads)
         return entries(fold.total(), n_columns)
 
+    def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
+        """Sum what `ArrayRows.spread` does, of the features and all targets."""
+        sums = self.moments(centre)
+        return sums.item(-1, -1), sums[-1, :-1], np.diagonal(sums)[:-1]
+
     def _values(self, rows: slice | NDArray[np.intp]) -> _Vector:
         return self._beside(rows, self._Y[rows])
