@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,10 @@ class History:
         """Return the number of rows: of iterations, unless the history is thinned."""
         return len(self._columns["theta"])
 
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Go through the rows: each column's value, by its name."""
+        return ({name: values[i] for name, values in self._columns.items()} for i in range(len(self)))
+
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a column."""
         if name not in self._columns:
@@ -110,7 +114,7 @@ class History:
         rows = [[f"{values[i]:.6g}" for values in columns.values()] for i in shown]
         if gap is not None:
             rows.insert(gap, ["..."] * len(columns))
-        end = f"theta after {self.n_iter} iterations: {_numbers(self.theta)}"
+        end = f"theta after {self.n_iter} iteration{'s' * (self.n_iter != 1)}: {_numbers(self.theta)}"
         return "\n".join([table(list(columns), rows), end] + ([self.message] if self.message else []))
 
     def to_dict(self) -> dict[str, NDArray[Any]]:

@@ -28,8 +28,9 @@ class Progress:
 
     def __init__(self, show: bool, max_iter: int) -> None:
         self._bar: Any = None
-        self._shown = 0
+        self._shown = self._n_iter = 0
         self._next_look = 0.0
+        self._begin = time.monotonic()
         if show:
             try:
                 from tqdm.auto import tqdm
@@ -42,8 +43,12 @@ class Progress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Take the bar away."""
+        """Let the bar be full, as whatever ended the fit ended it, and take it away."""
         if self._bar is not None:
+            self._bar.total = self._n_iter
+            self._bar.update(self._n_iter - self._shown)
+            if time.monotonic() - self._begin >= _DELAY:
+                self._bar.refresh()  # whatever was shown, and when
             self._bar.close()
 
     def passes(self) -> "PassBar | None":
@@ -60,6 +65,7 @@ class Progress:
         at : Evaluation
             The objective after them.
         """
+        self._n_iter = n_iter
         if self._bar is None or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _INTERVAL

@@ -126,6 +126,11 @@ class FitResult:
     message: str
     history: History | None
 
+    def __post_init__(self) -> None:
+        """Let nobody write into theta or coef, which would no longer agree."""
+        for array in (self.coef, self.theta):
+            array.flags.writeable = False
+
     def __repr__(self) -> str:
         """Return the result in a few lines."""
         names = self.feature_names or [f"coef[{j}]" for j in range(len(self.coef))]

@@ -138,6 +138,15 @@ def test_a_gradient_that_reuses_its_array_is_kept_right():
     assert fastgd.descend(gradient, [4.0], learning_rate=0.25, n_iter=3)["gradient"].tolist() == [[8], [4], [2]]
 
 
+def test_rows_can_be_gone_through():
+    history = fastgd.descend(lambda theta: 2 * theta, 4.0, learning_rate=0.25, n_iter=2, cost=lambda theta: theta**2)
+    assert list(history) == [
+        {"iteration": 0, "theta": 4.0, "gradient": 8.0, "update": -2.0, "cost": 16.0},
+        {"iteration": 1, "theta": 2.0, "gradient": 4.0, "update": -1.0, "cost": 4.0},
+    ]
+    assert "theta after 1 iteration: " in str(fastgd.descend(lambda theta: 2 * theta, 4.0, n_iter=1))
+
+
 def test_no_iterations_is_an_empty_table():
     for start, shape in ((3, (0,)), ([3, 4], (0, 2))):
         history = fastgd.descend(lambda t: t, start, n_iter=0, cost=lambda t: 0.0)

@@ -309,6 +309,7 @@ def test_ctrl_c_ends_a_long_fit():
 
 def test_progress_shows_a_bar_for_long_work_only(capfd, monkeypatch):
     X, y = training_set()
+    gd_fit(X, y, max_iter=10, tol=0)  # loads and compiles, which takes long
     gd_fit(X, y, max_iter=10, tol=0, progress=True)
     assert "iteration" not in capfd.readouterr().err
     monkeypatch.setattr("fastgd.progress._DELAY", 0)
@@ -316,6 +317,20 @@ def test_progress_shows_a_bar_for_long_work_only(capfd, monkeypatch):
     shown = capfd.readouterr().err
     assert "/3000" in shown
     assert "cost=" in shown
+
+
+def test_the_last_bar_of_a_fit_that_ended_early_is_full(capfd, monkeypatch):
+    monkeypatch.setattr("fastgd.progress._DELAY", 0)
+    gd_fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], max_iter=100_000, progress=True)
+    bars = [bar for bar in capfd.readouterr().err.split("\r") if "%" in bar]
+    assert "100%" in bars[-1]
+
+
+def test_nobody_writes_into_a_result():
+    result = gd_fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0])
+    for array in (result.theta, result.coef):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 5.0
 
 
 def test_progress_without_tqdm_says_how_to_install_it(monkeypatch):

@@ -2,8 +2,9 @@
 Several learning rates
 ======================
 
-The larger the learning rate, the faster the descent, up to the stable limit 2 / lambda_max, which the legend tells.
-Just beyond it the cost grows without end.
+A small learning rate takes many steps, and one beyond the stable limit 2 / lambda_max, which the legend tells, makes the cost
+grow without end. The fastest lies between, at about 2 / (lambda_max + lambda_min): nearer to the limit, steps along the
+steepest direction go to and fro across the valley, and hardly shrink.
 """
 
 import numpy as np
