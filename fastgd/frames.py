@@ -139,11 +139,12 @@ class _Gathered:
 def _whole(frame: Any, nw: Any) -> Any:
     """Return the values of a pandas data frame as one array, unless that would be a copy.
 
-    Its first row tells, for the price of nothing: it lies where the first column does only if all lie in one block.
+    A slice without rows tells, for the price of nothing: it begins where the first column does only if all lie in one block.
+    (To look at a row would be to read it, and it may be in a map whose file was cut.)
     """
     if not nw.dependencies.is_pandas_dataframe(frame) or 0 in frame.shape or not frame.columns.is_unique:
         return None
-    start, first = frame.iloc[:1].to_numpy(), frame.iloc[:, 0].to_numpy()
+    start, first = frame.iloc[:0].to_numpy(), frame.iloc[:, 0].to_numpy()
     if start.dtype.char not in _REAL or start.ctypes.data != first.ctypes.data:
         return None
     return _if_at(frame.to_numpy(), first)

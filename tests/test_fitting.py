@@ -538,7 +538,7 @@ def test_squares_beyond_float64_are_left_to_the_rows(monkeypatch):
     monkeypatch.setattr(problem, "precomputing_pays", lambda *_: True)
     X, y, _ = correlated(50, 1)
     y = y * 1e155
-    with pytest.raises(ValueError, match="precompute=False"):
+    with pytest.raises(ValueError, match="squares of y exceed float64"):
         gd_fit(X, y, precompute=True)
     assert gd_fit(X, y, learning_rate=1e-3, max_iter=2, tol=0).n_passes > 2
 
