@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from block_sizes import set_block_values
 
 import fastgd
 from fastgd import frames, validation
@@ -50,7 +51,7 @@ def make(request):
 
 
 def test_every_frame_gives_the_bits_of_its_array(make, monkeypatch):
-    monkeypatch.setattr("fastgd.kernels.jit.BLOCK_VALUES", 64)
+    set_block_values(monkeypatch, 64)
     X, y = training_set()
     frame, theta = make(X), np.array([0.1, 0.2, 0.3])
     columns = np.asfortranarray(X)
@@ -357,7 +358,7 @@ AS_FLOATS = {
 
 @pytest.mark.parametrize("make", AS_FLOATS.values(), ids=AS_FLOATS)
 def test_numbers_in_other_clothes_are_read_as_floats(make, monkeypatch):
-    monkeypatch.setattr("fastgd.kernels.jit.BLOCK_VALUES", 64)
+    set_block_values(monkeypatch, 64)
     X, y = training_set()
     X *= 0.25 * (abs(X) > 20)
     frame, columns = make(X), np.asfortranarray(X)

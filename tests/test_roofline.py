@@ -39,7 +39,7 @@ def test_shares_are_of_the_bytes_read(monkeypatch):
 
 
 @pytest.mark.parametrize(("order", "n_features"), [("C", 3), ("F", 3), ("F", 40)])
-def test_what_is_measured_are_the_sums_over_all_values(monkeypatch, order, n_features):
+def test_what_is_measured_has_the_layout_and_the_size_asked_for(monkeypatch, order, n_features):
     rows = []
     monkeypatch.setattr(roofline, "ArrayRows", lambda *args: rows.append(args) or ArrayRows(*args))
     from fastgd.rows.arrays import ArrayRows
