@@ -367,7 +367,7 @@ def test_a_start_at_the_minimum_stays_there():
     first = fastgd.fit(X, y)
     second = fastgd.fit(X, y, theta0=first.theta)
     np.testing.assert_allclose(second.theta, first.theta, rtol=1e-14, atol=2.0**-53 * abs(first.theta).max())
-    assert second.n_iter <= 1
+    assert second.n_iter <= 2  # a last unit may still be gained, and then it is seen that steps no longer shrink
 
 
 def test_a_preconditioned_fit_has_the_same_bits_for_any_number_of_threads():
