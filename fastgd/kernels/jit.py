@@ -22,8 +22,9 @@ FLAGS = {
 HELPER_FLAGS = {**FLAGS, "no_cpython_wrapper": True}
 EXACT_FLAGS = {**FLAGS, "fastmath": False}
 
-# For sums whose lanes are stated in Python: with reassoc LLVM would choose others, as many as the processor's registers have.
-LANE_FLAGS = {**HELPER_FLAGS, "fastmath": {"contract", "nsz", "arcp"}}
+# For sums whose lanes are stated in Python: with reassoc LLVM would choose others, as many as the processor's registers have,
+# and with contract it is for each processor to say what is fused.
+LANE_FLAGS = {**HELPER_FLAGS, "fastmath": {"nsz", "arcp"}}
 
 # What a compiled variant is for: the dtype characters of X and y, "d" or "f" (None where there is no y), and whether there are
 # sample weights.
