@@ -149,7 +149,9 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save", metavar="MODEL.json", help="where to save the line, for fastgd predict")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument(
-        "--history", metavar="FILE.csv", help="where to write the iterations (the default takes one or two)"
+        "--history",
+        metavar="FILE.csv",
+        help="where to write the iterations (the default takes one or two), in the units of the steps",
     )
     parser.add_argument(
         "--plot",

@@ -51,7 +51,10 @@ def run() -> None:
     """Print the demonstration."""
     x, y = norris()
     print("Norris: 36 readings of an ozone monitor (y) against NIST's measurements (x).")
-    print("Batch gradient descent on the standardised x, learning rate 0.1, from (0, 0) until rounding ends it:\n")
+    print(
+        "Batch gradient descent on the standardised x from (0, 0) until rounding ends it. The learning rate is 0.1: each"
+    )
+    print("update is -0.1 times its gradient.\n")
     result = fitting.fit(x, y, standardize=True, learning_rate=0.1, tol=1e-15, history=True)
     print(result.history)
     print(f"{result.message}\n")

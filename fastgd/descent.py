@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import settings, validation
 from fastgd.exceptions import ConvergenceWarning, warn
 from fastgd.formatting import table
+from fastgd.solvers.units import Units
 
 _MAX_PRINTED_PARAMETERS = 3
 _FIRST_ROWS, _LAST_ROWS = 10, 5
@@ -22,6 +23,9 @@ class History:
     ``history["theta"]``, ``history["gradient"]``, ``history["update"]`` and, where a cost is known, ``history["cost"]``
     have one row per iteration: theta before that iteration's step, the gradient and the cost there, and what the step
     added to theta; ``history["iteration"]`` is its number, from 0. Printed, it is the table of the textbooks.
+
+    All of it is in the units in which steps are taken, so that an update of plain descent is ``-learning_rate * gradient``:
+    after ``fit(..., standardize=True)`` theta is that of the standardised features. `path` has it in the units of X.
 
     Parameters
     ----------
@@ -37,11 +41,13 @@ class History:
         How many iterations lie between two rows; an update is then what all of them have added.
     n_iter : int, optional
         How many iterations there were; as many as rows by default.
+    units : Units, optional
+        The units in which steps were taken; those of X by default.
 
     Attributes
     ----------
     theta : float or ndarray of shape (n_parameters,)
-        Theta after the last iteration.
+        Theta after the last iteration, in the units in which steps were taken.
     message : str
         How the descent ended; empty if there is nothing to say.
     n_iter : int
@@ -68,8 +74,10 @@ class History:
         *,
         every: int = 1,
         n_iter: int | None = None,
+        units: Units | None = None,
     ) -> None:
         self.n_iter = len(theta) if n_iter is None else n_iter
+        self._units = None if units is None or units.as_given else units
         self._columns = {
             "iteration": np.arange(len(theta)) * every,
             "theta": theta,
@@ -78,6 +86,8 @@ class History:
         }
         if cost is not None:
             self._columns["cost"] = cost
+        for values in (*self._columns.values(), *([final] if isinstance(final, np.ndarray) else [])):
+            values.flags.writeable = False
         self.theta = final
         self.message = message
 
@@ -115,7 +125,29 @@ class History:
         if gap is not None:
             rows.insert(gap, ["..."] * len(columns))
         end = f"theta after {self.n_iter} iteration{'s' * (self.n_iter != 1)}: {_numbers(self.theta)}"
-        return "\n".join([table(list(columns), rows), end] + ([self.message] if self.message else []))
+        lines = [table(list(columns), rows), end]
+        if self._units is not None:
+            centred = "(x - mean) / std" if self._units.centre.any() else "x / std"
+            lines[1] += f", of the standardised features {centred}"
+            lines.append(f"theta in the units of X: {_numbers(self._units.to_rows(self.theta))}")
+        return "\n".join(lines + ([self.message] if self.message else []))
+
+    def path(self) -> NDArray[np.float64]:
+        """Return where the descent went, in the units of X: theta before each row's step, and where it ended.
+
+        Returns
+        -------
+        ndarray of shape (len(history) + 1,) or (len(history) + 1, n_parameters), float64
+            Theta as ``fit(...).theta`` has it.
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> fastgd.descend(lambda theta: 2 * theta, 4.0, learning_rate=0.25, n_iter=3).path()
+        array([4. , 2. , 1. , 0.5])
+        """
+        thetas = np.append(self._columns["theta"], np.asarray(self.theta)[np.newaxis], axis=0)
+        return thetas if self._units is None else self._units.to_rows(thetas)
 
     def to_dict(self) -> dict[str, NDArray[Any]]:
         """Return the columns by name, one for each parameter, as ``pandas.DataFrame`` takes them.

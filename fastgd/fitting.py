@@ -74,9 +74,10 @@ def fit(
         ``"gd"`` where a learning rate is given, else ``"preconditioned"``, or ``"cg"`` for thousands of features.
     learning_rate : float, "auto", "optimal" or "exact", default "auto"
         The size of a step of ``"gd"`` or ``"nesterov"``, > 0. ``"auto"`` takes 1 / lambda_max, with lambda_max the largest
-        eigenvalue of the Hessian (found in one pass per parameter, 32 at most): safe, as steps from 2 / lambda_max on
-        diverge. For ``"gd"`` there are two more: ``"optimal"`` takes 2 / (lambda_max + lambda_min), the fixed step that is
-        fastest in the worst case, and ``"exact"`` the best step on each line.
+        eigenvalue of the Hessian (found in one pass per parameter, 32 at most): safe, as steps from 2 / lambda_max on diverge
+        (with momentum from 4 / (3 lambda_max) on). For ``"gd"`` there are two more: ``"optimal"`` takes
+        2 / (lambda_max + lambda_min), the fixed step that is fastest in the worst case and in the long run, and ``"exact"`` the
+        best step on each line.
     max_iter : int, optional
         How many iterations to run at most; 1,000 by default, 100 for ``"preconditioned"``.
     tol : float, optional
@@ -89,8 +90,8 @@ def fit(
         Where to start, the intercept first; zeros by default.
     standardize : bool, default False
         Descend on (x - mean) / std (weighted, ddof 0; constant columns are divided by 1; without an intercept the mean stays).
-        `learning_rate` and `l2` then apply to the standardised features; `theta0`, history and result are in the original
-        units.
+        `learning_rate` and `l2` then apply to the standardised features, in whose units steps are taken and history is kept;
+        `theta0` and the result are in the units of X.
     sample_weight : array_like of shape (n_samples,), real, optional
         How much each row counts; finite, >= 0, not all zero. 1 each by default.
     l2 : float, default 0.0
@@ -237,13 +238,18 @@ def fit_problem(
         failed = ending == "diverged" or (ending == "max_iter" and tol > 0)
         told = [message(ending, run.n_iter, tol)]
         if failed and way.has_step_size:
-            told.append(step_size_advice(ending, float(way.learning_rate), way.spectrum(), standardize))
+            spectrum, momentum = way.spectrum(), method == "nesterov"
+            told.append(
+                step_size_advice(
+                    ending, float(way.learning_rate), spectrum, standardized=standardize, momentum=momentum
+                )
+            )
         elif ending == "max_iter" and failed:
             told.append("Try a larger max_iter, or a larger tol.")
         inverse = way.inverse
         gap = None if inverse is None else inverse.gap(run.last.gradient)
-        theta = problem.final.original(run.last.theta)
-        gradient = problem.final.original_gradient(run.last.gradient)
+        theta = problem.final.units.to_rows(run.last.theta)
+        gradient = problem.final.units.gradient_to_rows(run.last.gradient)
     if failed:
         warn(" ".join(told), ConvergenceWarning)
     rank = inverse.rank if method == "preconditioned" and inverse is not None else None

@@ -107,7 +107,7 @@ class Method:
         # The gradient of the moments will do to begin with: at zero, that is, as elsewhere it may have lost its digits.
         self._beginning = problem.quick if theta0 is None else self.objective
         theta = np.zeros(self.objective.n_parameters) if theta0 is None else theta0
-        self.start = self._beginning.evaluate(self.objective.from_original(theta))
+        self.start = self._beginning.evaluate(self.objective.units.from_rows(theta))
         if not math.isfinite(self.start.cost):
             problem.refuse_non_finite()
         if name in ("gd", "nesterov") and learning_rate in ("auto", "optimal"):

@@ -16,7 +16,7 @@ CONVERGED = ("tolerance", "residual", "rounding")
 
 
 class FitState(NamedTuple):
-    """What a callback sees after an iteration."""
+    """What a callback sees after an iteration, in the units of X, whatever those in which steps are taken."""
 
     n_iter: int
     """How many iterations have been run."""
@@ -41,7 +41,7 @@ class Run:
     Parameters
     ----------
     objective : Objective
-        What is minimised; it knows the original units.
+        What is minimised; it knows the units of the rows.
     start : Evaluation
         Where it starts.
     every : int
@@ -107,27 +107,25 @@ class Run:
         return last.cost > first.cost and bool(distance > 1e-8 * abs(last.theta).max())
 
     def history(self) -> History:
-        """Return the table of the iterations that were kept, in the original units."""
+        """Return the table of the iterations that were kept, in the units in which steps were taken."""
         n = self._objective.n_parameters
-        final = self._objective.original(self.last.theta)
         kept = self._kept[: self._n_kept]
-        theta, gradient, cost = kept[:, :n], kept[:, n:-1], kept[:, -1]
+        theta, gradient, cost = kept[:, :n].copy(), kept[:, n:-1].copy(), kept[:, -1].copy()
+        final = self.last.theta.copy()
         update = np.diff(theta, axis=0, append=final[np.newaxis])
-        return History(
-            theta.copy(), gradient.copy(), update, cost.copy(), final.copy(), every=self._every, n_iter=self.n_iter
-        )
+        units = self._objective.units
+        return History(theta, gradient, update, cost, final, every=self._every, n_iter=self.n_iter, units=units)
 
     def _keep(self, at: Evaluation) -> None:
         if self._n_kept == len(self._kept):
             self._kept = np.concatenate((self._kept, np.empty_like(self._kept)))
-        theta, gradient = self._objective.original(at.theta), self._objective.original_gradient(at.gradient)
-        np.concatenate((theta, gradient, [at.cost]), out=self._kept[self._n_kept])
+        np.concatenate((at.theta, at.gradient, [at.cost]), out=self._kept[self._n_kept])
         self._n_kept += 1
 
     def _call_back(self, at: Evaluation) -> object:
         # Copies, as the callback may keep them, or write into them.
-        theta = self._objective.original(at.theta).copy()
-        gradient = self._objective.original_gradient(at.gradient).copy()
+        theta = self._objective.units.to_rows(at.theta).copy()
+        gradient = self._objective.units.gradient_to_rows(at.gradient).copy()
         with np.errstate(**self._errors):
             return self._callback(FitState(self.n_iter, theta, at.cost, gradient)) if self._callback else None
 
@@ -165,7 +163,7 @@ def message(ending: str, n_iter: int, tol: float) -> str:
     return f"Not converged within max_iter={count}, tol={tol:g}."
 
 
-def step_size_advice(ending: str, learning_rate: float, found: Spectrum, standardized: bool) -> str:
+def step_size_advice(ending: str, learning_rate: float, found: Spectrum, *, standardized: bool, momentum: bool) -> str:
     """Say what to try where steps were too long, or too many.
 
     Parameters
@@ -178,6 +176,8 @@ def step_size_advice(ending: str, learning_rate: float, found: Spectrum, standar
         The Hessian's extreme eigenvalues.
     standardized : bool
         Whether the features were standardised.
+    momentum : bool
+        Whether steps have Nesterov's momentum, which makes long ones unstable sooner.
 
     Returns
     -------
@@ -190,15 +190,23 @@ def step_size_advice(ending: str, learning_rate: float, found: Spectrum, standar
             "stable. Divide X by a power of ten."
         )
     at_least = "" if found.complete else "at least "
+    # With a momentum near 1 the steps along lambda grow where lambda * learning_rate > 4/3: there one root of
+    # z^2 - (1 + b) (1 - lambda * learning_rate) z + b (1 - lambda * learning_rate) leaves the unit circle as b goes to 1.
+    limit, of_lambda = (4.0 / 3.0, "4 / (3 lambda_max)") if momentum else (2.0, "2 / lambda_max")
     facts = (
-        f"The largest stable learning_rate is 2 / lambda_max = {2 / found.largest:.4g}; "
+        f"The largest stable learning_rate is {of_lambda} = {limit / found.largest:.4g}; "
         f"the Hessian's condition number is {at_least}{found.condition:.3g}."
     )
     standardize = "" if standardized else ", standardize=True"
     if ending == "diverged":
         return f'learning_rate={learning_rate:g} is too large. {facts} Try learning_rate="auto"{standardize}.'
-    slow = learning_rate < 1.01 / found.largest
-    larger = f", or a learning_rate up to {1.9 / found.largest:.4g}" if slow else ""
+    # The rates that are known to be good; any beyond "optimal" is worse again.
+    good = {"auto": 1.0 / found.largest}
+    if found.complete and found.smallest > 0 and not momentum:
+        good = {"optimal": 2.0 / (found.largest + found.smallest)}
+    larger = "".join(
+        f', or learning_rate="{name}", {rate:.4g}' for name, rate in good.items() if learning_rate < 0.99 * rate
+    )
     return (
         f"learning_rate was {learning_rate:.4g}. {facts} "
         f'Try method="preconditioned", a larger max_iter{standardize}{larger}.'

@@ -89,7 +89,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
     result_ : FitResult, or list of FitResult
         How the fit ended; one for each target where y is two-dimensional.
     history_ : History, or list of History
-        The iterations, or as many of them as fit into 24 MB.
+        The iterations, or as many of them as fit into 24 MB, in the units in which steps are taken.
     moments_ : Moments
         After `partial_fit`, those of all rows so far; X's columns and then those of y.
 

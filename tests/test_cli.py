@@ -387,7 +387,7 @@ def test_fit_that_needs_more_iterations_fails_and_is_saved(capsys):
     assert out.splitlines()[0] == (
         "Not converged within --max-iter 3 iterations, --tol 1e-08. --learning-rate was 0.01. The largest stable "
         "--learning-rate is 2 / lambda_max = 1; the Hessian's condition number is 2. Try --method preconditioned, a larger "
-        "--max-iter, --standardize, or a --learning-rate up to 0.95."
+        "--max-iter, --standardize, or --learning-rate optimal, 0.6667."
     )
     assert err == "fastgd: error: the descent did not converge.\n"
     assert cli.main([*arguments, "--save", "m.json"]) == 1

@@ -24,7 +24,15 @@ def test_the_demo_prints_at_least_eleven_agreeing_digits(capsys, monkeypatch):
         assert told == certified
         assert float(count) >= 11
         assert abs(float(computed) / float(certified) - 1) < 1e-11
-    assert "iteration" in printed
+    header, *rows = re.findall(
+        r"^ +(?:iteration|\d+) .*\d.*$|^ *iteration .*$", printed.partition("theta after")[0], re.M
+    )
+    names = header.split()
+    assert len(rows) == 15
+    for row in rows[:5]:
+        cell = dict(zip(names, map(float, row.split()), strict=True))
+        for j in range(2):  # six digits are printed
+            assert cell[f"update[{j}]"] == pytest.approx(-0.1 * cell[f"gradient[{j}]"], rel=1e-5)
     assert len(re.findall(r"^ +(?:10|50) .*x", printed, flags=re.MULTILINE)) == 2
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -233,22 +234,108 @@ def test_standardize_descends_on_the_standardised_features(intercept, sample_wei
     if intercept:
         start_z[0] += mean @ start[1:]
     path = reference.descend(Z, y, start_z, learning_rate=0.1, n_iter=30, **options)
+    np.testing.assert_allclose(result.history["theta"], path[:-1], rtol=1e-9)
+    np.testing.assert_allclose(result.history.theta, path[-1], rtol=1e-9)
+    for i in (0, 29):
+        expected = reference.gradient(Z, y, path[i], **options)
+        np.testing.assert_allclose(result.history["gradient"][i], expected, rtol=1e-9, atol=1e-9 * abs(expected).max())
     path[:, intercept:] /= std
     if intercept:
         path[:, 0] -= path[:, 1:] @ mean
-    np.testing.assert_allclose(result.history["theta"], path[:-1], rtol=1e-9)
+    np.testing.assert_allclose(result.history.path(), path, rtol=1e-9)
     np.testing.assert_allclose(result.theta, path[-1], rtol=1e-9)
+    np.testing.assert_array_equal(result.history.path()[-1], result.theta)
 
 
-def test_the_history_of_a_standardised_fit_has_the_gradient_of_the_original_units():
+HOMES = {
+    "C": lambda X, y: (X, y),
+    "F": lambda X, y: (np.asfortranarray(X), y),
+    "float32": lambda X, y: (X.astype(np.float32), y),
+    "sparse": lambda X, y: (pytest.importorskip("scipy.sparse").csr_array(X), y),
+    "batches": lambda X, y: (fastgd.from_batches(lambda: [(X, y)]), None),
+    "moments": lambda X, y: (fastgd.Moments.from_rows(X, y), None),
+}
+
+
+@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("options", [{}, {"l2": 0.05}, {"loss": "half_mse"}], ids=str)
+def test_each_update_in_a_history_is_minus_learning_rate_times_gradient(home, options, intercept, standardize):
+    X, y = training_set()
+    X, y = HOMES[home](X * ([1e-2, 1.0, 1e2] if standardize else 1.0) + 3 * intercept, y)
+    options = {"learning_rate": 0.003, "intercept": intercept, "standardize": standardize, **options}
+    history = gd_fit(X, y, max_iter=8, tol=0, history=True, **options).history
+    thetas = np.vstack((history["theta"], history.theta))
+    # What a step gives is rounded once, and its distance from theta again.
+    bound = 2 * np.finfo(float).eps * abs(thetas).max()
+    np.testing.assert_allclose(history["update"], -0.003 * history["gradient"], rtol=1e-15, atol=bound)
+    np.testing.assert_array_equal(history["update"], np.diff(thetas, axis=0))
+    assert abs(history["update"]).min() > 1e3 * bound
+
+
+def test_a_history_tells_its_units():
+    X, y = training_set()
+    options = {"learning_rate": 0.1, "max_iter": 3, "tol": 0, "history": True}
+    told = repr(gd_fit(X + 3, y, standardize=True, **options).history)
+    assert re.search(r"^theta after 3 iterations: \[.*\], of the standardised features \(x - mean\) / std$", told, re.M)
+    assert re.search(r"^theta in the units of X: \[", told, re.M)
+    result = gd_fit(X, y, standardize=True, intercept=False, **options)
+    assert ", of the standardised features x / std\n" in repr(result.history)
+    assert f"units of X: [{', '.join(f'{value:.6g}' for value in result.theta)}]" in repr(result.history)
+    assert "standardised" not in repr(gd_fit(X, y, **options).history)
+
+
+def test_nobody_writes_into_a_history():
+    X, y = training_set()
+    history = gd_fit(X, y, learning_rate=0.1, max_iter=3, tol=0, history=True).history
+    for values in (history.theta, *history.to_dict().values(), history["theta"]):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 5.0
+
+
+def test_what_a_callback_sees_is_in_the_units_of_X():
     X, y = training_set()
     X = X * [1e-2, 1.0, 1e2] + 3
-    result = gd_fit(X, y, standardize=True, learning_rate=0.1, max_iter=5, tol=0, history=True)
-    for theta, gradient in zip(result.history["theta"], result.history["gradient"], strict=True):
-        np.testing.assert_allclose(gradient, reference.gradient(X, y, theta, intercept=True), rtol=1e-9)
+    seen = []
+    options = {"standardize": True, "learning_rate": 0.1, "max_iter": 5, "tol": 0}
+    result = gd_fit(X, y, callback=seen.append, **options)
+    for state in seen:
+        np.testing.assert_allclose(state.gradient, reference.gradient(X, y, state.theta, intercept=True), rtol=1e-9)
     np.testing.assert_allclose(
         result.gradient_norm, np.linalg.norm(reference.gradient(X, y, result.theta, intercept=True)), rtol=1e-9
     )
+
+
+def rated(rate, method="gd", **options):
+    """Fit badly conditioned rows by a learning rate in units of 1 / lambda_max."""
+    X, y = training_set()
+    X = X * [1.0, 1.0, 0.05]
+    A = np.column_stack((np.ones(len(y)), X))
+    values = np.linalg.eigvalsh(2 / len(y) * A.T @ A)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastgd.ConvergenceWarning)
+        return gd_fit(X, y, method=method, learning_rate=rate / values[-1], **options), values
+
+
+def test_the_learning_rate_that_is_advised_takes_fewer_iterations():
+    slow, values = rated(0.1, max_iter=100)
+    best = 2 / (values[0] + values[-1])
+    assert f'or learning_rate="optimal", {best:.4g}.' in slow.message
+    counts = [rated(rate, max_iter=100_000)[0].n_iter for rate in (0.1, best * values[-1], 1.9999)]
+    assert counts[1] < min(counts[0], counts[2]) / 1.5
+    assert 'learning_rate="optimal"' not in rated(best * values[-1], max_iter=100)[0].message
+    slow, _ = rated(0.1, "nesterov", max_iter=30)
+    assert f'or learning_rate="auto", {1 / values[-1]:.4g}.' in slow.message
+
+
+def test_momentum_makes_long_steps_unstable_sooner():
+    # What the message names as the limit is one: just below it converges, and just above it walks away.
+    below, values = rated(1.32, "nesterov", max_iter=100_000)
+    above, _ = rated(1.36, "nesterov", max_iter=100_000)
+    assert below.converged
+    assert f"largest stable learning_rate is 4 / (3 lambda_max) = {4 / 3 / values[-1]:.4g}" in above.message
+    assert above.message.startswith("Diverged")
 
 
 def test_a_constant_column_is_fitted_and_its_neighbours_unharmed():

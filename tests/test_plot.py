@@ -103,6 +103,19 @@ def test_a_path_of_one_step_and_of_none_is_drawn():
         assert np.ptp(ax.lines[0].get_xdata()) > 0
 
 
+def test_the_path_of_a_standardised_fit_is_drawn_in_the_units_of_x():
+    x, y = line()
+    x = 3 + 10 * np.asarray(x)
+    options = {"standardize": True, "learning_rate": 0.3, "max_iter": 30}
+    result = descent(x, y, **options)
+    path = next(drawn for drawn in plot.cost_surface(x, y, result.history).lines if drawn.get_label() == "descent")
+    np.testing.assert_allclose(path.get_xydata()[[0, -1]], [[0, 0], result.theta], rtol=1e-12)
+    result = descent(x, y, intercept=False, **options)
+    path = plot.path_1d(lambda t: fastgd.cost(x, y, [t]), result.history).lines[1]
+    assert path.get_xdata()[-1] == pytest.approx(result.theta[0], rel=1e-12)
+    np.testing.assert_allclose(path.get_ydata(), [*result.history["cost"], result.cost], rtol=1e-9)
+
+
 def test_paths_that_cannot_be_drawn_are_refused():
     with pytest.raises(ValueError, match="2 parameters, but one is expected"):
         plot.path_1d(lambda t: t**2, fastgd.descend(lambda t: 2 * t, [3.0, 1.0]))

@@ -112,12 +112,12 @@ def test_original_units_and_back(options):
     X, y = rng.standard_normal((40, 3)) * [1, 10, 100] + 5, rng.standard_normal(40)
     objective, _ = make_objective(X, y, **options)
     theta = rng.standard_normal(objective.n_parameters)
-    np.testing.assert_allclose(objective.original(objective.from_original(theta)), theta, rtol=1e-12)
+    np.testing.assert_allclose(objective.units.to_rows(objective.units.from_rows(theta)), theta, rtol=1e-12)
     # The chain rule: a step in the original units changes the cost by gradient . step.
-    at = objective.evaluate(objective.from_original(theta))
+    at = objective.evaluate(objective.units.from_rows(theta))
     step = 1e-6 * rng.standard_normal(objective.n_parameters)
-    ahead, behind = (objective.evaluate(objective.from_original(theta + sign * step)).cost for sign in (1, -1))
-    np.testing.assert_allclose(objective.original_gradient(at.gradient) @ step, (ahead - behind) / 2, rtol=1e-5)
+    ahead, behind = (objective.evaluate(objective.units.from_rows(theta + sign * step)).cost for sign in (1, -1))
+    np.testing.assert_allclose(objective.units.gradient_to_rows(at.gradient) @ step, (ahead - behind) / 2, rtol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{}, {"l2": 1e-3}, {"standardize": True}, {"intercept": False}], ids=str)
@@ -165,7 +165,7 @@ def features_of(objective, X):
     """Return the matrix whose product with a theta is the hypothesis of an objective."""
     units = np.eye(objective.n_parameters)
     matrix = np.column_stack([np.ones(len(X)), X]) if objective.intercept else X
-    return matrix @ np.column_stack([objective.original(unit) for unit in units])
+    return matrix @ np.column_stack([objective.units.to_rows(unit) for unit in units])
 
 
 def hessian_of(objective):
@@ -342,7 +342,7 @@ def test_a_constant_column_is_standardised_by_one():
     X = np.column_stack([np.full(5, 3.0), np.arange(5.0)])
     for intercept in (False, True):
         objective, _ = make_objective(X, np.ones(5), intercept=intercept, standardize=True)
-        assert objective.original(np.ones(2 + intercept))[intercept:].tolist() == [1.0, 1.0 / np.sqrt(2.0)]
+        assert objective.units.to_rows(np.ones(2 + intercept))[intercept:].tolist() == [1.0, 1.0 / np.sqrt(2.0)]
 
 
 def inverse_of(X, y, *, by_factor=False, **options):

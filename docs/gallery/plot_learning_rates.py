@@ -3,8 +3,8 @@ Several learning rates
 ======================
 
 A small learning rate takes many steps, and one beyond the stable limit 2 / lambda_max, which the legend tells, makes the cost
-grow without end. The fastest lies between, at about 2 / (lambda_max + lambda_min): nearer to the limit, steps along the
-steepest direction go to and fro across the valley, and hardly shrink.
+grow without end. In the long run the fastest is 2 / (lambda_max + lambda_min), just below it; early on a shorter one may be
+ahead, as steps near the limit go to and fro across the valley, and hardly shrink.
 """
 
 import numpy as np

@@ -92,12 +92,12 @@ def path_1d(function: Callable[[float], float], history: History, *, ax: Any = N
     >>> len(ax.lines[1].get_xdata())
     11
     """
-    theta = np.append(checked(history)["theta"], history.theta)
-    if np.size(history.theta) != 1:
+    if np.size(checked(history).theta) != 1:
         raise ValueError(
             f"The history has {np.size(history.theta)} parameters, but one is expected. "
             "Use cost_surface for two, and cost_curve for any number."
         )
+    theta = history.path().ravel()
     if not np.isfinite(theta).all():
         raise ValueError("The descent left the finite numbers. Draw fewer iterations, or a smaller learning rate.")
     values = np.array([float(function(float(t))) for t in theta])

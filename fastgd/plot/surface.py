@@ -121,7 +121,7 @@ def _path(history: History, places: tuple[int, int], n_parameters: int) -> NDArr
             f"The history has {np.size(history.theta)} parameters, but theta has {n_parameters}. "
             "Give the options of the fit, intercept among them."
         )
-    thetas = np.vstack((history["theta"], history.theta))[:, list(places)]
+    thetas = history.path()[:, list(places)]
     finite: NDArray[np.float64] = thetas[np.isfinite(thetas).all(axis=1)]
     return finite
 

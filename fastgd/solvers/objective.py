@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.solvers.inverse_hessian import InverseHessian
+from fastgd.solvers.units import Units
 
 _Vector = NDArray[np.float64]
 
@@ -76,6 +77,8 @@ class Objective:
     ----------
     n_parameters : int
         The length of theta.
+    units : Units
+        The features as this objective has them.
     intercept, scale, l2
         As given.
     """
@@ -95,13 +98,12 @@ class Objective:
         self.intercept = intercept
         self.scale = scale
         self.l2 = l2
-        self._standardized = standardize is not None
-        self._centre = np.zeros(n_features)
-        self._unit = np.ones(n_features)
+        centre, unit = np.zeros(n_features), np.ones(n_features)
         if standardize is not None:
-            self._unit = np.where(standardize.std > 0, standardize.std, 1.0)
+            unit = np.where(standardize.std > 0, standardize.std, 1.0)
             if intercept:
-                self._centre = standardize.mean
+                centre = standardize.mean
+        self.units = Units(centre, unit, intercept=intercept)
 
     def evaluate(self, theta: _Vector) -> Evaluation:
         """Compute the cost and its gradient, in one pass.
@@ -116,7 +118,7 @@ class Objective:
         Evaluation
             The objective there.
         """
-        sums = self._sums.gradient(self.original(theta), self.scale)
+        sums = self._sums.gradient(self.units.to_rows(theta), self.scale)
         squares = sums.item(0)
         gradient = self._back(sums)
         if self.l2:
@@ -136,73 +138,9 @@ class Objective:
         ndarray of shape (n_parameters,), float64
             ``H p``.
         """
-        result = self._back(self._sums.product(self.original(p)) * self.scale)
+        result = self._back(self._sums.product(self.units.to_rows(p)) * self.scale)
         if self.l2:
             self._coef(result)[:] += 2.0 * self.l2 * self._coef(p)
-        return result
-
-    def original(self, theta: _Vector) -> _Vector:
-        """Carry theta over to the units of the rows.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_parameters,), float64
-            Theta for the features as this objective has them.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,), float64
-            Theta for the features as the rows hold them.
-        """
-        if not self._standardized:
-            return theta
-        result = theta.copy()
-        coef = self._coef(result)
-        coef /= self._unit
-        if self.intercept:
-            result[0] -= self._centre @ coef
-        return result
-
-    def from_original(self, theta: _Vector) -> _Vector:
-        """Undo `original`.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_parameters,), float64
-            Theta for the features as the rows hold them.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,), float64
-            Theta for the features as this objective has them.
-        """
-        result = theta.copy()
-        coef = self._coef(result)
-        if self.intercept:
-            result[0] += self._centre @ coef
-        coef *= self._unit
-        return result
-
-    def original_gradient(self, gradient: _Vector) -> _Vector:
-        """Carry a gradient over to the units of the rows: the chain rule through `from_original`.
-
-        Parameters
-        ----------
-        gradient : ndarray of shape (n_parameters,), float64
-            The gradient with respect to theta as this objective has it.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,), float64
-            The gradient with respect to theta as the rows have it.
-        """
-        if not self._standardized:
-            return gradient
-        result = gradient.copy()
-        coef = self._coef(result)
-        coef *= self._unit
-        if self.intercept:
-            coef += self._centre * gradient[0]
         return result
 
     def column_norms(self, scales: Scales) -> tuple[_Vector, _Vector]:
@@ -222,8 +160,8 @@ class Objective:
         """
         root = math.sqrt(scales.total_weight)
         size = np.hypot(scales.mean, scales.std)
-        norms = np.hypot(scales.mean - self._centre, scales.std) / self._unit
-        terms = (size + abs(self._centre)) / self._unit
+        norms = np.hypot(scales.mean - self.units.centre, scales.std) / self.units.scale
+        terms = (size + abs(self.units.centre)) / self.units.scale
         return root * self._with_intercept(1.0, norms), root * self._with_intercept(1.0, terms)
 
     def spreads(self, scales: Scales) -> tuple[_Vector | None, _Vector]:
@@ -243,8 +181,8 @@ class Objective:
         """
         if not self.intercept:
             return None, self.column_norms(scales)[0]
-        lengths = np.append(1.0, scales.std / self._unit)
-        return (scales.mean - self._centre) / self._unit, math.sqrt(scales.total_weight) * lengths
+        lengths = np.append(1.0, scales.std / self.units.scale)
+        return (scales.mean - self.units.centre) / self.units.scale, math.sqrt(scales.total_weight) * lengths
 
     def penalty(self, theta: _Vector) -> float:
         """Compute ``l2 |coef|^2``.
@@ -284,8 +222,8 @@ class Objective:
             The inverse, for the features as this objective has them.
         """
         return InverseHessian.from_moments(
-            (mean - self._centre) / self._unit,
-            scatter / self._unit / self._unit[:, np.newaxis],
+            (mean - self.units.centre) / self.units.scale,
+            scatter / self.units.scale / self.units.scale[:, np.newaxis],
             total_weight=total_weight,
             scale=self.scale,
             l2=self.l2,
@@ -322,9 +260,9 @@ class Objective:
         if self.intercept:
             sizes = np.hypot(sizes, root * math.sqrt(total_weight) * mean)
         return InverseHessian.from_factor(
-            (mean - self._centre) / self._unit if self.intercept else None,
-            factor / self._unit,
-            sizes / self._unit,
+            (mean - self.units.centre) / self.units.scale if self.intercept else None,
+            factor / self.units.scale,
+            sizes / self.units.scale,
             total_curvature=self.scale * total_weight,
             l2=self.l2,
             n_samples=n_samples,
@@ -344,7 +282,7 @@ class Objective:
             What makes of a gradient a step to the minimum. It leaves the coefficient of a constant alone, which the
             intercept stands for.
         """
-        mean, std = (scales.mean - self._centre) / self._unit, scales.std / self._unit
+        mean, std = (scales.mean - self.units.centre) / self.units.scale, scales.std / self.units.scale
         total = self.scale * scales.total_weight
         curvature = total * (std**2 if self.intercept else mean**2 + std**2) + 2.0 * self.l2
         inverse = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=curvature > 0)
@@ -374,10 +312,10 @@ class Objective:
 
     def _back(self, sums: _Vector) -> _Vector:
         gradient = sums[1:] if self.intercept else sums[2:]
-        if self._standardized:
+        if not self.units.as_given:
             coef = self._coef(gradient)
-            coef -= self._centre * sums[1]
-            coef /= self._unit
+            coef -= self.units.centre * sums[1]
+            coef /= self.units.scale
         return gradient
 
     def _coef(self, theta: _Vector) -> _Vector:
