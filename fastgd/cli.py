@@ -21,6 +21,7 @@ from fastgd.tables import TableError
 
 METHODS = ("auto", "gd", "nesterov", "cg", "preconditioned")
 LOSSES = ("mse", "half_mse", "sse")
+STEPS = ("auto", "optimal", "exact")
 
 # The statuses that a shell gives to programs ended by SIGINT and SIGPIPE.
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
@@ -136,7 +137,11 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=METHODS, metavar="M", default="auto", help=f"{', '.join(METHODS)}")
     parser.add_argument("--loss", choices=LOSSES, metavar="L", default="mse", help=f"{', '.join(LOSSES)}")
     parser.add_argument(
-        "--learning-rate", type=_learning_rate, default="auto", metavar="NUMBER", help="step size (auto)"
+        "--learning-rate",
+        type=_learning_rate,
+        default="auto",
+        metavar="NUMBER",
+        help="step size, or optimal, exact (auto)",
     )
     parser.add_argument("--max-iter", type=_count, metavar="N", help="how many iterations at most")
     parser.add_argument("--tol", type=_not_negative, metavar="NUMBER", help="when to stop; 0 for never")
@@ -211,9 +216,11 @@ def _columns(text: str) -> list[str]:
 
 def _learning_rate(text: str) -> float | str:
     value = _float(text)
-    if text == "auto" or (math.isfinite(value) and value > 0):
-        return "auto" if text == "auto" else value
-    raise argparse.ArgumentTypeError(f"{text!r} was given, but a finite number > 0 or auto is expected")
+    if text in STEPS:
+        return text
+    if math.isfinite(value) and value > 0:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} was given, but a finite number > 0, auto, optimal or exact is expected")
 
 
 def _not_negative(text: str) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import cli, commands, fitting, models, settings
+from fastgd import cli, commands, fitting, methods, models, settings
 
 # y = 1 + 2 a - 3 b exactly, in a scale in which gradient descent arrives at once.
 EXACT = "a,b,y\n1,0,3\n0,1,-2\n-1,0,-1\n0,-1,4\n"
@@ -316,6 +316,7 @@ def test_other_files_give_the_same(ending, capsys):
 def test_choices_are_those_of_the_library():
     assert fitting._METHODS == cli.METHODS
     assert tuple(settings.LOSSES) == cli.LOSSES
+    assert methods.STEPS == cli.STEPS
 
 
 def test_predict_writes_every_digit(capsys):
@@ -390,6 +391,9 @@ def test_fit_that_needs_more_iterations_fails_and_is_saved(capsys):
         "--max-iter, --standardize, or --learning-rate optimal, 0.6667."
     )
     assert err == "fastgd: error: the descent did not converge.\n"
+    arguments[5] = "optimal"  # as advised
+    assert cli.main(arguments) == 1
+    assert "--learning-rate was 0.6667. " in capsys.readouterr().out
     assert cli.main([*arguments, "--save", "m.json"]) == 1
     assert (
         capsys.readouterr().err == "fastgd: error: the descent did not converge, but the model was saved to m.json.\n"
@@ -533,11 +537,11 @@ def test_input_that_cannot_be_used(argv, message, capsys):
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("--learning-rate", "-1", "a finite number > 0 or auto"),
-        ("--learning-rate", "0", "a finite number > 0 or auto"),
-        ("--learning-rate", "nan", "a finite number > 0 or auto"),
-        ("--learning-rate", "inf", "a finite number > 0 or auto"),
-        ("--learning-rate", "abc", "a finite number > 0 or auto"),
+        ("--learning-rate", "-1", "a finite number > 0, auto, optimal or exact"),
+        ("--learning-rate", "0", "a finite number > 0, auto, optimal or exact"),
+        ("--learning-rate", "nan", "a finite number > 0, auto, optimal or exact"),
+        ("--learning-rate", "inf", "a finite number > 0, auto, optimal or exact"),
+        ("--learning-rate", "abc", "a finite number > 0, auto, optimal or exact"),
         ("--max-iter", "-1", "a whole number >= 0"),
         ("--max-iter", "1.5", "a whole number >= 0"),
         ("--max-iter", "9" * 5000, "a whole number >= 0"),
