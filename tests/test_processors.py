@@ -9,6 +9,7 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 import pytest
+from processors import PROCESSORS, environment, missing
 
 SUMS = """
 import hashlib, json
@@ -37,14 +38,41 @@ print(json.dumps(bits))
 """
 
 
-def played(folder, **environment):
+# Which registers numba's code has, and which of numpy's loops are in use.
+MACHINE = """
+import json
+import numba
+from numpy._core._multiarray_umath import __cpu_features__
+
+@numba.njit(fastmath=True)
+def total(x):
+    result = 0.0
+    for value in x:
+        result += value
+    return result
+
+total.compile("f8(f8[::1])")
+(code,) = total.inspect_asm().values()
+print(json.dumps([[name for name in ("ymm", "zmm") if name in code], __cpu_features__["X86_V3"]]))
+"""
+
+
+def played(folder, script=SUMS, **environment):
     root = str(Path(__file__).parent.parent)
     environment = os.environ | environment | {"NUMBA_CACHE_DIR": str(folder), "PYTHONPATH": root}
     done = subprocess.run(
-        [sys.executable, "-c", SUMS], env=environment, capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("haswell", [["ymm"], True]), ("nehalem", [[], False])])
+def test_the_processors_that_are_played_do_no_more_than_the_true_ones(name, expected, tmp_path):
+    assert {"haswell", "nehalem"} == PROCESSORS.keys()
+    if missing(name):
+        pytest.skip(f"this processor cannot play a {name}")
+    assert played(tmp_path, MACHINE, **environment(name)) == expected
 
 
 @pytest.mark.slow
