@@ -63,3 +63,40 @@ def _size(values):
 def _columns(X):
     X = numbers(X)
     return X.reshape(len(X), -1)
+
+
+def least_norm(A, b, rank):
+    """Solve least squares for the solution of least norm, of a matrix whose rank is known.
+
+    In `numpy.longdouble`, which has eleven bits more than float64 where the processor has such numbers: the columns, scaled to
+    the same length, are taken apart by Householder's reflections with pivots, and so is what is left of them after the rank.
+    """
+    A, b = A.astype(np.longdouble), b.astype(np.longdouble)
+    lengths = np.sqrt((A * A).sum(axis=0))
+    R, z, order, _ = _reflected(A / np.where(lengths > 0, lengths, 1), b, rank, pivot=True)
+    # The rows that are left, in the columns' own units, span where the solution of least norm lies.
+    U, _, _, vectors = _reflected((R[:rank] * lengths[order]).T, np.zeros(A.shape[1]), rank, pivot=False)
+    w = np.zeros(A.shape[1], dtype=np.longdouble)
+    for i in range(rank):
+        w[i] = (z[i] - U[:i, i] @ w[:i]) / U[i, i]
+    for i in reversed(range(rank)):
+        w[i:] -= 2 * vectors[i] * (vectors[i] @ w[i:])
+    coef = np.empty_like(w)
+    coef[order] = w
+    return coef
+
+
+def _reflected(A, b, rank, *, pivot):
+    """Reflect the first columns, or with pivots the longest ones, onto the axes; return A, b, their order, and the mirrors."""
+    A, b, order, vectors = A.copy(), b.astype(A.dtype), np.arange(A.shape[1]), []
+    for i in range(rank):
+        if pivot:
+            j = i + int((A[i:, i:] ** 2).sum(axis=0).argmax())
+            A[:, [i, j]], order[[i, j]] = A[:, [j, i]], order[[j, i]]
+        v = A[i:, i].copy()
+        v[0] += np.copysign(np.sqrt(v @ v), v[0])
+        v /= np.sqrt(v @ v)
+        A[i:, i:] -= 2 * v[:, np.newaxis] * (v @ A[i:, i:])
+        b[i:] -= 2 * v * (v @ b[i:])
+        vectors.append(v)
+    return A, b, order, vectors

@@ -634,6 +634,15 @@ def test_columns_keep_their_digits_where_a_sample_misleads_about_the_mean(order,
     assert (abs(mean - true_mean.astype(np.float64)) <= bound).all()
     assert std == pytest.approx(true_std, rel=4000 * 2.0**-53)
 
+    moments = moments_of(rows)
+    assert rows.n_passes == 4
+    exact = (np.column_stack((X, y)).astype(np.longdouble) - true_mean.astype(np.longdouble)) * np.sqrt(s)[
+        :, np.newaxis
+    ]
+    sizes = np.sqrt(s.sum()) * true_std
+    error = abs(moments.scatter - (exact.T @ exact).astype(float))
+    assert (error <= 4000 * 2.0**-52 * np.outer(sizes, sizes)).all()
+
 
 def test_several_targets_have_a_mean_and_a_spread_each():
     X, y, s = whole_numbers(3)
