@@ -21,7 +21,9 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
     """Compile what a process would else compile at its first calls, and keep it in numba's cache on disk.
 
     A first fit takes one to three seconds where nothing is compiled, and some 0.2 s where all is. A production image calls
-    this once, when it is built; without arguments it takes about two minutes.
+    this once, when it is built; without arguments it takes about two minutes. The cache is in the user's cache folder, so where
+    the image is run by another user than it is built by, set the environment variable NUMBA_CACHE_DIR, for both, to a folder
+    that only root can write.
 
     Parameters
     ----------

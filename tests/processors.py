@@ -50,12 +50,13 @@ def environment(name: str) -> dict[str, str]:
     dict of str to str
         What numba, OpenBLAS and numpy read when they are imported.
     """
-    beyond = [loop for loop in __cpu_dispatch__ if __cpu_features__.get(loop) and loop not in PROCESSORS[name].numpy]
+    beyond = {loop for loop in __cpu_dispatch__ if __cpu_features__.get(loop)} - set(PROCESSORS[name].numpy)
+    beyond |= set(os.environ.get("NPY_DISABLE_CPU_FEATURES", "").split())  # where this one is being played itself
     return {
         "NUMBA_CPU_NAME": name,
         "NUMBA_CPU_FEATURES": "",
         "OPENBLAS_CORETYPE": name.capitalize(),
-        "NPY_DISABLE_CPU_FEATURES": " ".join(beyond),
+        "NPY_DISABLE_CPU_FEATURES": " ".join(sorted(beyond)),
     }
 
 

@@ -38,6 +38,7 @@ def comes_from_the_cache(function=double, signature=SIGNATURE):
 def cache_dir(tmp_path, monkeypatch):
     """Let numba keep its files in a folder of the test's own, and forget what was found out about folders."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(cache, "_warned", False)
     cache._writable_by_others.cache_clear()
     yield tmp_path / "cache"
@@ -97,9 +98,8 @@ def the_disk_is_full(cache_dir, monkeypatch):
 
 def a_file_is_in_the_place_of_the_folder(cache_dir, monkeypatch):
     cache_dir.write_bytes(b"")
-    caching = numba.core.caching
-    by_name = {locator.__name__.lstrip("_"): locator for locator in caching.CacheImpl._locator_classes}
-    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [by_name["UserProvidedCacheLocator"]])
+    (provided,) = [each for each in cache._Implementation._locator_classes if "UserProvided" in each.__name__]
+    monkeypatch.setattr(cache._Implementation, "_locator_classes", [provided])
 
 
 def a_folder_is_in_the_place_of_the_index(cache_dir, monkeypatch):
@@ -377,24 +377,55 @@ def install(tmp_path):
         folder.chmod(0o755)
 
 
+def code_of(package, home):
+    """Return the user's folder for what is compiled of an installed fastgd."""
+    locator = cache._Implementation._locator_classes[0]
+    return home / ".cache" / "numba" / locator.get_suitable_cache_subpath(str(package / "kernels" / "dense.py"))
+
+
 @pytest.fixture(scope="module")
 def compiled_code(tmp_path_factory):
-    """Return a folder of the files that a call leaves beside the kernels."""
+    """Return a folder of the files that a call leaves."""
     package, environment = installed_in(tmp_path_factory.mktemp("compiled"))
     answer(start(**environment))
-    return package / "kernels" / "__pycache__"
+    return code_of(package, Path(environment["HOME"]))
 
 
 @pytest.fixture
 def used_install(install, compiled_code):
     """Install fastgd as it is after a call, whose answer comes from the cache in the next process."""
     package, environment = install
-    return package, Path(shutil.copytree(compiled_code, package / "kernels" / "__pycache__")), environment
+    return package, Path(shutil.copytree(compiled_code, code_of(package, Path(environment["HOME"])))), environment
 
 
-def test_code_beside_the_kernels_is_used_by_the_next_process(used_install):
+def test_code_in_the_users_cache_is_used_by_the_next_process(used_install):
     _, folder, environment = used_install
     assert answer(start(**environment)) == (0, str(folder), 1)
+
+
+def test_what_root_has_compiled_in_an_image_is_used_by_who_can_only_read_it(used_install, tmp_path):
+    _, folder, environment = used_install
+    cache_dir = Path(shutil.copytree(folder.parent, tmp_path / "warm"))
+    read_only(cache_dir)
+    environment |= {"NUMBA_CACHE_DIR": str(cache_dir)}
+    assert answer(start(**environment)) == (0, str(cache_dir / folder.name), 1)
+    n_warnings, _, hits = answer(start(5, **environment))  # what is not there cannot be added
+    assert (n_warnings, hits) == (1, 0)
+
+
+def test_nothing_is_left_where_fastgd_was_installed(install):
+    package, environment = install
+    before = sorted(package.rglob("*"))
+    n_warnings, folder, _ = answer(start(**environment))
+    assert n_warnings == 0
+    assert folder == str(code_of(package, Path(environment["HOME"])))
+    assert sorted(package.rglob("*")) == before
+    shutil.rmtree(package)  # as pip does, file by file
+    code = "try: import fastgd\nexcept ImportError: print('gone')"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], env=environment, cwd=os.sep, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "gone\n"
 
 
 def read_only(path):
@@ -402,7 +433,7 @@ def read_only(path):
         each.chmod(0o555 if each.is_dir() else 0o444)
 
 
-def test_a_read_only_install_keeps_its_code_in_the_users_cache(install):
+def test_a_read_only_install_is_as_good(install):
     package, environment = install
     read_only(package)
     n_warnings, folder, hits = answer(start(**environment))

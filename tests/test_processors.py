@@ -70,8 +70,8 @@ def played(folder, script=SUMS, **environment):
 @pytest.mark.parametrize(("name", "expected"), [("haswell", [["ymm"], True]), ("nehalem", [[], False])])
 def test_the_processors_that_are_played_do_no_more_than_the_true_ones(name, expected, tmp_path):
     assert {"haswell", "nehalem"} == PROCESSORS.keys()
-    if missing(name):
-        pytest.skip(f"this processor cannot play a {name}")
+    if missing(name) or os.environ.get("NUMBA_CPU_NAME", name) != name:
+        pytest.skip(f"this processor cannot play a {name}, or plays another")
     assert played(tmp_path, MACHINE, **environment(name)) == expected
 
 

@@ -156,6 +156,14 @@ def in_this_process():
             yield
 
 
+def reach_of_tol(X, y, s, theta, tol):
+    """Bound how far theta is from the minimum where ``|x_j . r| <= tol |x_j| |r|``, entry by entry."""
+    root = np.ones(len(y)) if s is None else np.sqrt(s)
+    A = np.column_stack((np.ones(len(y)), X)) * root[:, np.newaxis]
+    r = A @ theta - y * root
+    return tol * abs(np.linalg.inv(A.T @ A)) @ np.linalg.norm(A, axis=0) * np.linalg.norm(r)
+
+
 @pytest.mark.parametrize("home", HOMES)
 @pytest.mark.parametrize(
     "options",
@@ -180,7 +188,11 @@ def test_fits_are_those_of_arrays(home, options, weighted, tmp_path):
     X, y, s = home(tmp_path, *data, CUTS)
     got = fastgd.fit(X, y, sample_weight=s, **options)
     expected = fastgd.fit(data[0], data[1], sample_weight=data[2], **options)
-    np.testing.assert_allclose(got.theta, expected.theta, rtol=1e-12 if got.n_iter < 10 and got.verified else 1e-9)
+    few = got.n_iter < 10 and got.verified
+    # Each of two conjugate gradients may end as far from the minimum as gradients within tol leave it.
+    end = 2 * reach_of_tol(*data, expected.theta, 1e-12) if options.get("method") == "cg" else 0.0
+    difference = abs(got.theta - expected.theta)
+    assert (difference <= (1e-12 if few else 1e-9) * abs(expected.theta) + end).all()
     assert got.cost == pytest.approx(expected.cost, rel=1e-11 if got.verified else 1e-9)
     assert got.converged == expected.converged
     assert got.verified == (home is not as_generator)

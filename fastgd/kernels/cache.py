@@ -1,8 +1,10 @@
 """Compiled functions kept on disk by numba's cache, such that nothing about its files can break a call.
 
-What is read from the cache is run, so a folder that others can write is not used. Each variant has files of its own, as numba
-mixes up what processes write to the files of one function at a time; and the names of these files change with the sources of
-all kernels, as numba looks at the source of the outermost function only.
+They are kept where NUMBA_CACHE_DIR says, or else in the user's cache folder (`~/.cache/numba` on Linux), and not beside the
+kernels as numba does it: what pip did not install it does not take away. What is read from the cache is run, so a folder that
+others can write is not used. Each variant has files of its own, as numba mixes up what processes write to the files of one
+function at a time; and the names of these files change with the sources of all kernels, as numba looks at the source of the
+outermost function only.
 """
 
 import hashlib
@@ -16,8 +18,33 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import caching
 
 _PACKAGE = Path(__file__).parent
+
+
+def _ensure_folder(locator: Any) -> None:
+    """Make sure that a locator's folder can be written, or that somebody has filled it before, as when an image is built."""
+    try:
+        caching._CacheLocator.ensure_cache_path(locator)
+    except OSError:
+        if not any(Path(locator.get_cache_path()).glob("*.nbi")):
+            raise
+
+
+_LOCATORS: list[Any] = [
+    type(each.__name__, (each,), {"ensure_cache_path": _ensure_folder})
+    for each in caching.CacheImpl._locator_classes
+    if "InTree" not in each.__name__
+]
+
+
+class _Implementation(caching.CompileResultCacheImpl):
+    _locator_classes = _LOCATORS
+
+
+class _Files(caching.FunctionCache):
+    _impl_class = _Implementation
 
 
 def compile_cached(function: Callable[..., Any], signature: Any, flags: dict[str, Any]) -> Any:
@@ -47,7 +74,7 @@ def compile_cached(function: Callable[..., Any], signature: Any, flags: dict[str
     named.__qualname__ = f"{function.__qualname__}.{variant}-{_sources()}"  # which numba makes the names of files of
     dispatcher = numba.njit(**flags)(named)
     try:
-        dispatcher.enable_caching()
+        dispatcher._cache = _Files(named)  # as enable_caching does
         folder = Path(dispatcher.stats.cache_path)
         _refuse_what_others_can_write(folder)
         try:
