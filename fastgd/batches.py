@@ -137,6 +137,7 @@ class Batches(Source):
         return iter(source)
 
     def _checked(self, batches: Iterator[Any]) -> Iterator[Part]:
+        names = self.feature_names
         for number, batch in enumerate(batches):
             if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
                 what = f"of {len(batch)}" if isinstance(batch, tuple | list) else ""
@@ -149,11 +150,12 @@ class Batches(Source):
             if all(_is_empty(values) for values in batch):
                 continue
             try:
-                data = validation.training_set(*batch, wanted=self.feature_names, part=True)
+                data = validation.training_set(*batch, wanted=names, part=True)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"Batch {number}: {error}") from None
             if isinstance(data.X, CSR):
                 raise TypeError(f"Batch {number}: X is sparse. Give X.toarray(), or fit the matrix as a whole.")
+            names = names or data.names
             n_features = (*data.X.shape, 1)[1]
             if self._n_features is None:
                 self._n_features, self._n_parts, self.feature_names = n_features, len(batch), data.names

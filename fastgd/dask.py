@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import validation
+from fastgd import frames, validation
 from fastgd.rows.source import Part, Source
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class DaskSet(Source):
             _check_alike(X, values, name)
         is_frame = hasattr(X, "columns")
         self.n_features = (*X.shape, 1)[1] if X.ndim == 2 else 1
-        self.feature_names = [*X.columns] if is_frame and all(isinstance(name, str) for name in X.columns) else None
+        self.feature_names = frames.labels(X.columns) if is_frame else None
         rows = None if is_frame else X.shape[0]
         self._n_expected = None if rows is None or math.isnan(rows) else int(rows)
         self._partitions = _together(X, columns)
@@ -166,7 +166,7 @@ def _shown(chunks: tuple[float, ...]) -> str:
     return ", ".join("?" if n != n else str(n) for n in chunks[:5]) + ", ..." * (len(chunks) > 5)
 
 
-def _read(number: int, *values: Any, n_features: int, names: list[str] | None) -> Part:
+def _read(number: int, *values: Any, n_features: int, names: list[Any] | None) -> Part:
     """Check a partition, on its worker."""
     X, y, *weights = values[0] if len(values) == 1 else values
     sample_weight = weights[0] if weights else None

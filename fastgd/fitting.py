@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -288,7 +289,7 @@ def fit_problem(
     )
 
 
-def _dependence(inverse: InverseHessian, n_parameters: int, names: list[str] | None, standardized: bool) -> str:
+def _dependence(inverse: InverseHessian, n_parameters: int, names: list[Any] | None, standardized: bool) -> str:
     columns = inverse.dependent.tolist()
     named = ", ".join(str(j) if names is None else repr(names[j]) for j in columns[:5]) + ", ..." * (len(columns) > 5)
     of_what = " of the standardised features" if standardized else ""

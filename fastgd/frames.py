@@ -1,6 +1,8 @@
 """Data frames of any library that narwhals knows: their columns by name, in place where memory allows it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,8 +24,8 @@ class Frame(NamedTuple):
 
     X: "_Array | Columns"
     """Its columns, shape (n_samples, n_features)."""
-    names: list[str] | None
-    """Their names, if all are text."""
+    names: list[Any]
+    """Their labels: text, numbers, dates, tuples or what else can be hashed, all different."""
 
 
 def is_frame(values: object) -> bool:
@@ -45,15 +47,105 @@ def is_frame(values: object) -> bool:
     )
 
 
-def read(frame: Any, wanted: list[str] | None = None) -> Frame:
+def labels(columns: Iterable[Any]) -> list[Any]:
+    """Check the labels of columns.
+
+    Parameters
+    ----------
+    columns : iterable
+        The labels, of any type.
+
+    Returns
+    -------
+    list
+        The same, to be matched by equality: numpy's numbers as Python's, and what does not equal itself (NaN, NaT, NA) as None.
+
+    Raises
+    ------
+    TypeError
+        If one cannot be hashed.
+    ValueError
+        If two are the same.
+    """
+    names = [_label(column) for column in columns]
+    try:
+        counts = Counter(names)
+    except TypeError as error:
+        raise TypeError(f"X has a column whose label cannot be told from others ({error}). Rename it.") from None
+    name, n = max(counts.items(), key=itemgetter(1), default=(None, 1))
+    if n > 1:
+        raise ValueError(f"X has columns of the same name ({name!r}, {n} times). Rename them.")
+    return names
+
+
+def _label(label: Any) -> Any:
+    if isinstance(label, tuple):
+        return tuple(map(_label, label))
+    if isinstance(label, np.generic) and label.dtype.kind not in "mM":  # nanoseconds would become integers
+        label = label.item()
+    same = label == label
+    return label if same is True or same is np.True_ else None
+
+
+def are_numbers(names: list[Any]) -> bool:
+    """Tell whether labels are those that pandas numbers the columns of an array by.
+
+    Parameters
+    ----------
+    names : list
+        The labels.
+
+    Returns
+    -------
+    bool
+        Whether they are 0, 1, 2 and so on.
+    """
+    return names == [*range(len(names))]
+
+
+def places(names: list[Any], wanted: list[Any]) -> list[int] | None:
+    """Find columns by their labels.
+
+    Parameters
+    ----------
+    names : list
+        The labels that there are.
+    wanted : list
+        Those of the columns that were fitted.
+
+    Returns
+    -------
+    list of int, or None
+        Where these are; None where all are in place, or both are numbered, so that an array of another width is not taken for
+        some columns of it.
+
+    Raises
+    ------
+    ValueError
+        If one is missing.
+    """
+    if names == wanted or (are_numbers(names) and are_numbers(wanted)):
+        return None
+    place = {name: j for j, name in enumerate(names)}
+    missing = [name for name in wanted if name not in place]
+    if missing:
+        raise ValueError(
+            f"X has no column {', '.join(map(repr, missing[:5]))}{', ...' * (len(missing) > 5)}, but the fit had. "
+            f"It has {', '.join(map(repr, names[:10]))}{', ...' * (len(names) > 10)}. Give a frame with all of the columns "
+            "that were fitted, or X.to_numpy(), whose columns are taken in their order."
+        )
+    return [place[name] for name in wanted]
+
+
+def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
     """Take the columns of a data frame.
 
     Parameters
     ----------
     frame : data frame
         Of pandas, polars, pyarrow, modin or another library that narwhals knows.
-    wanted : list of str, optional
-        The names of the columns to take, in this order; all by default.
+    wanted : list, optional
+        The labels of the columns to take, in this order; all by default.
 
     Returns
     -------
@@ -65,9 +157,9 @@ def read(frame: Any, wanted: list[str] | None = None) -> Frame:
     ImportError
         If narwhals is not installed.
     TypeError
-        If the frame is lazy, or a column does not hold real numbers.
+        If the frame is lazy, a column does not hold real numbers, or a label cannot be hashed.
     ValueError
-        If two columns have the same name, one has missing values, or one that is wanted is missing.
+        If two columns have the same label, one has missing values, or one that is wanted is missing.
     """
     try:
         import narwhals.stable.v1 as nw
@@ -76,11 +168,10 @@ def read(frame: Any, wanted: list[str] | None = None) -> Frame:
             f"X is a {type(frame).__name__}, and data frames need narwhals. Install it with: pip install 'fastgd[frames]', "
             "or give X.to_numpy()."
         ) from None
-    whole = _whole(frame, nw)
-    if whole is not None:
-        labels = frame.columns.tolist()
-        names = labels if all(isinstance(label, str) for label in labels) else None
-        if wanted is None or names in (None, wanted):
+    if nw.dependencies.is_pandas_dataframe(frame):
+        names = labels(frame.columns.tolist())
+        whole = _whole(frame)
+        if whole is not None and (wanted is None or places(names, wanted) is None):
             return Frame(whole, names)
     try:
         table = nw.from_native(frame, eager_only=True)
@@ -92,30 +183,13 @@ def read(frame: Any, wanted: list[str] | None = None) -> Frame:
     except ValueError as error:
         raise ValueError(f"X has columns of the same name ({error}). Rename them.") from None
     columns = list(table.iter_columns())
-    names = _names(columns)
-    if wanted is not None and names is not None:
-        columns, names = _matched(columns, names, wanted), wanted
+    names = labels(series.name for series in columns)
+    chosen = None if wanted is None else places(names, wanted)
+    if chosen is not None:
+        columns, names = [columns[j] for j in chosen], [names[j] for j in chosen]
     if not columns or not len(table):
         return Frame(np.empty((len(table), len(columns))), names)
-    return Frame(side_by_side([_column(series, nw) for series in columns]), names)
-
-
-def _names(columns: list[Any]) -> list[str] | None:
-    names = [series.name for series in columns]
-    return names if all(isinstance(name, str) for name in names) else None
-
-
-def _matched(columns: list[Any], names: list[str], wanted: list[str]) -> list[Any]:
-    """Return the columns that are wanted."""
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        raise ValueError(
-            f"X has no column {', '.join(map(repr, missing[:5]))}{', ...' * (len(missing) > 5)}, but the fit had. "
-            f"It has {', '.join(map(repr, names[:10]))}{', ...' * (len(names) > 10)}. Give a frame with all of the columns "
-            "that were fitted."
-        )
-    by_name = dict(zip(names, columns, strict=True))
-    return [by_name[name] for name in wanted]
+    return Frame(side_by_side([_column(*each, nw) for each in zip(columns, names, strict=True)]), names)
 
 
 class _Gathered:
@@ -136,13 +210,13 @@ class _Gathered:
         return len(self._series)
 
 
-def _whole(frame: Any, nw: Any) -> Any:
+def _whole(frame: Any) -> Any:
     """Return the values of a pandas data frame as one array, unless that would be a copy.
 
     A slice without rows tells, for the price of nothing: it begins where the first column does only if all lie in one block.
     (To look at a row would be to read it, and it may be in a map whose file was cut.)
     """
-    if not nw.dependencies.is_pandas_dataframe(frame) or 0 in frame.shape or not frame.columns.is_unique:
+    if 0 in frame.shape:
         return None
     start, first = frame.iloc[:0].to_numpy(), frame.iloc[:, 0].to_numpy()
     if start.dtype.char not in _REAL or start.ctypes.data != first.ctypes.data:
@@ -150,7 +224,7 @@ def _whole(frame: Any, nw: Any) -> Any:
     return _if_at(frame.to_numpy(), first)
 
 
-def _column(series: Any, nw: Any) -> Column:
+def _column(series: Any, name: Any, nw: Any) -> Column:
     """Check a column, and return it as an array if that takes no copy."""
     dtype, native = series.dtype, series.to_native()
     stored: Any = getattr(native, "dtype", None)
@@ -158,7 +232,7 @@ def _column(series: Any, nw: Any) -> Column:
         return _Gathered(series)
     if not (dtype == nw.Boolean or dtype.is_numeric()):
         raise TypeError(
-            f"Column {series.name!r} of X has dtype {dtype}, but real numbers are expected. Cast it to float if it holds "
+            f"Column {name!r} of X has dtype {dtype}, but real numbers are expected. Cast it to float if it holds "
             "numbers; else drop the column, or encode it as numbers (text and categories: as dummies)."
         )
     pieces = _pieces(series, native, nw)
@@ -167,7 +241,7 @@ def _column(series: Any, nw: Any) -> Column:
     n_missing = int(series.null_count())
     if n_missing:
         raise ValueError(
-            f"Column {series.name!r} of X has {n_missing} missing value{'s' * (n_missing > 1)}, but fastgd has none. Drop the "
+            f"Column {name!r} of X has {n_missing} missing value{'s' * (n_missing > 1)}, but fastgd has none. Drop the "
             "rows (drop_nulls, dropna), or fill in values."
         )
     # By way of text, as Arrow divides decimals by a rounded power of ten: 1.15 would become 1.1500000000000001.

@@ -18,8 +18,8 @@ class Home(NamedTuple):
     """The rows."""
     total_weight: float | None
     """The sum of their weights; None where it is not known before the first pass."""
-    feature_names: list[str] | None
-    """The names of the features, if they have any."""
+    feature_names: list[Any] | None
+    """The labels of the features, if they have any."""
     arrays: list[NDArray[Any] | None]
     """The arrays in memory that are read."""
     one_shot: bool

@@ -3,12 +3,12 @@
 import os
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import settings, validation
+from fastgd import frames, settings, validation
 from fastgd.homes import home_of
 from fastgd.outputs import replaced
 from fastgd.rows.moments import CentredMoments, moments_of
@@ -17,6 +17,9 @@ from fastgd.solvers.objective import Evaluation, Objective
 
 _FORMAT = "fastgd moments 1"
 _ENTRIES = ["format", "mean", "n_samples", "scatter", "total_weight"]
+_NAMES = "feature_names"
+# Of an array that keeps labels, by numpy's characters: no objects, as these would need pickle.
+_KINDS = "Ubiuf"
 _ADVICE = "Files of moments are written by Moments.save."
 
 
@@ -38,6 +41,8 @@ class Moments:
         The mean of each feature and, last, of y; weighted.
     scatter : ndarray of shape (n_features + 1, n_features + 1), float64
         The sums of ``s (z - mean)(z - mean)^T`` over rows z = (x, y).
+    feature_names : list or None
+        The labels of the features, if X had any: those of what is added are matched by them.
 
     Examples
     --------
@@ -51,6 +56,7 @@ class Moments:
     total_weight: float
     mean: NDArray[np.float64]
     scatter: NDArray[np.float64]
+    feature_names: list[Any] | None = None
 
     @classmethod
     def from_rows(
@@ -96,7 +102,7 @@ class Moments:
             place, need = rows.first_non_finite(), "moments are taken of finite numbers"
             validation.refuse_non_finite(place, rows.n_features, need, names)
             validation.refuse_overflow(moments.scatter, rows.n_features, names)
-        return cls(rows.n_samples, moments.total_weight, moments.mean, moments.scatter)
+        return cls(rows.n_samples, moments.total_weight, moments.mean, moments.scatter, names)
 
     @property
     def n_features(self) -> int:
@@ -144,10 +150,12 @@ class Moments:
                 f"Moments of {self.n_features} and of {other.n_features} features cannot be added. "
                 "Take both of rows with the same columns."
             )
+        names = other.feature_names if self.feature_names is None else self.feature_names
+        n_named = self.n_features if names is None else len(names)
         with np.errstate(over="ignore", invalid="ignore"):
-            merged = self.centred().merged(other.centred())
-        validation.refuse_overflow(merged.scatter, self.n_features)
-        return Moments(self.n_samples + other.n_samples, merged.total_weight, merged.mean, merged.scatter)
+            merged = self.centred().merged(other._in_order(names))
+        validation.refuse_overflow(merged.scatter, n_named, names)
+        return Moments(self.n_samples + other.n_samples, merged.total_weight, merged.mean, merged.scatter, names)
 
     def __radd__(self, other: object) -> "Moments":
         """Let ``sum`` begin with 0."""
@@ -172,20 +180,24 @@ class Moments:
         ------
         OSError
             If the file cannot be written.
+        TypeError
+            If the features have labels that it cannot keep: others than text, or than numbers of one type.
         """
-        entries = {
+        entries: dict[str, Any] = {
             "format": np.array(_FORMAT),
             "n_samples": np.array(self.n_samples),
             "total_weight": np.array(self.total_weight),
             "mean": self.mean,
             "scatter": self.scatter,
         }
+        if self.feature_names is not None:
+            entries[_NAMES] = _as_array(self.feature_names)
         if not isinstance(file, str | os.PathLike):
-            np.savez(file, **entries)  # type: ignore[arg-type]
+            np.savez(file, **entries)
             return
         path = os.fspath(file)
         with replaced(path if path.endswith(".npz") else path + ".npz") as temporary:
-            np.savez(temporary, **entries)  # type: ignore[arg-type]
+            np.savez(temporary, **entries)
 
     @classmethod
     def load(cls, file: str | os.PathLike[str] | BinaryIO) -> "Moments":
@@ -214,11 +226,12 @@ class Moments:
             with opened as stream, np.load(stream, allow_pickle=False) as content:
                 members = content.zip.infolist()
                 names = sorted(member.filename for member in members)
+                expected = [_NAMES, *_ENTRIES] if f"{_NAMES}.npy" in names else _ENTRIES
                 # An entry that is not compressed is no larger than its file, whatever it says of itself.
-                sound = names == [f"{name}.npy" for name in _ENTRIES] and not any(
+                sound = names == [f"{name}.npy" for name in expected] and not any(
                     each.compress_type for each in members
                 )
-                entries = {name: content[name] for name in _ENTRIES} if sound else {}
+                entries = {name: content[name] for name in expected} if sound else {}
         except Exception as reason:  # zipfile and numpy raise several kinds
             if isinstance(reason, OSError) and reason.filename is not None:
                 raise
@@ -231,6 +244,7 @@ class Moments:
             raise refuse(f"its entries are {str(names)[:200]}, but {_ENTRIES}, not compressed, are expected")
         if not all(isinstance(values, np.ndarray) for values in entries.values()):  # what is none comes as bytes
             raise refuse("not all of its entries are arrays")
+        stored = entries.pop(_NAMES, None)
         shapes = {name: entries[name].shape for name in entries}
         if shapes["format"] != () or str(entries["format"]) != _FORMAT:
             raise refuse(f"its format is {str(entries['format'])[:200]}, not {_FORMAT!r}")
@@ -245,11 +259,31 @@ class Moments:
             raise refuse("not all of it is finite")
         if n_samples < 1 or total_weight <= 0 or (np.diagonal(scatter) < 0).any():
             raise refuse("a number of rows, a weight or a square is negative")
-        return cls(int(n_samples), total_weight.item(), mean, np.ascontiguousarray(scatter))
+        if stored is not None and (stored.ndim != 1 or stored.dtype.kind not in _KINDS or not 0 < len(stored) < n):
+            raise refuse(f"its feature_names have shape {stored.shape} and dtype {stored.dtype}")
+        try:
+            labels = None if stored is None else frames.labels(stored)
+        except ValueError as error:
+            raise refuse(f"of its feature_names, {str(error)[:200]}") from None
+        return cls(int(n_samples), total_weight.item(), mean, np.ascontiguousarray(scatter), labels)
 
     def centred(self) -> CentredMoments:
         """Return what stands for the rows of a fit."""
         return CentredMoments(self.total_weight, self.mean, self.scatter)
+
+    def _in_order(self, names: list[Any] | None) -> CentredMoments:
+        """Return what `centred` does, with the features in the order of these labels; targets stay."""
+        ours = self.feature_names
+        if names is None or ours is None or ours == names:
+            return self.centred()
+        if set(ours) != set(names):
+            few, of = (f"{', '.join(map(repr, each[:5]))}{', ...' * (len(each) > 5)}" for each in (names, ours))
+            raise ValueError(
+                f"Moments of the columns {few} and of {of} cannot be added. Take both of frames with the same columns, or of "
+                "arrays (X.to_numpy()), whose columns are taken in their order."
+            )
+        order = np.append([ours.index(name) for name in names], np.arange(len(names), len(self.mean)))
+        return CentredMoments(self.total_weight, self.mean[order], self.scatter[np.ix_(order, order)])
 
     def _evaluate(self, theta: ArrayLike, intercept: bool, loss: str, l2: float) -> Evaluation:
         intercept = settings.switch(intercept, "intercept")
@@ -263,3 +297,16 @@ class Moments:
         parameters = validation.parameters(theta, self.n_features, intercept)
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
             return objective.evaluate(parameters)
+
+
+def _as_array(names: list[Any]) -> NDArray[Any]:
+    """Return labels as an array that gives them back."""
+    if len({*map(type, names)}) == 1 and not isinstance(names[0], tuple):
+        array = np.array(names)
+        if array.dtype.kind in _KINDS and array.tolist() == names:
+            return array
+    raise TypeError(
+        f"The features have the labels {', '.join(map(repr, names[:5]))}{', ...' * (len(names) > 5)}, but a file of moments "
+        "keeps only text, or numbers of one type. Take the moments of a frame with other labels, X.columns.astype(str) if X "
+        "is of pandas, or save dataclasses.replace(moments, feature_names=None)."
+    )

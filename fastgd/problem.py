@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,8 +55,8 @@ class Problem:
         The shape of X.
     total_weight : float
         ``sum s``.
-    feature_names : list of str or None
-        The names of the features, if X is a data frame.
+    feature_names : list or None
+        The labels of the features, if X has any.
     note : str
         What a source has to say of how it was read.
     has_rows : bool
@@ -94,7 +95,7 @@ class Problem:
         self._one_shot = False
         self._precompute = precompute
         self._columns: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
-        self.feature_names: list[str] | None = None
+        self.feature_names: list[Any] | None = None
         self.note = X.note if isinstance(X, Source) else ""
         if isinstance(X, Moments):
             if y is not None or sample_weight is not None:
@@ -103,7 +104,7 @@ class Problem:
                 )
             if precompute is False:
                 raise ValueError("precompute=False was given, but Moments have no rows to pass over. Leave it out.")
-            self._moments = X.centred()
+            self._moments, self.feature_names = X.centred(), X.feature_names
             self.n_samples, self.n_features, self.total_weight = X.n_samples, X.n_features, X.total_weight
         else:
             home = home_of(X, y, sample_weight, n_threads)

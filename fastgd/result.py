@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
 from fastgd.descent import History
+from fastgd.frames import are_numbers
 from fastgd.rows.blocks import Blocks
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
@@ -22,7 +23,7 @@ def hypothesis(
     X: ArrayLike,
     coef: NDArray[np.float64],
     intercept: float | NDArray[np.float64],
-    feature_names: list[str] | None = None,
+    feature_names: list[Any] | None = None,
 ) -> NDArray[np.float64]:
     """Compute ``h(x) = intercept + coef . x`` for each row.
 
@@ -34,8 +35,8 @@ def hypothesis(
         The coefficients.
     intercept : float or ndarray of shape (n_targets,), float64
         The intercept.
-    feature_names : list of str, optional
-        The columns to take from a data frame.
+    feature_names : list, optional
+        The labels of the columns to take from a data frame.
 
     Returns
     -------
@@ -94,8 +95,8 @@ class FitResult:
         The condition number of the Hessian (a bound below it for more than 32 parameters), of the standardised
         features if the fit was made on them; of features scaled to the same length for method ``"preconditioned"``,
         within a factor of n_features; None if it was not needed.
-    feature_names : list of str or None
-        The names of the features, if known.
+    feature_names : list or None
+        The labels of the features, if X had any: text, or what else the columns of a data frame are labelled by.
     n_iter : int
         How many iterations were run.
     n_passes : int
@@ -118,7 +119,7 @@ class FitResult:
     gap: float | None
     rank: int | None
     condition: float | None
-    feature_names: list[str] | None
+    feature_names: list[Any] | None
     n_iter: int
     n_passes: int
     converged: bool
@@ -133,7 +134,9 @@ class FitResult:
 
     def __repr__(self) -> str:
         """Return the result in a few lines."""
-        names = self.feature_names or [f"coef[{j}]" for j in range(len(self.coef))]
+        names = [f"coef[{j}]" for j in range(len(self.coef))]
+        if self.feature_names and not are_numbers(self.feature_names):
+            names = [*map(str, self.feature_names)]
         shown = list(zip(names, self.coef.tolist(), strict=True))
         more = len(shown) - _MAX_PRINTED if len(shown) > _MAX_PRINTED + 1 else 0
         lines = [(name, f"{value:.10g}") for name, value in shown[: len(shown) - more]]
@@ -151,8 +154,8 @@ class FitResult:
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features), real, data frame or sparse matrix
-            The features; (n_samples,) if there is one. Of a data frame the columns are taken that have the names of those
-            that were fitted, if these had names.
+            The features; (n_samples,) if there is one. Of a data frame the columns are taken that have the labels of
+            those that were fitted, if these had labels; of an array, all in their order.
 
         Returns
         -------
@@ -181,8 +184,8 @@ class FitResult:
 
         Parameters
         ----------
-        X : array_like of shape (n_samples, n_features), real
-            The features; (n_samples,) if there is one.
+        X : array_like of shape (n_samples, n_features), real, data frame or sparse matrix
+            The features, as of `predict`.
         y : array_like of shape (n_samples,), real
             The target.
         sample_weight : array_like of shape (n_samples,), real, optional
@@ -206,7 +209,7 @@ class FitResult:
         >>> round(fastgd.fit([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]).score([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]), 6)
         1.0
         """
-        data = validation.training_set(X, y, sample_weight)
+        data = validation.training_set(X, y, sample_weight, wanted=self.feature_names)
         target = data.y.astype(np.float64)
         weight = np.ones(len(target)) if data.sample_weight is None else data.sample_weight.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):

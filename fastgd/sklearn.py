@@ -257,7 +257,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         X = self._features(X, reset=False)
         if is_dask(X):
             return by_partition(X, self)
-        predictions = hypothesis(X, self.coef_, self.intercept_)
+        predictions = hypothesis(X, self.coef_, self.intercept_, self._labels)
         if not math.isfinite(predictions.sum()):  # as it is with any value that is not finite: 0 times inf is NaN
             check_array(X, accept_sparse=True, dtype="numeric", input_name="X", estimator=self)
         return predictions
@@ -296,6 +296,12 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    @property
+    def _labels(self) -> list[Any] | None:
+        """The labels of the columns that were fitted, be they text or not."""
+        result = self.result_[0] if isinstance(self.result_, list) else self.result_
+        return result.feature_names
 
     def _features(self, X: Any, *, reset: bool) -> Any:
         """Check X; a data frame stays one, so that it is read where it lies, and so does what is not in memory."""

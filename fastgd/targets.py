@@ -61,7 +61,7 @@ def _joined(apart: list[Moments]) -> Moments:
     for t, each in enumerate(apart, start=n_features):
         scatter[t, :n_features] = scatter[:n_features, t] = each.scatter[-1, :-1]
         scatter[t, t] = each.scatter[-1, -1]
-    return Moments(apart[0].n_samples, apart[0].total_weight, mean, scatter)
+    return Moments(apart[0].n_samples, apart[0].total_weight, mean, scatter, apart[0].feature_names)
 
 
 def of_each_target(moments: Moments, n_targets: int) -> list[Moments]:
@@ -84,7 +84,8 @@ def of_each_target(moments: Moments, n_targets: int) -> list[Moments]:
     for t in range(n_targets):
         chosen = np.append(np.arange(n_features), n_features + t)
         scatter = moments.scatter[np.ix_(chosen, chosen)]
-        apart.append(Moments(moments.n_samples, moments.total_weight, moments.mean[chosen], scatter))
+        mean, names = moments.mean[chosen], moments.feature_names
+        apart.append(Moments(moments.n_samples, moments.total_weight, mean, scatter, names))
     return apart
 
 
@@ -149,16 +150,16 @@ def fit_targets(
 
 def _rows(
     X: ArrayLike, Y: NDArray[Any], sample_weight: ArrayLike | None, n_threads: int | None
-) -> tuple[TargetRows, list[str] | None]:
+) -> tuple[TargetRows, list[Any] | None]:
     data = validation.training_set(X, Y[:, 0], sample_weight)
     Y = validation.real_array(Y, "y")
     assert not isinstance(data.X, CSR)
     return TargetRows(data.X, Y, data.sample_weight, settings.thread_count(n_threads)), data.names
 
 
-def _moments(rows: TargetRows, names: list[str] | None) -> Moments:
+def _moments(rows: TargetRows, names: list[Any] | None) -> Moments:
     moments = moments_of(rows)
     if not np.isfinite(moments.scatter).all():
         validation.refuse_non_finite(rows.first_non_finite(), rows.n_features, "a fit needs finite numbers", names)
         validation.refuse_overflow(moments.scatter, rows.n_features, names)
-    return Moments(rows.n_samples, moments.total_weight, moments.mean, moments.scatter)
+    return Moments(rows.n_samples, moments.total_weight, moments.mean, moments.scatter, names)

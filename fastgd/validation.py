@@ -39,8 +39,8 @@ class TrainingSet(NamedTuple):
     """Sample weights, shape (n_samples,), real, or None."""
     total_weight: float
     """Their sum, or n_samples."""
-    names: list[str] | None
-    """The names of the features, where X is a data frame."""
+    names: list[Any] | None
+    """The labels of the features, where X is a data frame."""
 
     def arrays(self) -> list[_Array | None]:
         """Return all arrays of it."""
@@ -53,7 +53,7 @@ def training_set(
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
     *,
-    wanted: list[str] | None = None,
+    wanted: list[Any] | None = None,
     part: bool = False,
 ) -> TrainingSet:
     """Check a training set.
@@ -66,8 +66,8 @@ def training_set(
         The target.
     sample_weight : array_like of shape (n_samples,), optional
         The sample weights.
-    wanted : list of str, optional
-        The names of the columns to take from a data frame; all by default.
+    wanted : list, optional
+        The labels of the columns to take from a data frame; all by default.
     part : bool
         Whether there are more rows, so that the weights of these may all be zero.
 
@@ -101,22 +101,22 @@ def training_set(
     return TrainingSet(rows, y, s, _total_weight(s, n_samples, part), names)
 
 
-def features(X: ArrayLike, wanted: list[str] | None = None) -> tuple[_Array | Columns | CSR, list[str] | None]:
+def features(X: ArrayLike, wanted: list[Any] | None = None) -> tuple[_Array | Columns | CSR, list[Any] | None]:
     """Check X alone.
 
     Parameters
     ----------
     X : array_like of shape (n_samples,) or (n_samples, n_features), data frame or sparse matrix
         The features.
-    wanted : list of str, optional
-        The names of the columns to take from a data frame; all by default.
+    wanted : list, optional
+        The labels of the columns to take from a data frame; all by default.
 
     Returns
     -------
     X : ndarray, Columns or CSR
         X, with 1 or 2 dimensions and at least one row and one feature.
-    names : list of str or None
-        The names of the features, where X is a data frame.
+    names : list or None
+        The labels of the features, where X is a data frame.
 
     Raises
     ------
@@ -335,7 +335,7 @@ def output(out: object, shape: tuple[int, ...], inputs: tuple[_Array | None, ...
 
 
 def refuse_non_finite(
-    place: tuple[int, int] | None, n_features: int, need: str, names: list[str] | None = None
+    place: tuple[int, int] | None, n_features: int, need: str, names: list[Any] | None = None
 ) -> None:
     """Refuse a value that is not finite, if there is one.
 
@@ -347,8 +347,8 @@ def refuse_non_finite(
         The number of features.
     need : str
         What needs finite numbers, as a clause.
-    names : list of str, optional
-        The names of the features.
+    names : list, optional
+        The labels of the features.
 
     Raises
     ------
@@ -365,7 +365,7 @@ def refuse_non_finite(
     raise ValueError(f"{where} (counted from 0) is NaN or infinite, but {need}. Drop the row, or fill in a value.")
 
 
-def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names: list[str] | None = None) -> None:
+def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names: list[Any] | None = None) -> None:
     """Refuse columns whose sums of squares cannot be told in float64: what is made of them would look like a solution.
 
     Parameters
@@ -376,8 +376,8 @@ def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names:
         The sum of the sample weights.
     n_features : int
         The number of features.
-    names : list of str, optional
-        The names of the features.
+    names : list, optional
+        The labels of the features.
 
     Raises
     ------
@@ -392,7 +392,7 @@ def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names:
             raise ValueError(_extreme(int(wrong.argmax()), n_features, names, what, cure))
 
 
-def refuse_overflow(scatter: _Vector, n_features: int, names: list[str] | None = None) -> None:
+def refuse_overflow(scatter: _Vector, n_features: int, names: list[Any] | None = None) -> None:
     """Refuse moments that exceed float64, of rows that are finite.
 
     Parameters
@@ -401,8 +401,8 @@ def refuse_overflow(scatter: _Vector, n_features: int, names: list[str] | None =
         The second moments of the features and, behind them, of y or several targets.
     n_features : int
         The number of features.
-    names : list of str, optional
-        The names of the features.
+    names : list, optional
+        The labels of the features.
 
     Raises
     ------
@@ -415,7 +415,7 @@ def refuse_overflow(scatter: _Vector, n_features: int, names: list[str] | None =
         raise ValueError(_extreme(column, n_features, names, "exceed", "Divide"))
 
 
-def _extreme(column: int, n_features: int, names: list[str] | None, what: str, cure: str) -> str:
+def _extreme(column: int, n_features: int, names: list[Any] | None, what: str, cure: str) -> str:
     if column < n_features:
         where = f"X {what} float64 in column {(names[column] if names else column)!r}"
     else:

@@ -1,5 +1,6 @@
 """Data frames: the same results as from arrays, to the bit, without a copy of the whole, and by the names of columns."""
 
+import pickle
 import subprocess
 import sys
 import tracemalloc
@@ -193,9 +194,143 @@ def test_a_fit_without_names_takes_columns_as_they_come():
     np.testing.assert_allclose(
         result.predict(pd.DataFrame(X, columns=NAMES)), result.predict(X), rtol=1e-12, atol=1e-12
     )
-    assert fastgd.fit(pd.DataFrame(X), y).feature_names is None  # numbers are no names
     with pytest.raises(ValueError, match="2 features, but the fit had 3"):
         result.predict(pd.DataFrame(X[:, :2]))
+
+
+LABELS = {
+    "text": NAMES,
+    "years": [2021, 2019, 2020],
+    "numbers in another order": [2, 0, 1],
+    "small integers": np.array([5, 3, 4], dtype=np.int8),
+    "objects of numpy": pd.Index([np.int64(5), np.float32(0.5), np.str_("c")], dtype=object),
+    "floats, one missing": [0.5, np.nan, 1.5],
+    "dates": pd.date_range("2020", periods=3),
+    "dates, one missing": pd.DatetimeIndex(["2021", None, "2020"]),
+    "periods": pd.period_range("2020", periods=3, freq="M"),
+    "durations": pd.to_timedelta([3, 1, 2], unit="s"),
+    "intervals": pd.interval_range(0, 3),
+    "categories": pd.CategoricalIndex(NAMES),
+    "tuples": pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)]),
+    "tuples, one missing": pd.MultiIndex.from_tuples([("a", 1.0), ("a", np.nan), ("b", 1.0)]),
+    "mixed": pd.Index(["1", 1, pd.NA], dtype=object),
+    "mixed with None": pd.Index([True, "a", None], dtype=object),
+}
+
+HOMES = {
+    "one block": lambda X: pd.DataFrame(np.asfortranarray(X), copy=False),
+    "apart": lambda X: pd.DataFrame({0: X[:, 0].astype("i1"), 1: X[:, 1], 2: X[:, 2].astype("f4")}),
+    "nullable": lambda X: pd.DataFrame(X).astype("Float64"),
+    "sparse": lambda X: pd.DataFrame({j: pd.arrays.SparseArray(X[:, j]) for j in range(3)}),
+}
+
+
+@pytest.fixture(params=LABELS.values(), ids=LABELS)
+def label(request):
+    return lambda frame: frame.set_axis(request.param, axis="columns")
+
+
+@pytest.mark.parametrize("home", HOMES.values(), ids=HOMES)
+def test_columns_are_found_by_labels_of_any_type(home, label):
+    X, y = training_set()
+    frame = label(home(X))
+    result = pickle.loads(pickle.dumps(fastgd.fit(frame, y)))
+    expected, score = fastgd.fit(X, y), fastgd.fit(X, y).score(X, y)
+    more = pd.concat([frame, pd.DataFrame({"more": ["text"] * len(X)})], axis="columns")
+    more.columns = [*frame.columns, "more"]
+    assert result.predict(X) == pytest.approx(expected.predict(X), rel=1e-9)  # an array has no labels
+    for other in (frame.iloc[:, [2, 0, 1]].copy(), frame.iloc[:, [1, 2, 0]], more.iloc[:, [3, 2, 1, 0]]):
+        assert result.predict(other) == pytest.approx(expected.predict(X), rel=1e-9)
+        assert result.score(other, y) == pytest.approx(score, rel=1e-9)
+    with pytest.raises(ValueError, match=r"X has no column .*, but the fit had\. It has .*X\.to_numpy\(\)"):
+        result.predict(frame.iloc[:, [2, 0]])
+    with pytest.raises(ValueError, match=r"X has no column .*, but the fit had\. It has 'a', 'b', 'd'\. "):
+        result.predict(frame.set_axis(["a", "b", "d"], axis="columns"))
+    with pytest.raises(ValueError, match=r"X has no column .*, but the fit had\. It has 5, 6, 7\. "):
+        result.predict(frame.set_axis([5, 6, 7], axis="columns"))
+
+
+@pytest.mark.parametrize("home", HOMES.values(), ids=HOMES)
+def test_batches_and_moments_are_matched_by_labels_of_any_type(home, label):
+    X, y = training_set()
+    frame = label(home(X))
+    turned = frame.iloc[:, [2, 0, 1]]
+    expected = fastgd.fit(X, y).theta
+    batches = [(frame[:200], y[:200]), (turned[200:350], y[200:350]), (X[350:], y[350:])]
+    for source in (batches, batches[::-1]):  # an array goes by the order of the first frame
+        if source is not batches:
+            source = [source[0], (frame[200:350], y[200:350]), (turned[:200], y[:200])]
+        assert fastgd.fit(fastgd.from_batches(source)).theta == pytest.approx(expected, rel=1e-9)
+        moments = [fastgd.Moments.from_rows(*batch) for batch in source]
+        assert fastgd.fit(sum(moments)).theta == pytest.approx(expected, rel=1e-7)
+        assert fastgd.fit(sum(moments)).predict(turned) == pytest.approx(fastgd.fit(X, y).predict(X), rel=1e-7)
+    other = frame.set_axis(["a", "b", "d"], axis="columns")
+    with pytest.raises(ValueError, match=r"Batch 1: X has no column .* It has 'a', 'b', 'd'"):
+        fastgd.fit(fastgd.from_batches([(frame, y), (other, y)]))
+    with pytest.raises(ValueError, match=r"Moments of the columns .* and of 'a', 'b', 'd' cannot be added"):
+        fastgd.Moments.from_rows(frame, y) + fastgd.Moments.from_rows(other, y)
+
+
+def test_labels_are_told_as_python_has_them():
+    X, y = training_set()
+    names = {name: fastgd.fit(pd.DataFrame(X, columns=labels), y).feature_names for name, labels in LABELS.items()}
+    assert repr(names["small integers"]) == "[5, 3, 4]"
+    assert repr(names["objects of numpy"]) == "[5, 0.5, 'c']"
+    assert repr(names["floats, one missing"]) == "[0.5, None, 1.5]"
+    assert repr(names["tuples"]) == "[('a', 1), ('a', 2), ('b', 1)]"
+    assert names["dates"] == [*pd.date_range("2020", periods=3)]
+    assert repr(names["mixed"]) == "['1', 1, None]"
+    frame = pd.DataFrame(X, columns=np.array([2021, 2019, 2020]))
+    assert "\n  2019 " in repr(fastgd.fit(frame, y))
+    assert "\n  ('a', 2) " in repr(fastgd.fit(pd.DataFrame(X, columns=LABELS["tuples"]), y))
+    frame[2022] = -frame[2019]
+    with pytest.warns(fastgd.RankWarning, match="columns 2019, 2022 of X depend"):
+        fastgd.fit(frame, y)
+    moments = fastgd.Moments.from_rows(frame, y)
+    with pytest.warns(fastgd.RankWarning, match="columns 2019, 2022 of X depend"):
+        fastgd.fit(moments)
+    with_nan = frame.copy()
+    with_nan.loc[3, 2019] = np.nan
+    with pytest.raises(ValueError, match=r"X in row 3, column 2019 .counted from 0. is NaN"):
+        fastgd.fit(with_nan, y)
+    with pytest.raises(TypeError, match="Column 2020 of X has dtype String"):
+        fastgd.fit(frame.astype({2020: str}), y)
+    frame[2020] = pd.array([None, *X[1:, 2]], "Float64")
+    with pytest.raises(ValueError, match="Column 2020 of X has 1 missing value"):
+        fastgd.fit(frame, y)
+
+
+def test_numbers_from_zero_on_are_the_labels_of_an_array():
+    X, y = training_set()
+    result = fastgd.fit(pd.DataFrame(X), y)
+    assert result.feature_names == [0, 1, 2]
+    assert "\n  coef[0] " in repr(result)
+    assert result.predict(pd.DataFrame(X)[[2, 0, 1]]) == pytest.approx(result.predict(X), rel=1e-12)
+    for width in (2, 4):  # no column of an array can be told from others
+        with pytest.raises(ValueError, match=f"{width} features, but the fit had 3"):
+            result.predict(pd.DataFrame(np.ones((5, width))))
+
+
+@pytest.mark.parametrize("labels", [["a", "a", "b"], [1, 1, 2], [1, True, 2], [np.nan, np.nan, 1.0]])
+def test_labels_that_are_the_same_are_refused(labels):
+    X, y = training_set()
+    frame = pd.DataFrame(X).set_axis(pd.Index(labels, dtype=object), axis="columns")
+    with pytest.raises(ValueError, match=r"columns of the same name \(.*, 2 times\)\. Rename them"):
+        fastgd.fit(frame, y)
+
+
+def test_tables_of_arrow_with_columns_of_the_same_name_are_refused():
+    table = pl.DataFrame({"a": Y, "b": Y}).to_arrow().rename_columns(["a", "a"])
+    with pytest.raises(ValueError, match=r"(?s)columns of the same name .*Rename them"):
+        fastgd.fit(table, Y)
+
+
+def test_labels_that_cannot_be_hashed_are_refused():
+    X, y = training_set()
+    labels = np.empty(3, dtype=object)
+    labels[:] = [["a"], ["b"], ["c"]]
+    with pytest.raises(TypeError, match=r"a column whose label cannot be told from others \(.*unhashable.*Rename it"):
+        fastgd.fit(pd.DataFrame(X, columns=pd.Index(labels)), y)
 
 
 Y = [1.0, 2.0, 3.0]

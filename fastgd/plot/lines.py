@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import validation
+from fastgd.frames import are_numbers
 from fastgd.plot.axes import ACCENT, DARK, LIGHT, axes_of
 from fastgd.result import FitResult
 
@@ -51,7 +52,7 @@ def fit_line(X: ArrayLike, y: ArrayLike, result: FitResult, *, ax: Any = None) -
         raise ValueError(
             f"The fit has {len(result.coef)} features, but a line has one. Use cost_curve or cost_surface instead."
         )
-    data = validation.training_set(X, y)
+    data = validation.training_set(X, y, wanted=result.feature_names)
     n_samples = len(data.y)
     step = -(-n_samples // _MAX_POINTS)
     values: Any = data.X
@@ -69,6 +70,7 @@ def fit_line(X: ArrayLike, y: ArrayLike, result: FitResult, *, ax: Any = None) -
         line = f"{result.intercept:.4g} {'-' if slope < 0 else '+'} {abs(slope):.4g} x"
     ax.plot(ends, result.intercept + slope * ends, color=ACCENT, label=line)
     ax.legend(frameon=False)
-    ax.set_xlabel(result.feature_names[0] if result.feature_names else "x")
+    names = result.feature_names
+    ax.set_xlabel("x" if names is None or are_numbers(names) else str(names[0]))
     ax.set_ylabel("y")
     return ax

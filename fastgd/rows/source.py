@@ -47,8 +47,8 @@ class Source(ABC):
 
     n_features: int
     """The number of features."""
-    feature_names: list[str] | None = None
-    """The names of the features, if they have any."""
+    feature_names: list[Any] | None = None
+    """The labels of the features, if they have any."""
     one_shot: bool = False
     """Whether its rows can be read once only."""
     note: str = ""
