@@ -246,6 +246,47 @@ def test_blocks_may_be_sparse(kind, weighted):
             fastgd.fit(dZ, dy, sample_weight=ds)
 
 
+@pytest.mark.parametrize("kind", ["text", "years", "dates", "tuples"])
+def test_columns_of_partitions_are_found_by_labels_of_any_type(kind):
+    import dask
+
+    frame = pytest.importorskip("dask.dataframe", reason="for data frames")
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("sklearn", reason="the estimator is scikit-learn's")
+    from fastgd.sklearn import GDRegressor
+
+    labels = {
+        "text": [*"abcde"],
+        "years": [2021, 2019, 2020, 2018, 2022],
+        "dates": pandas.date_range("2020", periods=K),
+        "tuples": pandas.MultiIndex.from_tuples([(i % 2, i) for i in range(K)]),
+    }[kind]
+    X, y = (rows := part(0, 300))[:, :K], rows[:, K]
+    values, targets = pandas.DataFrame(X, columns=labels), pandas.Series(y)
+    turned = values.iloc[:, [4, 2, 0, 3, 1]]
+    expected = fastgd.fit(X, y)
+
+    def of_parts(*parts):
+        return frame.from_delayed([dask.delayed(each) for each in parts], meta=parts[0].iloc[:0], verify_meta=False)
+
+    dX, dy = of_parts(values[:200], turned[200:]), of_parts(targets[:200], targets[200:])
+    with dask.config.set(scheduler="synchronous"):
+        result = fastgd.fit(dX, dy)
+        np.testing.assert_allclose(result.theta, expected.theta, rtol=1e-9)
+        np.testing.assert_allclose(result.predict(turned), expected.predict(X), rtol=1e-9)
+        wrong = of_parts(values[:200], turned[200:].set_axis(range(5, 10), axis="columns"))
+        with pytest.raises(ValueError, match=r"Partition 1: X has no column"):
+            fastgd.fit(wrong, dy)
+        if kind != "text":  # which scikit-learn wants in the order of the fit
+            model = GDRegressor().partial_fit(values, y).partial_fit(of_parts(turned[:200], values[200:]), dy)
+            np.testing.assert_allclose(model.coef_, expected.coef, rtol=1e-9)
+            np.testing.assert_allclose(
+                model.predict(of_parts(turned, values)), np.tile(expected.predict(X), 2), rtol=1e-9
+            )
+            with pytest.raises(ValueError, match="X has no column"):
+                model.predict(wrong)
+
+
 @pytest.mark.parametrize("kind", ["array", "frame", "sparse"])
 def test_the_estimator_fits_and_predicts_collections(kind):
     import dask

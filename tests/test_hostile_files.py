@@ -1,5 +1,6 @@
 """Files that somebody else may have written: a right model, or an error with the file's name; no code runs, nothing is left."""
 
+import dataclasses
 import io
 import json
 import math
@@ -22,13 +23,16 @@ import fastgd
 from fastgd.models import Model, ModelError, load, save
 
 MODEL = Model("y", ["a", "größe"], 0.5, np.array([1.25, -3e-5]))
-MOMENTS = fastgd.Moments.from_rows([[1.0, 2.0], [2.0, 0.5], [4.0, 4.0]], [1.0, 2.0, 4.0])
+MOMENTS = dataclasses.replace(
+    fastgd.Moments.from_rows([[1.0, 2.0], [2.0, 0.5], [4.0, 4.0]], [1.0, 2.0, 4.0]), feature_names=["a", "größe"]
+)
 ENTRIES = {
     "format": np.array("fastgd moments 1"),
     "n_samples": np.array(3),
     "total_weight": np.array(3.0),
     "mean": MOMENTS.mean,
     "scatter": MOMENTS.scatter,
+    "feature_names": np.array(MOMENTS.feature_names),
 }
 
 
@@ -116,6 +120,7 @@ def test_every_fault_of_one_byte_in_moments_is_an_error_or_changes_nothing(reach
             assert (moments.n_samples, moments.total_weight) == (3, 3.0)
             assert moments.mean.tobytes() == MOMENTS.mean.tobytes()
             assert moments.scatter.tobytes() == MOMENTS.scatter.tobytes()
+            assert moments.feature_names == ["a", "größe"]
         n_files += 1
     assert n_refused > 0.5 * n_files
     reached("damaged files of moments", n_files)

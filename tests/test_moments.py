@@ -1,6 +1,7 @@
 """Moments, against exact sums and against the rows that they stand for."""
 
 import io
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -184,6 +185,34 @@ def test_saved_moments_come_back_to_the_bit(tmp_path):
         assert str(content["format"]) == "fastgd moments 1"
 
 
+@pytest.mark.parametrize("names", [["a", "größe", "c"], [2021, 2019, -(2**63)], [0.5, -1.0, 1e300], [True, False]])
+def test_saved_labels_come_back(names):
+    moments = fastgd.Moments.from_rows(*data(50, len(names)))
+    moments, file = replace(moments, feature_names=names), io.BytesIO()
+    moments.save(file)
+    file.seek(0)
+    again = fastgd.Moments.load(file).feature_names
+    assert repr(again) == repr(names)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a", "b", 1],
+        ["a", "b", "ends with a zero\0"],
+        [1, 2, 2**64 - 1],
+        [("a", 1), ("a", 2), ("b",)],
+        [b"a", b"b", b"c"],
+    ],
+)
+def test_labels_that_no_file_keeps_are_refused(names, tmp_path):
+    moments = replace(fastgd.Moments.from_rows(*data(50, 3)), feature_names=names)
+    with pytest.raises(TypeError, match=r"keeps only text, or numbers of one type.*feature_names=None"):
+        moments.save(tmp_path / "moments.npz")
+    assert not [*tmp_path.iterdir()]
+    replace(moments, feature_names=None).save(tmp_path / "moments.npz")
+
+
 def saved(**changes):
     file = io.BytesIO()
     moments = fastgd.Moments.from_rows(*data(50, 3))
@@ -213,6 +242,16 @@ def saved(**changes):
         ({"scatter": np.ones((4, 4), np.float32)}, "float64"),
         ({"n_samples": 50.0}, "float64"),
         ({"mean": np.array([None] * 4, dtype=object)}, "pickle"),
+        ({"feature_names": np.array(["a", "b", None], dtype=object)}, "pickle"),
+        ({"feature_names": np.array([])}, "feature_names have shape"),
+        ({"feature_names": np.arange(4)}, "feature_names have shape"),
+        ({"feature_names": np.ones((3, 1))}, "feature_names have shape"),
+        (
+            {"feature_names": np.array(["2020", "2021", "2022"], "M8[Y]")},
+            "feature_names have shape .* dtype datetime64",
+        ),
+        ({"feature_names": np.array(["a", "b", "a"])}, "columns of the same name .'a', 2 times"),
+        ({"feature_names": np.array(["a", "b", "c"]), "mean": None}, "entries"),
     ],
 )
 def test_other_files_are_refused(changes, message):

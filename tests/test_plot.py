@@ -251,6 +251,21 @@ def test_a_frame_gives_its_name():
     assert plot.fit_line(frame, y, fastgd.fit(frame, y)).get_xlabel() == "hours"
 
 
+def test_labels_of_any_type_are_shown_and_matched():
+    pd = pytest.importorskip("pandas", reason="labels come from data frames")
+    pytest.importorskip("narwhals", reason="data frames need narwhals")
+    x, y = line()
+    for label, shown in ((2020, "2020"), (("a", 1), "('a', 1)"), (0, "x")):  # 0: of an array
+        frame = pd.DataFrame({label: x})
+        result = fastgd.fit(frame, y)
+        assert plot.fit_line(frame, y, result).get_xlabel() == shown
+        two = pd.DataFrame({0: -x, 1: x}).set_axis(pd.Index(["more", label], tupleize_cols=False), axis="columns")
+        drawn = plot.fit_line(two, y, result).lines[0]
+        assert drawn.get_xdata().tolist() == x.tolist()
+    with pytest.raises(ValueError, match="X has no column 0, but the fit had"):
+        plot.fit_line(pd.DataFrame({1: x}), y, result)
+
+
 def test_a_line_has_one_feature():
     X = np.ones((4, 2)) * np.arange(4)[:, np.newaxis] ** [1, 2]
     with pytest.raises(ValueError, match="The fit has 2 features, but a line has one"):

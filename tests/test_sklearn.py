@@ -232,6 +232,97 @@ def test_frames_are_matched_by_scikit_learns_rules():
         GDRegressor().fit(frame.assign(b="text"), y)
 
 
+LABELS = {
+    "years": [2021, 2019, 2022, 2020],
+    "floats": [0.5, 3.0, 1.5, -1.0],
+    "dates": ["2021-05-01", "2020-05-01", "2023-05-01", "2019-05-01"],
+    "tuples": [("a", 1), ("b", 1), ("a", 2), ("b", 2)],
+}
+
+
+def labelled(X, kind):
+    """Return a frame, and pandas, which makes it."""
+    pd = pytest.importorskip("pandas", reason="labels come from data frames")
+    pytest.importorskip("narwhals", reason="data frames need narwhals")
+    labels = pd.to_datetime(LABELS[kind]) if kind == "dates" else pd.Index(LABELS[kind])
+    return pd.DataFrame(X, columns=labels), pd
+
+
+@pytest.mark.parametrize("kind", LABELS)
+@pytest.mark.parametrize("n_targets", [None, 2])
+@pytest.mark.parametrize("by_moments", [False, True])
+def test_labels_that_are_no_text_are_matched(kind, n_targets, by_moments):
+    X, y = training_set(k=4, n_targets=n_targets)
+    frame, pd = labelled(X, kind)
+    model = GDRegressor()
+    fit = model.partial_fit if by_moments else model.fit
+    fit(frame, y)
+    assert not hasattr(model, "feature_names_in_")
+    expected = LinearRegression().fit(X, y)
+    turned = frame.iloc[:, [3, 1, 0, 2]]
+    for given in (frame, turned, X):
+        np.testing.assert_allclose(model.predict(given), expected.predict(X), rtol=1e-8)
+        assert model.score(given, y) == pytest.approx(expected.score(X, y), rel=1e-12)
+    before = pickle.dumps(model)
+    for other in (frame.set_axis(list("abcd"), axis="columns"), pd.DataFrame(X)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # scikit-learn's, of names where there were none
+            with pytest.raises(ValueError, match=r"X has no column .*, but the fit had.*X\.to_numpy\(\)"):
+                model.predict(other)
+            if by_moments:
+                with pytest.raises(ValueError, match=r"Moments of the columns .* cannot be added.*X\.to_numpy\(\)"):
+                    model.partial_fit(other, y)
+                assert pickle.dumps(model) == before
+    with pytest.raises(ValueError, match="X has 3 features"):
+        model.predict(frame.iloc[:, :3])
+
+
+@pytest.mark.parametrize("kind", LABELS)
+@pytest.mark.parametrize("n_targets", [None, 2])
+@pytest.mark.parametrize("first", ["frame", "array"])
+def test_partial_fits_match_labels_that_are_no_text(kind, n_targets, first):
+    X, y = training_set(k=4, n_targets=n_targets)
+    frame, _ = labelled(X, kind)
+    turned = frame.iloc[:, [3, 1, 0, 2]]
+    batches = (X[:100], frame[100:250], turned[250:]) if first == "array" else (frame[:100], turned[100:250], X[250:])
+    model = GDRegressor()
+    for batch, targets in zip(batches, np.split(y, [100, 250]), strict=True):
+        model.partial_fit(batch, targets)
+    expected = LinearRegression().fit(X, y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-8)
+    np.testing.assert_allclose(model.predict(turned), expected.predict(X), rtol=1e-8)
+    results = model.result_ if n_targets else [model.result_]
+    for result, coef in zip(results, np.atleast_2d(expected.coef_), strict=True):
+        np.testing.assert_allclose(result.predict(turned), X @ coef + result.intercept, rtol=1e-8)
+    model.fit(X, y)  # begins anew, without labels
+    np.testing.assert_allclose(model.predict(turned.iloc[:, [2, 1, 3, 0]]), expected.predict(X), rtol=1e-8)
+
+
+def test_a_frame_of_numbers_is_not_taken_for_one_of_names():
+    X, y = training_set(k=4)
+    frame, pd = labelled(X, "years")
+    model = GDRegressor().fit(frame.set_axis(list("abcd"), axis="columns"), y)
+    with (
+        pytest.warns(UserWarning, match="X does not have valid feature names"),
+        pytest.raises(ValueError, match=r"X has no column 'a', 'b', 'c', 'd', but the fit had\. It has 0, 1, 2, 3\."),
+    ):
+        model.predict(pd.DataFrame(X))
+    with pytest.raises(TypeError, match="names are only supported if all input features have string names"):
+        GDRegressor().fit(frame.set_axis(["a", 1, 2, 3], axis="columns"), y)
+
+
+def test_several_targets_whose_moments_leave_float64_are_named_beside_labels():
+    X, Y = training_set(k=4, n_targets=2)
+    frame, _ = labelled(X, "years")
+    model = GDRegressor().partial_fit(frame, Y)
+    for far_X, far_Y, said in (
+        (0.0, [0.0, 2e153], "y exceed float64 in column 1"),
+        ([0.0, 2e153, 0.0, 0.0], 0.0, "X exceed float64 in column 2019"),
+    ):
+        with pytest.raises(ValueError, match=f"squares of {said}"):
+            model.partial_fit(frame * 1e140 + far_X, Y * 1e140 + far_Y)
+
+
 def test_memory_maps_are_read_only_and_read(tmp_path):
     X, y = training_set()
     np.save(tmp_path / "X.npy", X)
