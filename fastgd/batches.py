@@ -23,9 +23,9 @@ def from_batches(source: Iterable[Any] | Callable[[], Iterable[Any]]) -> "Batche
     ----------
     source : iterable or callable
         The batches, each a tuple ``(X, y)`` or ``(X, y, sample_weight)`` of what `fit` takes, with any number of rows, none
-        among them. A list, or what else can be gone through again, serves any fit; a callable is asked for new batches before
-        each pass. A generator can be gone through once: it serves what needs one pass, and such a fit says that its result is
-        not verified on the rows.
+        among them; the columns of data frames are matched by their labels. A list, or what else can be gone through again,
+        serves any fit; a callable is asked for new batches before each pass. A generator can be gone through once: it serves
+        what needs one pass, and such a fit says that its result is not verified on the rows.
 
     Returns
     -------

@@ -181,7 +181,7 @@ class Moments:
         OSError
             If the file cannot be written.
         TypeError
-            If the features have labels that it cannot keep: others than text, or than numbers of one type.
+            If the features have labels that it cannot keep: others than text alone or numbers alone.
         """
         entries: dict[str, Any] = {
             "format": np.array(_FORMAT),
@@ -301,12 +301,12 @@ class Moments:
 
 def _as_array(names: list[Any]) -> NDArray[Any]:
     """Return labels as an array that gives them back."""
-    if len({*map(type, names)}) == 1 and not isinstance(names[0], tuple):
+    if not any(isinstance(name, tuple) for name in names):  # ragged ones are no array
         array = np.array(names)
         if array.dtype.kind in _KINDS and array.tolist() == names:
             return array
     raise TypeError(
         f"The features have the labels {', '.join(map(repr, names[:5]))}{', ...' * (len(names) > 5)}, but a file of moments "
-        "keeps only text, or numbers of one type. Take the moments of a frame with other labels, X.columns.astype(str) if X "
+        "keeps text alone or numbers alone. Take the moments of a frame with other labels, X.columns.astype(str) if X "
         "is of pandas, or save dataclasses.replace(moments, feature_names=None)."
     )

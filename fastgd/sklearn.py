@@ -85,7 +85,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
     n_features_in_ : int
         The number of features.
     feature_names_in_ : ndarray of shape (n_features,), object
-        Their names, where X was a data frame with text for names.
+        Their names, where X was a data frame with text for names, which come in the same order ever after. Labels of other
+        types are matched, whatever their order.
     result_ : FitResult, or list of FitResult
         How the fit ended; one for each target where y is two-dimensional.
     history_ : History, or list of History

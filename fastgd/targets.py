@@ -61,7 +61,7 @@ def _joined(apart: list[Moments]) -> Moments:
     for t, each in enumerate(apart, start=n_features):
         scatter[t, :n_features] = scatter[:n_features, t] = each.scatter[-1, :-1]
         scatter[t, t] = each.scatter[-1, -1]
-    return Moments(apart[0].n_samples, apart[0].total_weight, mean, scatter, apart[0].feature_names)
+    return Moments(apart[0].n_samples, apart[0].total_weight, mean, scatter)
 
 
 def of_each_target(moments: Moments, n_targets: int) -> list[Moments]:

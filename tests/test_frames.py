@@ -279,6 +279,8 @@ def test_labels_are_told_as_python_has_them():
     assert repr(names["floats, one missing"]) == "[0.5, None, 1.5]"
     assert repr(names["tuples"]) == "[('a', 1), ('a', 2), ('b', 1)]"
     assert names["dates"] == [*pd.date_range("2020", periods=3)]
+    nanoseconds = pd.Index([np.datetime64("2020-01-02", "ns"), np.timedelta64(5, "ns"), 1], dtype=object)
+    assert fastgd.fit(pd.DataFrame(X, columns=nanoseconds), y).feature_names == [*nanoseconds]
     assert repr(names["mixed"]) == "['1', 1, None]"
     frame = pd.DataFrame(X, columns=np.array([2021, 2019, 2020]))
     assert "\n  2019 " in repr(fastgd.fit(frame, y))

@@ -71,6 +71,6 @@ def fit_line(X: ArrayLike, y: ArrayLike, result: FitResult, *, ax: Any = None) -
     ax.plot(ends, result.intercept + slope * ends, color=ACCENT, label=line)
     ax.legend(frameon=False)
     names = result.feature_names
-    ax.set_xlabel("x" if names is None or are_numbers(names) else str(names[0]))
+    ax.set_xlabel("x" if names is None or are_numbers(names) else names[0])
     ax.set_ylabel("y")
     return ax
