@@ -400,6 +400,8 @@ BAD = [
     (lambda: pd.DataFrame([[1, 2]] * 3, columns=["a", "a"]), ValueError, "columns of the same name .*Rename them"),
     (lambda: pl.LazyFrame({"a": Y}), TypeError, "polars LazyFrame, whose rows are not in memory. Give X.collect"),
     (lambda: pl.DataFrame({"a": []}), ValueError, "shape .0, 1., which has 0 rows"),
+    (lambda: pd.DataFrame(np.empty((0, 2))), ValueError, "shape .0, 2., which has 0 rows"),
+    (lambda: pd.DataFrame(index=range(3)), ValueError, "shape .3, 0., which has 0 features"),
     (lambda: pl.DataFrame({"a": [1.0]}), ValueError, "X has 1 rows, but y has 3"),
 ]
 
