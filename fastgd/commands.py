@@ -203,9 +203,12 @@ def warmup(args: argparse.Namespace) -> int:
         0.
     """
     from fastgd import warming
+    from fastgd.threads import get_num_threads
 
     start = time.perf_counter()
-    n_compiled = warming.warmup(args.features, dtypes=args.dtype or ("float64", "float32"))
+    n_compiled = warming.warmup_by_processes(
+        args.features, args.dtype or ("float64", "float32"), get_num_threads(), lambda text: print(text, flush=True)
+    )
     print(f"{n_compiled} compiled functions are ready after {time.perf_counter() - start:.1f} s.")
     return 0
 

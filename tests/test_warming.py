@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import cli
+from fastgd import cli, warming
 
 CALLS = """
 import numpy as np, scipy.sparse, fastgd
@@ -83,7 +83,38 @@ def test_dtypes_are_names(dtypes, error):
 
 def test_the_command_line_warms_up(capsys):
     assert cli.main(["warmup", "--features", "1, 3", "--dtype", "float64"]) == 0
-    assert capsys.readouterr().out.startswith(f"{4 * (3 + 2) + 2 * 4 + 8 + 6} compiled functions are ready")
+    n_functions = 4 * (3 + 2) + 2 * 4 + 8 + 6
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith(f"Compiling {n_functions} functions in ")
+    assert told[-1].startswith(f"{n_functions} compiled functions are ready after ")
+
+
+def test_processes_share_what_there_is_to_compile(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(warming, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(
+        warming, "warmup", lambda *args, **options: 0
+    )  # what they have left over is compiled by this one
+    told = []
+    warming.warmup_by_processes(1, ["float64"], 2, told.append)
+    n_functions = 4 * (1 + 2) + 2 * 2 + 8 + 6
+    assert told[0] == f"Compiling {n_functions} functions in 2 processes."
+    n_jobs = len(warming._jobs(1, ["float64"]))
+    assert [line.partition(" after")[0] for line in told[1:]] == [
+        f"{i} of {n_jobs} steps are done" for i in range(1, n_jobs + 1)
+    ]
+    assert len(list(tmp_path.rglob("*.nbi"))) >= n_functions
+
+
+def test_processes_that_could_keep_nothing_compile_nothing(tmp_path, monkeypatch):
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(warming, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(warming, "warmup", lambda *args, **options: 7)
+    told = []
+    assert warming.warmup_by_processes([1, 2], ["float64"], 1, told.append) == 7
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("features", ["0", "1,,2", "x", "-1", "1.5"])
