@@ -129,10 +129,21 @@ def test_bench_draws_its_tables(measured, tmp_path, capsys):
     assert (tmp_path / "roof.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_machine_has_a_name_where_linux_does_not_tell_one(monkeypatch):
-    def refuse(*_, **__):
-        raise FileNotFoundError
+def no_file(*_, **__):
+    raise FileNotFoundError
 
-    for read in (refuse, lambda *_, **__: io.StringIO("processor: 0\n")):
-        monkeypatch.setattr("builtins.open", read)
-        assert timing._processor() in (platform.processor(), platform.machine())
+
+@pytest.mark.parametrize(
+    ("read", "processor", "name"),
+    [
+        (lambda *_, **__: io.StringIO("processor: 0\nmodel name\t: Fast: 9\nmodel name\t: 2nd\n"), "arm", "Fast: 9"),
+        (lambda *_, **__: io.StringIO("processor: 0\n"), "arm", "arm"),
+        (no_file, "arm", "arm"),
+        (no_file, "", "aarch64"),
+    ],
+)
+def test_the_machine_has_a_name_where_linux_tells_one_and_where_not(read, processor, name, monkeypatch):
+    monkeypatch.setattr("builtins.open", read)
+    monkeypatch.setattr(platform, "processor", lambda: processor)
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert timing.machine().startswith(f"{name}, ")
