@@ -63,8 +63,11 @@ def test_every_frame_gives_the_bits_of_its_array(make, monkeypatch):
     assert got.theta == pytest.approx(expected.theta, rel=1e-12)
     np.testing.assert_allclose(got.predict(frame), got.predict(X), rtol=1e-12, atol=1e-12)
     assert got.score(frame, y) == pytest.approx(expected.score(X, y), rel=1e-12)
-    moments = fastgd.Moments.from_rows(frame, y)
-    assert moments.mean == pytest.approx(np.append(X.mean(axis=0), y.mean()), abs=1e-12)
+    moments = [fastgd.Moments.from_rows(values, y) for values in (frame, X, columns)]
+    assert moments[0].mean == pytest.approx(np.append(X.mean(axis=0), y.mean()), abs=1e-12)
+    centred = np.column_stack((X, y)) - np.append(X.mean(axis=0), y.mean())
+    np.testing.assert_allclose(moments[0].scatter, centred.T @ centred, rtol=1e-11)
+    assert moments[0].scatter.tobytes() in [each.scatter.tobytes() for each in moments[1:]]
 
 
 @pytest.mark.parametrize("name", ["pandas, one block", "pandas, row by row", "polars"])

@@ -105,7 +105,6 @@ def test_every_layout_and_dtype_has_the_moments_of_its_values(order_, dtype, wei
 @pytest.mark.parametrize("by_columns", [False, True])
 def test_moments_are_the_same_bits_for_any_number_of_threads(by_columns, monkeypatch):
     set_block_values(monkeypatch, 100)
-    monkeypatch.setattr(gram(by_columns), "block_rows", lambda n_features: 9)
     X, y, s = data(700, 7, weighted=True)
     X = np.asarray(X, order="F" if by_columns else "C")
     first = fastgd.Moments.from_rows(X, y, s, n_threads=1)

@@ -213,8 +213,6 @@ def of_stored_values(X, y, s, n_threads):
 def test_every_block_of_rows(poison, home, n_threads, monkeypatch, reached):
     n, k = 23, 3
     set_block_values(monkeypatch, 15)
-    monkeypatch.setattr(gram(False), "block_rows", lambda n_features: 5)
-    monkeypatch.setattr(gram(True), "block_rows", lambda n_features: 5)
     monkeypatch.setattr("fastgd.rows.stream._CHUNK_VALUES", 30)
     monkeypatch.setattr("fastgd.rows.sparse.BLOCK_VALUES", 15)
     monkeypatch.setattr("fastgd.rows.sparse._VALUES_PER_SUM", 1)
@@ -243,7 +241,6 @@ def test_every_block_of_rows(poison, home, n_threads, monkeypatch, reached):
 def test_every_block_of_rows_of_several_targets(poison, monkeypatch):
     n, k = 23, 3
     set_block_values(monkeypatch, 15)
-    monkeypatch.setattr(gram(False), "block_rows", lambda n_features: 5)
     data = whole_numbers(n, k, intercept=True)
     s = data.pop("s")
     del data["theta"]
