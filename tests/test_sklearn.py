@@ -16,7 +16,7 @@ from fastgd import demo
 sklearn = pytest.importorskip("sklearn", reason="the estimator is scikit-learn's")
 
 from sklearn.base import clone  # noqa: E402
-from sklearn.linear_model import LinearRegression, Ridge, SGDRegressor  # noqa: E402
+from sklearn.linear_model import LinearRegression, Ridge  # noqa: E402
 from sklearn.model_selection import GridSearchCV, cross_val_score  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
@@ -495,19 +495,3 @@ def test_several_targets_know_columns_that_nearly_agree():
         np.testing.assert_allclose(together.coef_[t], apart.coef_, rtol=1e-6)
         expected = np.linalg.lstsq(X - X.mean(axis=0), Y[:, t] - Y[:, t].mean(), rcond=1e-14)[1].item()
         assert apart.result_.cost * 50 == pytest.approx(expected, rel=1e-9)
-
-
-def test_a_penalty_has_the_same_size_as_those_of_scikit_learn():
-    X, y = training_set(n=300, k=3)
-    X = (X - X.mean(axis=0)) / X.std(axis=0)
-    s = np.random.default_rng(2).integers(1, 4, len(X)).astype(float)
-    np.testing.assert_allclose(
-        GDRegressor(l2=30.0 / s.sum()).fit(X, y, s).coef_, Ridge(alpha=30.0).fit(X, y, s).coef_, rtol=1e-9
-    )
-    # At the minimum 1/(2n) sum r^2 + a/2 |coef|^2 has no gradient; an average of late steps is within a few per cent of it.
-    a = 0.5
-    other = SGDRegressor(alpha=a, average=10_000, max_iter=200, tol=None, random_state=0).fit(X, y)
-    coef = GDRegressor(l2=a).fit(X, y).coef_
-    np.testing.assert_allclose(X.T @ (X @ coef - (y - y.mean())) / len(y) + a * coef, 0.0, atol=1e-12)
-    np.testing.assert_allclose(other.coef_, coef, rtol=0.05)
-    assert abs(GDRegressor(l2=a / 2).fit(X, y).coef_ / coef - 1).min() > 0.1
