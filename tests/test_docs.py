@@ -8,7 +8,10 @@ import sys
 import warnings
 from pathlib import Path
 
+import doors
 import pytest
+import test_bad_input
+import test_extremes
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES, PICTURES = sorted(DOCS.glob("*.rst")), sorted((DOCS / "gallery").glob("plot_*.py"))
@@ -28,13 +31,22 @@ def test_there_are_pages_and_pictures():
 def test_each_promise_names_tests_that_are_there_and_what_they_reached():
     text = (DOCS / "guarantees.md").read_text(encoding="utf-8")
     promises = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("| **")]
-    assert len(promises) == 15
+    assert len(promises) == 16
     for promise, tests, reached in promises:
         names = re.findall(r"`(\w+\.(?:py|txt))`", tests)
         assert names, promise
         assert all((Path(__file__).parent / name).exists() for name in names), tests
         assert any(letter.isdigit() for letter in reached), promise
     assert "@" not in text
+
+
+def test_figures_of_the_guarantees_are_those_that_the_tests_count():
+    text = (DOCS / "guarantees.md").read_text(encoding="utf-8")
+    kinds, places = len(test_bad_input.KINDS), len([at for at in doors.places(doors.DOORS) if at[1] != "out"])
+    if doors.GDRegressor is not None:  # whose doors are counted, too
+        assert f"{kinds * places:,} bad inputs: {kinds} kinds, each at {places} doors and positions" in text
+    pairs, methods = len(test_extremes.POWERS) ** 2, len(test_extremes.METHODS)
+    assert f"{3 * pairs * methods:,} fits: {pairs} pairs of scales, by {methods} methods, of rows from 3 places" in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
