@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgd import validation
+from fastgd.formatting import counted
 from fastgd.rows.csr import CSR
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.source import Part, Source
@@ -161,8 +162,8 @@ class Batches(Source):
                 self._n_features, self._n_parts, self.feature_names = n_features, len(batch), data.names
             if n_features != self._n_features:
                 raise ValueError(
-                    f"Batch {number} has {n_features} features, but the first had {self._n_features}. Give all the same "
-                    "columns."
+                    f"Batch {number} has {counted(n_features, 'feature')}, but the first had {self._n_features}. Give all "
+                    "the same columns."
                 )
             if len(batch) != self._n_parts:
                 raise ValueError(

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
 from fastgd.files import read_table
+from fastgd.formatting import counted
 from fastgd.indexes import left_out
 from fastgd.models import Model, load, save
 from fastgd.outputs import check_picture, check_writable, replacing, same_file
@@ -171,7 +172,7 @@ def bench(args: argparse.Namespace) -> int:
     measured: list[roofline.Share] = []
     for share in roofline.shares(features, n_bytes=n_bytes, n_rounds=n_rounds):
         if not measured or share[:3] != measured[-1][:3]:
-            say(f"measuring {share.dtype} {share.order}, {share.n_threads} thread{'s' * (share.n_threads > 1)} ...")
+            say(f"measuring {share.dtype} {share.order}, {counted(share.n_threads, 'thread')} ...")
         measured.append(share)
     print(f"Share of the read roof: gradient / product with the Hessian\n\n{roofline.report(measured)}\n")
     say("measuring sizes from cache to memory ...")
@@ -330,4 +331,4 @@ def _finite(value: Any) -> Any:
 
 def _report_dropped(n_dropped: int) -> None:
     if n_dropped:
-        say(f"{n_dropped} row{'s' * (n_dropped > 1)} with missing values dropped")
+        say(f"{counted(n_dropped, 'row')} with missing values dropped")

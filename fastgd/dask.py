@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import frames, validation
+from fastgd.formatting import counted
 from fastgd.rows.source import Part, Source
 
 if TYPE_CHECKING:
@@ -157,8 +158,8 @@ def _check_alike(X: Any, values: Any, name: str) -> None:
     )
     if len(ours) != len(theirs) or any(a != b for a, b in zip(ours, theirs, strict=True) if a == a and b == b):
         raise ValueError(
-            f"X has {len(ours)} partitions of {_shown(ours)} rows, but {name} has {len(theirs)} of {_shown(theirs)}. Cut them "
-            f"alike: {name}.rechunk(X.chunks[0]) for arrays, or take both from one data frame."
+            f"X has {counted(len(ours), 'partition')} (rows: {_shown(ours)}), but {name} has {len(theirs)} ({_shown(theirs)}). "
+            f"Cut them alike: {name}.rechunk(X.chunks[0]) for arrays, or take both from one data frame."
         )
 
 
@@ -173,8 +174,8 @@ def _read(number: int, *values: Any, n_features: int, names: list[Any] | None) -
     lengths = [values.shape[0] for values in (X, y, sample_weight) if values is not None]
     if len(set(lengths)) > 1:
         raise ValueError(
-            f"Partition {number} has {lengths[0]} rows of X, but {lengths[1]} of y"
-            + (f" and {lengths[2]} sample weights" if len(lengths) > 2 else "")
+            f"Partition {number} has {counted(lengths[0], 'row')} of X, but {lengths[1]} of y"
+            + (f" and {counted(lengths[2], 'sample weight')}" if len(lengths) > 2 else "")
             + ". Cut the collections at the same rows."
         )
     if not lengths[0]:
@@ -185,6 +186,7 @@ def _read(number: int, *values: Any, n_features: int, names: list[Any] | None) -
         raise type(error)(f"Partition {number}: {error}") from None
     if (*data.X.shape, 1)[1] != n_features:
         raise ValueError(
-            f"Partition {number} holds {type(X).__name__} of shape {data.X.shape}, but {n_features} columns are expected."
+            f"Partition {number} holds {type(X).__name__} of shape {data.X.shape}, but one with "
+            f"{counted(n_features, 'column')} is expected."
         )
     return Part(data.X, data.y, data.sample_weight)

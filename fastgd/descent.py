@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd import settings, validation
 from fastgd.exceptions import ConvergenceWarning, warn
-from fastgd.formatting import table
+from fastgd.formatting import counted, table
 from fastgd.solvers.units import Units
 
 _MAX_PRINTED_PARAMETERS = 3
@@ -124,7 +124,7 @@ class History:
         rows = [[f"{values[i]:.6g}" for values in columns.values()] for i in shown]
         if gap is not None:
             rows.insert(gap, ["..."] * len(columns))
-        end = f"theta after {self.n_iter} iteration{'s' * (self.n_iter != 1)}: {_numbers(self.theta)}"
+        end = f"theta after {counted(self.n_iter, 'iteration')}: {_numbers(self.theta)}"
         lines = [table(list(columns), rows), end]
         if self._units is not None:
             centred = "(x - mean) / std" if self._units.centre.any() else "x / std"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.formatting import counted
 from fastgd.rows.arrow import as_floats
 from fastgd.tables import MISSING, Table, TableError, names_of, opened, printable, read_csv, wanted_columns
 
@@ -217,5 +218,7 @@ def _complete(values: NDArray[np.float64], names: list[str], drop_missing: bool,
             "--drop-missing."
         )
     if missing.all():
-        raise TableError(f"{name} has {len(values)} rows, but a value is missing in each. Fill in the values.")
+        raise TableError(
+            f"{name} has {counted(len(values), 'row')}, but a value is missing in each. Fill in the values."
+        )
     return Table(names, values[~missing], np.flatnonzero(~missing) + 1, int(missing.sum()))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from fastgd import settings, validation
 from fastgd.blas import one_blas_thread
 from fastgd.exceptions import ConvergenceWarning, RankWarning, warn
+from fastgd.formatting import counted
 from fastgd.methods import DEFAULTS, STEPS, Method, chosen
 from fastgd.moments import Moments
 from fastgd.problem import Problem
@@ -264,7 +265,7 @@ def fit_problem(
         )
     n_dropped = problem.count_dropped()
     if n_dropped:
-        told.append(f"{n_dropped} row{'s' * (n_dropped > 1)} with missing values left out.")
+        told.append(f"{counted(n_dropped, 'row')} with missing values left out.")
     if problem.note:
         told.append(problem.note)
     if not problem.has_rows:
@@ -295,7 +296,7 @@ def _dependence(inverse: InverseHessian, n_parameters: int, names: list[Any] | N
     of_what = " of the standardised features" if standardized else ""
     what = "is constant or zero" if len(columns) == 1 else "depend on each other, or are constant"
     return (
-        f"The rank is {inverse.rank} for {n_parameters} parameters: column{'s' * (len(columns) > 1)} {named} "
+        f"The rank is {inverse.rank} for {counted(n_parameters, 'parameter')}: column{'s' * (len(columns) > 1)} {named} "
         f"of X {what}, to rounding, so that many theta have the same cost. This one has the least |coef|{of_what}. "
         "Leave a column out, or give a small l2."
     )

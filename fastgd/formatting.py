@@ -1,4 +1,4 @@
-"""Plain-text tables."""
+"""Plain text: tables, and numbers of things."""
 
 from collections.abc import Sequence
 
@@ -22,3 +22,23 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]
     )
+
+
+def counted(n: int, noun: str, form: str = "") -> str:
+    """Put a number before what it counts.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    noun : str
+        The word for one of them, whose plural takes an s.
+    form : str
+        How the number is written, as for `format`.
+
+    Returns
+    -------
+    str
+        "1 row", "2 rows".
+    """
+    return f"{n:{form}} {noun if n == 1 else noun + 's'}"

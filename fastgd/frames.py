@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.formatting import counted
 from fastgd.rows.columns import Column, Columns, Pieces, side_by_side
 
 _Array = NDArray[Any]
@@ -241,7 +242,7 @@ def _column(series: Any, name: Any, nw: Any) -> Column:
     n_missing = int(series.null_count())
     if n_missing:
         raise ValueError(
-            f"Column {name!r} of X has {n_missing} missing value{'s' * (n_missing > 1)}, but fastgd has none. Drop the "
+            f"Column {name!r} of X has {counted(n_missing, 'missing value')}, but fastgd has none. Drop the "
             "rows (drop_nulls, dropna), or fill in values."
         )
     # By way of text, as Arrow divides decimals by a rounded power of ten: 1.15 would become 1.1500000000000001.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.formatting import counted
 from fastgd.outputs import replacing
 from fastgd.tables import printable
 
@@ -131,7 +132,7 @@ def _model(content: Any) -> Model:
     coef = [_number(value, f"coef[{i}]") for i, value in enumerate(_list(content, "coef"))]
     if len(coef) != len(features):
         raise ValueError(
-            f"has {len(features)} features and {len(coef)} coef, but one coef for each feature is expected"
+            f"has {counted(len(features), 'feature')} and {len(coef)} coef, but one coef for each feature is expected"
         )
     if len(set(features)) < len(features):
         raise ValueError(f"has the feature {_shown(_first_double(features))} twice, but different ones are expected")

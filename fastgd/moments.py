@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import frames, settings, validation
+from fastgd.formatting import counted
 from fastgd.homes import home_of
 from fastgd.outputs import replaced
 from fastgd.rows.moments import CentredMoments, moments_of
@@ -147,7 +148,7 @@ class Moments:
             return NotImplemented
         if other.n_features != self.n_features:
             raise ValueError(
-                f"Moments of {self.n_features} and of {other.n_features} features cannot be added. "
+                f"Moments of {self.n_features} and of {counted(other.n_features, 'feature')} cannot be added. "
                 "Take both of rows with the same columns."
             )
         names = other.feature_names if self.feature_names is None else self.feature_names

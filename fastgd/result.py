@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
 from fastgd.descent import History
+from fastgd.formatting import counted
 from fastgd.frames import are_numbers
 from fastgd.rows.blocks import Blocks
 from fastgd.rows.columns import Columns
@@ -54,7 +55,7 @@ def hypothesis(
     n_samples, n_features = (*array.shape, 1)[:2]
     if n_features != coef.shape[-1]:
         raise ValueError(
-            f"X has shape {array.shape}, that is {n_features} features, but the fit had {coef.shape[-1]}. "
+            f"X has shape {array.shape}, that is {counted(n_features, 'feature')}, but the fit had {coef.shape[-1]}. "
             f"Give X of shape (n_samples, {coef.shape[-1]})."
         )
     if isinstance(array, CSR):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.formatting import table
+from fastgd.formatting import counted, table
 from fastgd.kernels.jit import BLOCK_VALUES
 from fastgd.kernels.plain_sum import compiled_plain_sum
 from fastgd.rows import parallel
@@ -172,7 +172,7 @@ def report(measured: Sequence[Share]) -> str:
     """
     columns = list(dict.fromkeys((s.dtype, s.order, s.n_threads) for s in measured))
     cells = {(s.dtype, s.order, s.n_threads, s.n_features): f"{s.gradient:.2f} / {s.product:.2f}" for s in measured}
-    names = [f"{dtype} {order}, {_threads(n)}" for dtype, order, n in columns]
+    names = [f"{dtype} {order}, {counted(n, 'thread')}" for dtype, order, n in columns]
     roofs = [f"{statistics.median(s.roof for s in measured if s[:3] == column) / 1e9:.1f} GB/s" for column in columns]
     lines = [["features", *names], ["roof", *roofs]]
     for k in sorted({s.n_features for s in measured}):
@@ -200,7 +200,7 @@ def draw(measured: Sequence[Share], followed: Sequence[Speed], path: str) -> Non
     for dtype, order, n_threads in dict.fromkeys((s.dtype, s.order, s.n_threads) for s in measured):
         line = [s for s in measured if s[:3] == (dtype, order, n_threads)]
         style = {"color": "C0" if dtype == "float64" else "C1", "linestyle": "-" if order == "C" else "--"}
-        label = f"{dtype}, {'rows' if order == 'C' else 'columns'}, {_threads(n_threads)}"
+        label = f"{dtype}, {'rows' if order == 'C' else 'columns'}, {counted(n_threads, 'thread')}"
         marker = "o" if n_threads == 1 else "s"
         left.plot([s.n_features for s in line], [s.gradient for s in line], marker=marker, ms=4, label=label, **style)
     left.axhline(1.0, color="0.6", linewidth=1)
@@ -210,7 +210,8 @@ def draw(measured: Sequence[Share], followed: Sequence[Speed], path: str) -> Non
         curve = [s for s in followed if s[:2] == (n_threads, k)]
         speed = [s.bandwidth / 1e9 for s in curve]
         style = {"color": f"C{_SPEED_FEATURES.index(k)}", "linestyle": ":" if n_threads == 1 else "-"}
-        right.plot([s.n_values for s in curve], speed, label=f"{k} features, {_threads(n_threads)}", **style)
+        label = f"{counted(k, 'feature')}, {counted(n_threads, 'thread')}"
+        right.plot([s.n_values for s in curve], speed, label=label, **style)
     right.set(
         xscale="log", ylim=(0, None), xlabel="values of X", ylabel="GB/s", title="From cache to memory, float64, rows"
     )
@@ -233,17 +234,13 @@ def describe(followed: Sequence[Speed]) -> str:
     """
     columns = list(dict.fromkeys(s[:2] for s in followed))
     cells = {(s.n_threads, s.n_features, s.n_values): f"{s.bandwidth / 1e9:.1f}" for s in followed}
-    header = ["values", *(f"{k}, {_threads(n)}" for n, k in columns)]
+    header = ["values", *(f"{k}, {counted(n, 'thread')}" for n, k in columns)]
     sizes = sorted({s.n_values for s in followed})
     return table(header, [[f"{n:,}", *(cells[(*column, n)] for column in columns)] for n in sizes])
 
 
 def _default_threads(n_threads: Sequence[int] | None) -> Sequence[int]:
     return tuple(dict.fromkeys((1, parallel.effective()))) if n_threads is None else n_threads
-
-
-def _threads(n: int) -> str:
-    return f"{n} thread{'s' * (n > 1)}"
 
 
 def _values(memory: NDArray[np.uint8], dtype: str) -> NDArray[Any]:

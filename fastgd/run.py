@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.descent import History
+from fastgd.formatting import counted
 from fastgd.progress import Progress
 from fastgd.solvers.objective import Evaluation, Objective
 from fastgd.solvers.step_size import Spectrum
@@ -147,7 +148,7 @@ def message(ending: str, n_iter: int, tol: float) -> str:
     str
         A sentence.
     """
-    count = f"{n_iter} iteration{'s' * (n_iter != 1)}"
+    count = counted(n_iter, "iteration")
     if ending == "tolerance":
         return f"Converged after {count}: the scale-free gradient is within tol={tol:g}."
     if ending == "residual":

@@ -14,6 +14,7 @@ from fastgd import frames, settings, validation
 from fastgd.dask import DaskSet, by_partition, is_dask
 from fastgd.descent import History
 from fastgd.exceptions import RankWarning, ignored
+from fastgd.formatting import counted
 from fastgd.result import FitResult, hypothesis
 from fastgd.rows.maps import check, mapped_files
 
@@ -222,7 +223,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             n_before = len(before.mean) - self.n_features_in_
             if n_before != n_targets:
                 raise ValueError(
-                    f"y has {n_targets} targets, but those before had {n_before}. Give as many, or call fit to begin anew."
+                    f"y has {counted(n_targets, 'target')}, but those before had {n_before}. Give as many, or call "
+                    "fit to begin anew."
                 )
             moments = before + moments
         n_parameters = self.n_features_in_ + bool(self.fit_intercept)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.formatting import counted
 from fastgd.indexes import index_columns
 
 # What stands for a missing value, in small letters and in any.
@@ -149,7 +150,7 @@ def _read(
             where = f"{file_name}, line {reader.line_num}"
             if len(row) != len(header):
                 raise TableError(
-                    f"{where}: {len(row)} cell{'s' * (len(row) > 1)} found, but the header has {len(header)}. "
+                    f"{where}: {counted(len(row), 'cell')} found, but the header has {len(header)}. "
                     "Correct the line; text with a comma in it belongs in double quotes."
                 )
             numbers = _numbers(row, positions, header, drop_missing, where)
@@ -162,7 +163,7 @@ def _read(
         raise TableError(f"{file_name}, line {reader.line_num}: this is not CSV ({error}). Correct the line.") from None
     if not lines and n_dropped:
         raise TableError(
-            f"{file_name} has {n_dropped} row{'s' * (n_dropped > 1)}, but a value is missing in each. "
+            f"{file_name} has {counted(n_dropped, 'row')}, but a value is missing in each. "
             "Fill in the values, or choose other columns."
         )
     if not lines:

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from fastgd import objective, reference
-from fastgd.formatting import table
+from fastgd.formatting import counted, table
 
 # How long a function is run before it is timed, in seconds. Where threads share the work, the worker threads of numpy's BLAS go
 # on spinning for 0.12 s after a product, on the processor that the next function would use. Elsewhere it is the caches that
@@ -134,9 +134,9 @@ def machine() -> str:
     str
         Processor, cores, and versions of Python, numpy and numba.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return (
-        f"{_processor()}, {cores} cores; "
+        f"{_processor()}, {counted(cores, 'core')}; "
         f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}"
     )
 

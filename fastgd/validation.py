@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import frames, sparse
+from fastgd.formatting import counted
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
 from fastgd.rows.maps import check, mapped_files
@@ -92,7 +93,7 @@ def training_set(
         )
     if len(y) != n_samples:
         raise ValueError(
-            f"X has shape {rows.shape} and y has shape {y.shape}: X has {n_samples} rows, but y has {len(y)}. "
+            f"X has shape {rows.shape} and y has shape {y.shape}: X has {counted(n_samples, 'row')}, but y has {len(y)}. "
             "Give one y for each row of X."
         )
     if sample_weight is None:
@@ -255,11 +256,11 @@ def parameters(theta: ArrayLike, n_features: int, intercept: bool, name: str = "
     if array.ndim == 0 and n_parameters == 1:
         array = array.reshape(1)
     if array.ndim != 1 or len(array) != n_parameters:
-        count = f"{n_features} feature{'s' * (n_features > 1)}"
+        count = counted(n_features, "feature")
         raise ValueError(
             f"{name} has shape {array.shape}, but ({n_parameters},) is expected: "
             + (f"the intercept first and then {count}." if intercept else f"{count} and no intercept.")
-            + (_ravel_hint(array, name) or f" Give {n_parameters} numbers, or change intercept={intercept}.")
+            + (_ravel_hint(array, name) or f" Give {counted(n_parameters, 'number')}, or change intercept={intercept}.")
         )
     if array.dtype is _FLOAT64 and array.flags.c_contiguous and array.flags.aligned:
         return array
@@ -426,7 +427,7 @@ def _extreme(column: int, n_features: int, names: list[Any] | None, what: str, c
 def _total_weight(s: _Array, n_samples: int, part: bool) -> float:
     if s.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight has shape {s.shape}, but X has {n_samples} rows, so ({n_samples},) is expected. "
+            f"sample_weight has shape {s.shape}, but X has {counted(n_samples, 'row')}, so ({n_samples},) is expected. "
             f"Give one weight for each row.{_ravel_hint(s, 'sample_weight')}"
         )
     from fastgd.rows.arrays import SMALLEST_TOTAL, total_weight  # here, as nothing else in this module needs numba

@@ -189,6 +189,7 @@ def test_what_cannot_be_fitted_is_refused_in_words():
             "25 rows of X, but 24 of y",
         ),
         (lambda: fastgd.fit(table[["a"]], table["y"].repartition(npartitions=2)), ValueError, "4 partitions"),
+        (lambda: fastgd.fit(X.rechunk((-1, -1)), y), ValueError, r"1 partition \(rows: \d+\), but y has \d+ \(\d+, "),
     ):
         with pytest.raises(error, match=said):
             call()
@@ -212,7 +213,9 @@ def test_unknown_chunk_sizes_are_fine():
 def test_a_partition_of_another_width_than_it_was_said_to_have_is_refused():
     X, y, _ = training_set(2)
     narrow = X.map_blocks(lambda block: block[:, :3], dtype=float, chunks=X.chunks)
-    with pytest.raises(ValueError, match=r"^Partition [01] holds ndarray of shape .3000, 3., but 5 columns"):
+    with pytest.raises(
+        ValueError, match=r"^Partition [01] holds ndarray of shape .3000, 3., but one with 5 columns is"
+    ):
         fastgd.fit(narrow, y)
 
 

@@ -405,7 +405,7 @@ BAD = [
     (lambda: pl.DataFrame({"a": []}), ValueError, "shape .0, 1., which has 0 rows"),
     (lambda: pd.DataFrame(np.empty((0, 2))), ValueError, "shape .0, 2., which has 0 rows"),
     (lambda: pd.DataFrame(index=range(3)), ValueError, "shape .3, 0., which has 0 features"),
-    (lambda: pl.DataFrame({"a": [1.0]}), ValueError, "X has 1 rows, but y has 3"),
+    (lambda: pl.DataFrame({"a": [1.0]}), ValueError, "X has 1 row, but y has 3"),
 ]
 
 

@@ -241,7 +241,7 @@ def test_not_a_model(text, problem):
         ({"features": [], "coef": []}, "has features [], but a list with one entry per feature is expected"),
         ({"features": ["a", None]}, "has features[1] None, but the name of a column is expected"),
         ({"features": ["a", "a"]}, "has the feature 'a' twice, but different ones are expected"),
-        ({"features": ["a"]}, "has 1 features and 2 coef, but one coef for each feature is expected"),
+        ({"features": ["a"]}, "has 1 feature and 2 coef, but one coef for each feature is expected"),
         ({"coef": {"a": 1}}, "has coef {'a': 1.0}, but a list with one entry per feature is expected"),
         ({"coef": [1, "2"]}, "has coef[1] '2', but a finite number is expected"),
         ({"coef": [True, 2]}, "has coef[0] True, but a finite number is expected"),

@@ -178,7 +178,7 @@ def test_parameters_that_are_not_there_are_named(places):
 
 
 def test_a_history_of_another_fit_is_refused():
-    with pytest.raises(ValueError, match="history has 1 parameters, but theta has 2"):
+    with pytest.raises(ValueError, match="history has 1 parameter, but theta has 2"):
         plot.cost_surface(*line(), descent(*line(), intercept=False).history)
 
 

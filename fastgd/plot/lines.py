@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import validation
+from fastgd.formatting import counted
 from fastgd.frames import are_numbers
 from fastgd.plot.axes import ACCENT, DARK, LIGHT, axes_of
 from fastgd.result import FitResult
@@ -59,7 +60,7 @@ def fit_line(X: ArrayLike, y: ArrayLike, result: FitResult, *, ax: Any = None) -
     x = np.asarray(values[::step], dtype=float).reshape(-1)
     target = data.y[::step].astype(float)
     ax = axes_of(ax)
-    shown = f"{n_samples:,} rows" + (f", every {step:,}th shown" if step > 1 else "")
+    shown = counted(n_samples, "row", ",") + (f", every {step:,}th shown" if step > 1 else "")
     ax.plot(x, target, ".", color=LIGHT if n_samples > _MAX_RESIDUALS else DARK, markersize=3 if step > 1 else 6,
             label=shown, rasterized=step > 1)  # fmt: skip
     slope, ends = result.coef.item(0), np.array([x.min(), x.max()])

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd.descent import History
 from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
 from fastgd.fitting import fit
+from fastgd.formatting import counted
 from fastgd.moments import Moments
 from fastgd.plot.axes import ACCENT, MAX_MARKERS, MIDDLE, axes_of, checked
 
@@ -118,7 +119,7 @@ def _two_of(parameters: tuple[int, int], n_parameters: int) -> tuple[int, int]:
 def _path(history: History, places: tuple[int, int], n_parameters: int) -> NDArray[np.float64]:
     if np.size(checked(history).theta) != n_parameters:
         raise ValueError(
-            f"The history has {np.size(history.theta)} parameters, but theta has {n_parameters}. "
+            f"The history has {counted(np.size(history.theta), 'parameter')}, but theta has {n_parameters}. "
             "Give the options of the fit, intercept among them."
         )
     thetas = history.path()[:, list(places)]

@@ -36,8 +36,8 @@ class MappedFile(NamedTuple):
             return
         if n_bytes < self.n_bytes:
             raise ValueError(
-                f"The file {self.name or ''} is mapped into memory with {self.n_bytes} bytes, but has {n_bytes}: it was cut. "
-                "Restore it, and map it anew."
+                f"The file {self.name or ''} is mapped into memory up to byte {self.n_bytes}, but ends at byte {n_bytes}: it "
+                "was cut. Restore it, and map it anew."
             )
 
 

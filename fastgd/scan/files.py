@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from fastgd.formatting import counted
 from fastgd.indexes import left_out
 from fastgd.rows.source import Source
 
@@ -91,8 +92,8 @@ class Scan(Source):
 
     def __repr__(self) -> str:
         """Return sizes and names."""
-        n = len(self._files)
-        return f"{type(self).__name__}({n} file{'s' * (n > 1)}, {self.n_features} features, target={self.target!r})"
+        files, features = counted(len(self._files), "file"), counted(self.n_features, "feature")
+        return f"{type(self).__name__}({files}, {features}, target={self.target!r})"
 
     def check(self) -> None:
         """Find out whether the files are still there as they were.
