@@ -59,6 +59,13 @@ class Moments:
     scatter: NDArray[np.float64]
     feature_names: list[Any] | None = None
 
+    def __post_init__(self) -> None:
+        """Let nobody write into the arrays, on which all answers rest."""
+        for name in ("mean", "scatter"):
+            array = getattr(self, name).view()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
     @classmethod
     def from_rows(
         cls,

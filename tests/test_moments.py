@@ -320,3 +320,12 @@ def test_moments_can_be_summed():
     assert sum(parts).n_samples == 6
     with pytest.raises(TypeError):
         1 + parts[0]
+
+
+def test_nobody_writes_into_moments():
+    X, y = np.arange(12.0).reshape(6, 2), np.arange(6.0)
+    moments = fastgd.Moments.from_rows(X, y)
+    for each in (moments, moments + moments, sum([moments, moments])):
+        for array in (each.mean, each.scatter):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 5.0
