@@ -3,18 +3,19 @@
 import os
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import frames, settings, validation
 from fastgd.formatting import counted
-from fastgd.homes import home_of
 from fastgd.outputs import replaced
-from fastgd.rows.moments import CentredMoments, moments_of
 from fastgd.rows.source import Source
 from fastgd.solvers.objective import Evaluation, Objective
+
+if TYPE_CHECKING:
+    from fastgd.rows.moments import CentredMoments
 
 _FORMAT = "fastgd moments 1"
 _ENTRIES = ["format", "mean", "n_samples", "scatter", "total_weight"]
@@ -104,6 +105,10 @@ class Moments:
         ValueError
             If shapes do not fit together, a value is not finite, or the squares exceed float64.
         """
+        # Here, as nothing else needs numba: not what loads a model, and predicts by it.
+        from fastgd.homes import home_of
+        from fastgd.rows.moments import moments_of
+
         rows, _, names, *_ = home_of(X, y, sample_weight, n_threads)
         moments = moments_of(rows)
         if not np.isfinite(moments.scatter).all():
@@ -275,11 +280,13 @@ class Moments:
             raise refuse(f"of its feature_names, {str(error)[:200]}") from None
         return cls(int(n_samples), total_weight.item(), mean, np.ascontiguousarray(scatter), labels)
 
-    def centred(self) -> CentredMoments:
+    def centred(self) -> "CentredMoments":
         """Return what stands for the rows of a fit."""
+        from fastgd.rows.moments import CentredMoments
+
         return CentredMoments(self.total_weight, self.mean, self.scatter)
 
-    def _in_order(self, names: list[Any] | None) -> CentredMoments:
+    def _in_order(self, names: list[Any] | None) -> "CentredMoments":
         """Return what `centred` does, with the features in the order of these labels; targets stay."""
         ours = self.feature_names
         if names is None or ours is None or ours == names:
@@ -291,7 +298,7 @@ class Moments:
                 "arrays (X.to_numpy()), whose columns are taken in their order."
             )
         order = np.append([ours.index(name) for name in names], np.arange(len(names), len(self.mean)))
-        return CentredMoments(self.total_weight, self.mean[order], self.scatter[np.ix_(order, order)])
+        return self.centred()._replace(mean=self.mean[order], scatter=self.scatter[np.ix_(order, order)])
 
     def _evaluate(self, theta: ArrayLike, intercept: bool, loss: str, l2: float) -> Evaluation:
         intercept = settings.switch(intercept, "intercept")

@@ -455,10 +455,11 @@ def test_the_intercept_has_the_type_of_scikit_learns(fit_intercept):
 
 @pytest.mark.parametrize("by", ["pickle", "joblib"])
 @pytest.mark.parametrize("n_targets", [None, 2])
-def test_a_loaded_model_predicts_without_numba(by, n_targets, tmp_path):
+@pytest.mark.parametrize("part", [False, True])
+def test_a_loaded_model_predicts_without_numba(by, n_targets, part, tmp_path):
     joblib = pytest.importorskip("joblib", reason="scikit-learn brings it")
     X, y = training_set(n_targets=n_targets)
-    model = make_pipeline(StandardScaler(), GDRegressor()).fit(X, y)
+    model = GDRegressor().partial_fit(X, y) if part else make_pipeline(StandardScaler(), GDRegressor()).fit(X, y)
     path = tmp_path / "model"
     path.write_bytes(pickle.dumps(model)) if by == "pickle" else joblib.dump(model, path)
     load = f"pickle.load(open({str(path)!r}, 'rb'))" if by == "pickle" else f"joblib.load({str(path)!r})"
