@@ -90,10 +90,15 @@ def warmup_by_processes(
     jobs = _jobs(*given)
     tell(f"Compiling {sum(n for _, n in jobs)} functions in {n_processes} process{'es' * (n_processes > 1)}.")
     reading, writing = os.pipe()
-    code = f"from fastgd.warming import compile_share; compile_share({given!r}, %d, {n_processes})"
+    # A child imports what this process would, not what lies in the folder in which it was started, and ends without a word
+    # when somebody presses Ctrl-C.
+    code = (
+        f"import signal, sys; sys.path[:] = {sys.path!r}; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+        f"from fastgd.warming import compile_share; compile_share({given!r}, int(sys.argv[1]), {n_processes})"
+    )
     with open(reading, encoding="ascii") as done:
         children = [
-            subprocess.Popen([sys.executable, "-c", code % i], stdout=writing)
+            subprocess.Popen([sys.executable, "-c", code, str(i)], stdout=writing)
             for i in range(min(n_processes, len(jobs)))
         ]
         os.close(writing)

@@ -36,9 +36,10 @@ def comes_from_the_cache(function=double, signature=SIGNATURE):
 
 @pytest.fixture
 def cache_dir(tmp_path, monkeypatch):
-    """Let numba keep its files in a folder of the test's own, and forget what was found out about folders."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    """Let files be kept in a folder of the test's own, and forget what was found out about folders."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "_USER_FOLDERS", {})
     monkeypatch.setattr(cache, "_warned", False)
     cache._writable_by_others.cache_clear()
     yield tmp_path / "cache"
@@ -98,8 +99,11 @@ def the_disk_is_full(cache_dir, monkeypatch):
 
 def a_file_is_in_the_place_of_the_folder(cache_dir, monkeypatch):
     cache_dir.write_bytes(b"")
-    (provided,) = [each for each in cache._Implementation._locator_classes if "UserProvided" in each.__name__]
-    monkeypatch.setattr(cache._Implementation, "_locator_classes", [provided])
+
+
+def nobody_knows_where_the_users_files_are(cache_dir, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(os.path, "expanduser", str)  # as it does for a user without a name
 
 
 def a_folder_is_in_the_place_of_the_index(cache_dir, monkeypatch):
@@ -116,6 +120,7 @@ def a_folder_is_in_the_place_of_the_index(cache_dir, monkeypatch):
         no_folder_can_be_written,
         the_disk_is_full,
         a_file_is_in_the_place_of_the_folder,
+        nobody_knows_where_the_users_files_are,
         a_folder_is_in_the_place_of_the_index,
     ],
 )
@@ -153,19 +158,68 @@ def test_each_variant_has_files_of_its_own(cache_dir):
     assert comes_from_the_cache(made_for(2))
 
 
-def test_other_sources_of_the_kernels_are_compiled_anew_and_leave_nothing_old(cache_dir, monkeypatch):
+def other_sources(monkeypatch):
+    monkeypatch.setattr(cache, "_origin", lambda: "another one")
+
+
+def another_numba(monkeypatch):
+    monkeypatch.setattr(numba, "__version__", "0.0")
+
+
+def another_python(monkeypatch):
+    monkeypatch.setattr(cache, "EXTENSION_SUFFIXES", [".cpython-300-another-machine.so"])
+
+
+@pytest.fixture
+def origin(monkeypatch):
+    """Let each question for the origin look again, and answer with what takes back all changes."""
+    monkeypatch.setattr(cache, "_origin", cache._origin.__wrapped__)
+    with monkeypatch.context() as other:
+        yield other
+
+
+def a_month_later(folder):
+    for path in files(folder):
+        os.utime(path, (path.stat().st_mtime - cache._KEPT - 1.0,) * 2)
+
+
+@pytest.mark.parametrize("other", [other_sources, another_numba, another_python])
+def test_versions_side_by_side_all_stay_in_the_cache(other, cache_dir, origin):
+    compiled()
+    other(origin)
+    assert not comes_from_the_cache()
+    assert comes_from_the_cache()
+    origin.undo()
+    assert comes_from_the_cache()
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_of_other_versions_what_was_not_used_for_a_month_is_deleted_when_a_function_is_compiled(
+    used, cache_dir, monkeypatch
+):
     compiled()
     compiled(made_for(1))
     old = files(cache_dir)
-    monkeypatch.setattr(cache, "_sources", lambda: "another one")
+    a_month_later(cache_dir)
+    assert not used or comes_from_the_cache()
+    other_sources(monkeypatch)
     assert not comes_from_the_cache()
-    assert comes_from_the_cache()
-    assert sorted(path.exists() for path in old) == [
-        False,
-        False,
-        True,
-        True,
-    ]  # the other function's have not been looked at
+    # The other function's have not been looked at.
+    assert (
+        sorted(path.name.startswith("test_cache.double") for path in old if path.exists())
+        == [False] * 2 + [True] * 2 * used
+    )
+
+
+def test_files_that_others_own_and_files_that_are_gone_are_passed_over(cache_dir, monkeypatch):
+    def refuse(path):
+        raise PermissionError(f"{path} is another user's")
+
+    compiled()
+    monkeypatch.setattr(os, "utime", refuse)
+    assert comes_from_the_cache()  # warnings are errors
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([folder / "gone"]))
+    assert compiled(made_for(1))(1.0) == 2.0
 
 
 def test_the_sources_of_all_kernels_count(tmp_path, monkeypatch):
@@ -173,9 +227,51 @@ def test_the_sources_of_all_kernels_count(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "_PACKAGE", folder)
     names = set()
     for path in sorted(folder.glob("*.py")):
-        names.add(cache._sources.__wrapped__())
+        names.add(cache._origin.__wrapped__())
         path.write_bytes(path.read_bytes() + b"#")
     assert len(names) == len(list(folder.glob("*.py"))) >= 15
+
+
+def test_another_processor_has_files_of_its_own(monkeypatch):
+    own = cache._origin.__wrapped__()
+    codegen = cache.cpu_target.target_context.codegen()
+    monkeypatch.setattr(type(codegen), "magic_tuple", lambda self: ("another", "processor", ""))
+    assert cache._origin.__wrapped__() != own
+
+
+def test_the_folder_that_numba_is_told_comes_first_and_then_the_users(cache_dir, tmp_path, monkeypatch):
+    told = tmp_path / "told"
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(told))
+    compiled()
+    assert [path.parent for path in files(told, "*.nbi")] == [told / "fastgd"]
+    assert not cache_dir.exists()
+    shutil.rmtree(told)
+    told.write_bytes(b"")
+    compiled()
+    assert [path.parent for path in files(cache_dir, "*.nbi")] == [cache_dir / "fastgd"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "otherwise"),
+    [
+        ("linux", "XDG_CACHE_HOME", ".cache"),
+        ("freebsd14", "XDG_CACHE_HOME", ".cache"),
+        ("darwin", None, "Library/Caches"),
+        ("win32", "LOCALAPPDATA", "AppData/Local"),
+    ],
+)
+def test_the_users_folder_is_the_platforms(platform, variable, otherwise, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    by_default = tmp_path / "home" / otherwise / "fastgd"
+    assert list(cache._folders()) == [tmp_path / variable / "fastgd" if variable else by_default]
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, "relative")  # which would be another folder wherever a process is started
+    assert list(cache._folders()) == [by_default]
 
 
 class Intruder:
@@ -377,55 +473,32 @@ def install(tmp_path):
         folder.chmod(0o755)
 
 
-def code_of(package, home):
-    """Return the user's folder for what is compiled of an installed fastgd."""
-    locator = cache._Implementation._locator_classes[0]
-    return home / ".cache" / "numba" / locator.get_suitable_cache_subpath(str(package / "kernels" / "dense.py"))
-
-
 @pytest.fixture(scope="module")
 def compiled_code(tmp_path_factory):
-    """Return a folder of the files that a call leaves."""
-    package, environment = installed_in(tmp_path_factory.mktemp("compiled"))
-    answer(start(**environment))
-    return code_of(package, Path(environment["HOME"]))
+    """Return a folder of the files that a call leaves in the user's cache."""
+    _, environment = installed_in(tmp_path_factory.mktemp("compiled"))
+    return Path(answer(start(**environment))[1])
 
 
 @pytest.fixture
 def used_install(install, compiled_code):
     """Install fastgd as it is after a call, whose answer comes from the cache in the next process."""
     package, environment = install
-    return package, Path(shutil.copytree(compiled_code, code_of(package, Path(environment["HOME"])))), environment
+    folder = Path(environment["XDG_CACHE_HOME"], "fastgd")
+    return package, Path(shutil.copytree(compiled_code, folder)), environment
 
 
-def test_code_in_the_users_cache_is_used_by_the_next_process(used_install):
+def test_the_users_cache_is_used_by_the_next_process_and_by_another_install_of_the_same(used_install):
     _, folder, environment = used_install
     assert answer(start(**environment)) == (0, str(folder), 1)
 
 
-def test_what_root_has_compiled_in_an_image_is_used_by_who_can_only_read_it(used_install, tmp_path):
-    _, folder, environment = used_install
-    cache_dir = Path(shutil.copytree(folder.parent, tmp_path / "warm"))
-    read_only(cache_dir)
-    environment |= {"NUMBA_CACHE_DIR": str(cache_dir)}
-    assert answer(start(**environment)) == (0, str(cache_dir / folder.name), 1)
-    n_warnings, _, hits = answer(start(5, **environment))  # what is not there cannot be added
-    assert (n_warnings, hits) == (1, 0)
-
-
-def test_nothing_is_left_where_fastgd_was_installed(install):
+def test_nothing_is_left_in_the_package_but_what_python_leaves(install):
     package, environment = install
-    before = sorted(package.rglob("*"))
-    n_warnings, folder, _ = answer(start(**environment))
-    assert n_warnings == 0
-    assert folder == str(code_of(package, Path(environment["HOME"])))
-    assert sorted(package.rglob("*")) == before
-    shutil.rmtree(package)  # as pip does, file by file
-    code = "try: import fastgd\nexcept ImportError: print('gone')"
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", code], env=environment, cwd=os.sep, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "gone\n"
+    before = set(files(package))
+    answer(start(**environment))
+    new = set(files(package)) - before
+    assert {path for path in new if not (path.suffix == ".pyc" and path.parent.name == "__pycache__")} == set()
 
 
 def read_only(path):
@@ -433,19 +506,31 @@ def read_only(path):
         each.chmod(0o555 if each.is_dir() else 0o444)
 
 
-def test_a_read_only_install_is_as_good(install):
+def test_a_read_only_install_keeps_its_code(install):
     package, environment = install
     read_only(package)
     n_warnings, folder, hits = answer(start(**environment))
     assert (n_warnings, hits) == (0, 0)
-    assert folder.startswith(environment["HOME"])
     assert answer(start(**environment)) == (0, folder, 1)
+
+
+def test_code_in_an_image_that_this_user_cannot_write_is_used_and_what_it_lacks_is_kept_in_the_users(
+    install, compiled_code, tmp_path
+):
+    _, environment = install
+    folder = shutil.copytree(compiled_code, tmp_path / "image" / "fastgd")
+    read_only(tmp_path / "image")
+    environment |= {"NUMBA_CACHE_DIR": str(tmp_path / "image")}
+    before = sorted(files(folder))
+    assert answer(start(**environment)) == (0, str(folder), 1)
+    users = environment["XDG_CACHE_HOME"] + "/fastgd"
+    assert [answer(start(3, **environment)) for _ in range(2)] == [(0, users, 0), (0, users, 1)]
+    assert sorted(files(folder)) == before
 
 
 @pytest.mark.parametrize("home", ["read-only", "missing", "unset"])
 def test_where_nothing_can_be_written_each_process_compiles(home, install):
-    package, environment = install
-    read_only(package)
+    _, environment = install
     read_only(Path(environment["HOME"]))
     if home == "missing":
         environment |= dict.fromkeys(("HOME", "XDG_CACHE_HOME"), environment["HOME"] + "/missing")

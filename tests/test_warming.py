@@ -1,8 +1,10 @@
 """Warming up: afterwards no call compiles."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +46,10 @@ def test_after_a_warmup_nothing_is_compiled(k, dtypes, tmp_path):
         subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=environment)
 
     run(f"import fastgd; fastgd.warmup({k}, dtypes={dtypes})")
-    files = {path: path.stat().st_mtime_ns for path in Path(tmp_path).rglob("*.nb?")}
+    files = {path: path.stat().st_ino for path in Path(tmp_path).rglob("*.nb?")}
     assert files
     run(CALLS.format(k=k, dtypes=dtypes))
-    assert {path: path.stat().st_mtime_ns for path in Path(tmp_path).rglob("*.nb?")} == files
+    assert {path: path.stat().st_ino for path in Path(tmp_path).rglob("*.nb?")} == files
 
 
 def test_kernels_are_counted_once():
@@ -115,6 +117,39 @@ def test_processes_that_could_keep_nothing_compile_nothing(tmp_path, monkeypatch
     told = []
     assert warming.warmup_by_processes([1, 2], ["float64"], 1, told.append) == 7
     assert len(told) == 1
+
+
+def in_a_process(tmp_path, folder):
+    """Start the command line as its script does, in a folder."""
+    code = f"import sys; sys.path[0] = {str(Path(fastgd.__file__).parent.parent)!r}; from fastgd import cli; "
+    code += "sys.exit(cli.main(['warmup', '--features', '1', '--dtype', 'float64']))"
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "FASTGD_NUM_THREADS": "2"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_processes_import_the_fastgd_that_started_them(tmp_path):
+    (tmp_path / "fastgd").mkdir()
+    (tmp_path / "fastgd" / "__init__.py").write_text("raise SystemExit('imported')")
+    output, errors = in_a_process(tmp_path, tmp_path).communicate(timeout=300)
+    assert errors == ""
+    assert "are ready" in output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of signals as POSIX has them")
+def test_processes_end_without_a_word_when_somebody_presses_ctrl_c(tmp_path):
+    process = in_a_process(tmp_path, tmp_path)
+    while not list(tmp_path.rglob("*.nbi")):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "fastgd: interrupted\n")
 
 
 @pytest.mark.parametrize("features", ["0", "1,,2", "x", "-1", "1.5"])

@@ -1,50 +1,41 @@
 """Compiled functions kept on disk by numba's cache, such that nothing about its files can break a call.
 
-They are kept where NUMBA_CACHE_DIR says, or else in the user's cache folder (`~/.cache/numba` on Linux), and not beside the
-kernels as numba does it: what pip did not install it does not take away. What is read from the cache is run, so a folder that
-others can write is not used. Each variant has files of its own, as numba mixes up what processes write to the files of one
-function at a time; and the names of these files change with the sources of all kernels, as numba looks at the source of the
-outermost function only.
+They lie in the user's cache folder, or where NUMBA_CACHE_DIR says, and never beside the kernels, where they would outlive
+fastgd. What is read from there is run, so a folder that others can write is not used. Each variant has files of its own, as
+numba mixes up what processes write to the files of one function at a time; and the names of these files change with the
+sources of all kernels, as numba looks at the source of the outermost function only, and with whatever else the code is made by
+and for: so several versions of fastgd, numba and Python, and several processors, can share a folder.
 """
 
+import contextlib
 import hashlib
+import math
 import os
 import stat
+import sys
+import tempfile
+import time
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numba
-from numba.core import caching
+from numba.core import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.registry import cpu_target
 
 _PACKAGE = Path(__file__).parent
 
+# Where users keep what can be made anew: the environment variable that says so, and the folder where it does not.
+_USER_FOLDERS = {"win32": ("LOCALAPPDATA", "~/AppData/Local"), "darwin": ("", "~/Library/Caches")}
+_USER_FOLDER = ("XDG_CACHE_HOME", "~/.cache")
 
-def _ensure_folder(locator: Any) -> None:
-    """Make sure that a locator's folder can be written, or that somebody has filled it before, as when an image is built."""
-    try:
-        caching._CacheLocator.ensure_cache_path(locator)
-    except OSError:
-        if not any(Path(locator.get_cache_path()).glob("*.nbi")):
-            raise
-
-
-_LOCATORS: list[Any] = [
-    type(each.__name__, (each,), {"ensure_cache_path": _ensure_folder})
-    for each in caching.CacheImpl._locator_classes
-    if "InTree" not in each.__name__
-]
-
-
-class _Implementation(caching.CompileResultCacheImpl):
-    _locator_classes = _LOCATORS
-
-
-class _Files(caching.FunctionCache):
-    _impl_class = _Implementation
+# Files that no process has used for so long are deleted when their function is compiled for other sources, in seconds.
+_KEPT = 30 * 24 * 3600.0
 
 
 def compile_cached(function: Callable[..., Any], signature: Any, flags: dict[str, Any]) -> Any:
@@ -71,10 +62,10 @@ def compile_cached(function: Callable[..., Any], signature: Any, flags: dict[str
     named = types.FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
-    named.__qualname__ = f"{function.__qualname__}.{variant}-{_sources()}"  # which numba makes the names of files of
+    named.__qualname__ = f"{function.__qualname__}.{variant}-{_origin()}"  # which numba makes the names of files of
     dispatcher = numba.njit(**flags)(named)
     try:
-        dispatcher._cache = _Files(named)  # as enable_caching does
+        dispatcher._cache = _Cache(named)
         folder = Path(dispatcher.stats.cache_path)
         _refuse_what_others_can_write(folder)
         try:
@@ -82,10 +73,12 @@ def compile_cached(function: Callable[..., Any], signature: Any, flags: dict[str
         except Exception:
             if dispatcher.overloads:  # it is compiled, but could not be written
                 raise
-            _discard(folder, variant)
+            _discard(folder, f"{variant}-{_origin()}.")
             dispatcher.compile(signature)
         if dispatcher.stats.cache_misses:
-            _discard(folder, variant, but=_sources())
+            _discard(folder, f"{variant}-", unused_since=time.time() - _KEPT)
+        else:
+            _note_use(folder / dispatcher._cache._impl.filename_base)
     except Exception as reason:  # numba documents no exception of its cache: OSError, RuntimeError, pickle's and more
         if not dispatcher.overloads:
             dispatcher = numba.njit(**flags)(named)
@@ -98,6 +91,67 @@ def compile_cached(function: Callable[..., Any], signature: Any, flags: dict[str
     return dispatcher
 
 
+class _Locator:
+    """Tells numba where a function's files are."""
+
+    def __init__(self, folder: Path, py_file: str) -> None:
+        self._folder = folder
+        self._py_file = py_file  # which numba names where it warns
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Self:
+        return cls(_folder(py_func.__qualname__.rpartition(".")[2]), py_file)
+
+    def ensure_cache_path(self) -> None:
+        _check_written(self._folder)
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+    def get_source_stamp(self) -> None:
+        """Return nothing: the names of files change with the sources."""
+
+    def get_disambiguator(self) -> None:
+        """Return nothing: the names of files are those of variants."""
+
+
+class _Implementation(CompileResultCacheImpl):
+    _locator_classes: list[type[object]] = [_Locator]  # noqa: RUF012 (numba's)
+
+    def get_filename_base(self, fullname: str, abiflags: str) -> str:
+        return fullname.replace("<", "").replace(">", "")
+
+
+class _Cache(FunctionCache):
+    _impl_class = _Implementation
+
+
+def _folder(name: str) -> Path:
+    """Return the first folder that can be written, or has files of this name, as who made an image may have left them."""
+    for folder in _folders():
+        try:
+            _check_written(folder)
+        except OSError as error:
+            if not any(folder.glob(f"*.{name}.nbi")):
+                reason = error
+                continue
+        return folder
+    raise reason
+
+
+def _folders() -> Iterator[Path]:
+    if given := getattr(config, "CACHE_DIR"):  # noqa: B009 (which numba sets without its types)
+        yield Path(given) / "fastgd"
+    variable, otherwise = _USER_FOLDERS.get(sys.platform, _USER_FOLDER)
+    given = os.environ.get(variable, "")
+    yield (Path(given) if os.path.isabs(given) else Path(otherwise).expanduser()) / "fastgd"
+
+
+def _check_written(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
+
+
 def _variant(function: Callable[..., Any], signature: Any) -> str:
     """Name a function, what it was made with, and its argument types."""
     closure = [cell.cell_contents for cell in function.__closure__ or ()]
@@ -105,20 +159,30 @@ def _variant(function: Callable[..., Any], signature: Any) -> str:
 
 
 @cache
-def _sources() -> str:
-    """Name the kernels' sources as they are."""
-    return _digest(b"".join(path.read_bytes() for path in sorted(_PACKAGE.glob("*.py"))))
+def _origin() -> str:
+    """Name what code is made of, by and for: the kernels' sources as they are, numba, Python and the processor."""
+    sources = [path.read_bytes() for path in sorted(_PACKAGE.glob("*.py"))]
+    target = cpu_target.target_context.codegen().magic_tuple()
+    return _digest(repr((sources, numba.__version__, EXTENSION_SUFFIXES[0], target)).encode())
 
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def _discard(folder: Path, variant: str, but: str | None = None) -> None:
-    """Delete a variant's files, but those of some sources."""
-    for path in folder.glob(f"*.{variant}-*"):
-        if but is None or f"{variant}-{but}" not in path.name:
-            path.unlink(missing_ok=True)
+def _discard(folder: Path, named: str, unused_since: float = math.inf) -> None:
+    """Delete the files of such a name that have not been used since then."""
+    for path in folder.glob(f"*.{named}*"):
+        with contextlib.suppress(FileNotFoundError):  # another process has just deleted it
+            if path.stat().st_mtime < unused_since:
+                path.unlink()
+
+
+def _note_use(path: Path) -> None:
+    """Let a function's files be as new, so that no other version deletes what this one uses."""
+    for ending in (".nbi", ".1.nbc"):
+        with contextlib.suppress(OSError):  # another user's, or deleted by another process
+            os.utime(f"{path}{ending}")
 
 
 def _refuse_what_others_can_write(folder: Path) -> None:
