@@ -2,7 +2,7 @@
 
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -63,9 +63,13 @@ class Moments:
     def __post_init__(self) -> None:
         """Let nobody write into the arrays, on which all answers rest."""
         for name in ("mean", "scatter"):
-            array = getattr(self, name).view()
+            array = getattr(self, name).copy()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+
+    def __reduce__(self) -> tuple[type["Moments"], tuple[Any, ...]]:
+        """Pickle and copy by way of the constructor, as arrays that are unpickled can be written."""
+        return Moments, tuple(getattr(self, field.name) for field in fields(self))
 
     @classmethod
     def from_rows(

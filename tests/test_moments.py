@@ -1,6 +1,8 @@
 """Moments, against exact sums and against the rows that they stand for."""
 
+import copy
 import io
+import pickle
 from dataclasses import replace
 from fractions import Fraction
 
@@ -325,7 +327,12 @@ def test_moments_can_be_summed():
 def test_nobody_writes_into_moments():
     X, y = np.arange(12.0).reshape(6, 2), np.arange(6.0)
     moments = fastgd.Moments.from_rows(X, y)
-    for each in (moments, moments + moments, sum([moments, moments])):
+    own = moments.scatter.copy()
+    made = fastgd.Moments(6, 6.0, moments.mean, own)
+    own[0] = 5.0
+    assert made.scatter.tolist() == moments.scatter.tolist()
+    copies = [copy.copy(moments), copy.deepcopy(moments), pickle.loads(pickle.dumps(moments))]
+    for each in (moments, made, *copies, moments + moments, sum([moments, moments])):
         for array in (each.mean, each.scatter):
             with pytest.raises(ValueError, match="read-only"):
                 array[0] = 5.0
