@@ -182,7 +182,7 @@ class Objective:
         if not self.intercept:
             return None, self.column_norms(scales)[0]
         lengths = np.append(1.0, scales.std / self.units.scale)
-        return (scales.mean - self.units.centre) / self.units.scale, math.sqrt(scales.total_weight) * lengths
+        return self.units.of(scales.mean), math.sqrt(scales.total_weight) * lengths
 
     def penalty(self, theta: _Vector) -> float:
         """Compute ``l2 |coef|^2``.
@@ -222,7 +222,7 @@ class Objective:
             The inverse, for the features as this objective has them.
         """
         return InverseHessian.from_moments(
-            (mean - self.units.centre) / self.units.scale,
+            self.units.of(mean),
             scatter / self.units.scale / self.units.scale[:, np.newaxis],
             total_weight=total_weight,
             scale=self.scale,
@@ -260,7 +260,7 @@ class Objective:
         if self.intercept:
             sizes = np.hypot(sizes, root * math.sqrt(total_weight) * mean)
         return InverseHessian.from_factor(
-            (mean - self.units.centre) / self.units.scale if self.intercept else None,
+            self.units.of(mean) if self.intercept else None,
             factor / self.units.scale,
             sizes / self.units.scale,
             total_curvature=self.scale * total_weight,
@@ -282,7 +282,7 @@ class Objective:
             What makes of a gradient a step to the minimum. It leaves the coefficient of a constant alone, which the
             intercept stands for.
         """
-        mean, std = (scales.mean - self.units.centre) / self.units.scale, scales.std / self.units.scale
+        mean, std = self.units.of(scales.mean), scales.std / self.units.scale
         total = self.scale * scales.total_weight
         curvature = total * (std**2 if self.intercept else mean**2 + std**2) + 2.0 * self.l2
         inverse = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=curvature > 0)

@@ -32,6 +32,21 @@ class Units:
         self.as_given = not centre.any() and bool((scale == 1.0).all())
         self._first = int(intercept)
 
+    def of(self, x: _Vector) -> _Vector:
+        """Return features in these units, or a mean of them: ``(x - centre) / scale``.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_features,), float64
+            The features as the rows hold them.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), float64
+            The features as these units have them.
+        """
+        return (x - self.centre) / self.scale
+
     def to_rows(self, theta: _Vector) -> _Vector:
         """Carry theta over to the units of the rows.
 
