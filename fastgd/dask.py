@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import frames, validation
-from fastgd.formatting import counted
+from fastgd.formatting import counted, listed
 from fastgd.rows.source import Part, Source
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _check_alike(X: Any, values: Any, name: str) -> None:
 
 
 def _shown(chunks: tuple[float, ...]) -> str:
-    return ", ".join("?" if n != n else str(n) for n in chunks[:5]) + ", ..." * (len(chunks) > 5)
+    return listed(chunks, show=lambda n: "?" if n != n else str(n))
 
 
 def _read(number: int, *values: Any, n_features: int, names: list[Any] | None) -> Part:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd import settings, validation
 from fastgd.exceptions import ConvergenceWarning, warn
-from fastgd.formatting import counted, table
+from fastgd.formatting import counted, listed, table
 from fastgd.solvers.units import Units
 
 _MAX_PRINTED_PARAMETERS = 3
@@ -86,7 +86,7 @@ class History:
         }
         if cost is not None:
             self._columns["cost"] = cost
-        for values in (*self._columns.values(), *([final] if isinstance(final, np.ndarray) else [])):
+        for values in (*self._columns.values(), np.asarray(final)):
             values.flags.writeable = False
         self.theta = final
         self.message = message
@@ -329,5 +329,5 @@ def _verdict(history: History, learning_rate: float, ended: str) -> str:
 
 def _numbers(theta: Any) -> str:
     values: Sequence[float] = np.atleast_1d(theta).tolist()
-    text = ", ".join(f"{value:.6g}" for value in values[:8]) + (", ..." if len(values) > 8 else "")
+    text = listed(values, 8, "{:.6g}".format)
     return text if np.ndim(theta) == 0 else f"[{text}]"

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from fastgd import settings, validation
 from fastgd.blas import one_blas_thread
 from fastgd.exceptions import ConvergenceWarning, RankWarning, warn
-from fastgd.formatting import counted
+from fastgd.formatting import counted, listed
 from fastgd.methods import DEFAULTS, STEPS, Method, chosen
 from fastgd.moments import Moments
 from fastgd.problem import Problem
@@ -240,12 +240,8 @@ def fit_problem(
         failed = ending == "diverged" or (ending == "max_iter" and tol > 0)
         told = [message(ending, run.n_iter, tol)]
         if failed and way.has_step_size:
-            spectrum, momentum = way.spectrum(), method == "nesterov"
-            told.append(
-                step_size_advice(
-                    ending, float(way.learning_rate), spectrum, standardized=standardize, momentum=momentum
-                )
-            )
+            options = {"standardized": standardize, "momentum": method == "nesterov"}
+            told.append(step_size_advice(ending, float(way.learning_rate), way.spectrum(), **options))
         elif ending == "max_iter" and failed:
             told.append("Try a larger max_iter, or a larger tol.")
         inverse = way.inverse
@@ -292,7 +288,7 @@ def fit_problem(
 
 def _dependence(inverse: InverseHessian, n_parameters: int, names: list[Any] | None, standardized: bool) -> str:
     columns = inverse.dependent.tolist()
-    named = ", ".join(str(j) if names is None else repr(names[j]) for j in columns[:5]) + ", ..." * (len(columns) > 5)
+    named = listed(columns if names is None else [names[j] for j in columns])
     of_what = " of the standardised features" if standardized else ""
     what = "is constant or zero" if len(columns) == 1 else "depend on each other, or are constant"
     return (

@@ -1,6 +1,7 @@
-"""Plain text: tables, and numbers of things."""
+"""Plain text: tables, lists, and numbers of things."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -42,3 +43,23 @@ def counted(n: int, noun: str, form: str = "") -> str:
         "1 row", "2 rows".
     """
     return f"{n:{form}} {noun if n == 1 else noun + 's'}"
+
+
+def listed(items: Sequence[Any], most: int = 5, show: Callable[[Any], str] = repr) -> str:
+    """List things, or the first of them.
+
+    Parameters
+    ----------
+    items : sequence
+        The things.
+    most : int
+        How many to list.
+    show : callable
+        What makes text of one.
+
+    Returns
+    -------
+    str
+        "'a', 'b'", or "'a', 'b', ..." where there are more.
+    """
+    return ", ".join(map(show, items[:most])) + ", ..." * (len(items) > most)

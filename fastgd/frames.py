@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.formatting import counted
+from fastgd.formatting import counted, listed
 from fastgd.rows.columns import Column, Columns, Pieces, side_by_side
 
 _Array = NDArray[Any]
@@ -131,9 +131,8 @@ def places(names: list[Any], wanted: list[Any]) -> list[int] | None:
     missing = [name for name in wanted if name not in place]
     if missing:
         raise ValueError(
-            f"X has no column {', '.join(map(repr, missing[:5]))}{', ...' * (len(missing) > 5)}, but the fit had. "
-            f"It has {', '.join(map(repr, names[:10]))}{', ...' * (len(names) > 10)}. Give a frame with all of the columns "
-            "that were fitted, or X.to_numpy(), whose columns are taken in their order."
+            f"X has no column {listed(missing)}, but the fit had. It has {listed(names, 10)}. Give a frame with all of the "
+            "columns that were fitted, or X.to_numpy(), whose columns are taken in their order."
         )
     return [place[name] for name in wanted]
 
@@ -169,6 +168,7 @@ def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
             f"X is a {type(frame).__name__}, and data frames need narwhals. Install it with: pip install 'fastgd[frames]', "
             "or give X.to_numpy()."
         ) from None
+    names: list[Any] | None = None
     if nw.dependencies.is_pandas_dataframe(frame):
         names = labels(frame.columns.tolist())
         whole = _whole(frame)
@@ -184,7 +184,8 @@ def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
     except ValueError as error:
         raise ValueError(f"X has columns of the same name ({error}). Rename them.") from None
     columns = list(table.iter_columns())
-    names = labels(series.name for series in columns)
+    if names is None:
+        names = labels(series.name for series in columns)
     chosen = None if wanted is None else places(names, wanted)
     if chosen is not None:
         columns, names = [columns[j] for j in chosen], [names[j] for j in chosen]

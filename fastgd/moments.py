@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import frames, settings, validation
-from fastgd.formatting import counted
+from fastgd.formatting import counted, listed
 from fastgd.outputs import replaced
 from fastgd.rows.source import Source
 from fastgd.solvers.objective import Evaluation, Objective
@@ -282,7 +282,7 @@ class Moments:
             labels = None if stored is None else frames.labels(stored)
         except ValueError as error:
             raise refuse(f"of its feature_names, {str(error)[:200]}") from None
-        return cls(int(n_samples), total_weight.item(), mean, np.ascontiguousarray(scatter), labels)
+        return cls(int(n_samples), total_weight.item(), mean, scatter, labels)
 
     def centred(self) -> "CentredMoments":
         """Return what stands for the rows of a fit."""
@@ -293,15 +293,17 @@ class Moments:
     def _in_order(self, names: list[Any] | None) -> "CentredMoments":
         """Return what `centred` does, with the features in the order of these labels; targets stay."""
         ours = self.feature_names
-        if names is None or ours is None or ours == names:
+        if names is None or ours is None:
             return self.centred()
         if set(ours) != set(names):
-            few, of = (f"{', '.join(map(repr, each[:5]))}{', ...' * (len(each) > 5)}" for each in (names, ours))
             raise ValueError(
-                f"Moments of the columns {few} and of {of} cannot be added. Take both of frames with the same columns, or of "
-                "arrays (X.to_numpy()), whose columns are taken in their order."
+                f"Moments of the columns {listed(names)} and of {listed(ours)} cannot be added. Take both of frames with the "
+                "same columns, or of arrays (X.to_numpy()), whose columns are taken in their order."
             )
-        order = np.append([ours.index(name) for name in names], np.arange(len(names), len(self.mean)))
+        places = frames.places(ours, names)
+        if places is None:
+            return self.centred()
+        order = [*places, *range(len(names), len(self.mean))]
         return self.centred()._replace(mean=self.mean[order], scatter=self.scatter[np.ix_(order, order)])
 
     def _evaluate(self, theta: ArrayLike, intercept: bool, loss: str, l2: float) -> Evaluation:
@@ -325,7 +327,7 @@ def _as_array(names: list[Any]) -> NDArray[Any]:
         if array.dtype.kind in _KINDS and array.tolist() == names:
             return array
     raise TypeError(
-        f"The features have the labels {', '.join(map(repr, names[:5]))}{', ...' * (len(names) > 5)}, but a file of moments "
+        f"The features have the labels {listed(names)}, but a file of moments "
         "keeps text alone or numbers alone. Take the moments of a frame with other labels, X.columns.astype(str) if X "
         "is of pandas, or save dataclasses.replace(moments, feature_names=None)."
     )

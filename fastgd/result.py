@@ -135,8 +135,9 @@ class FitResult:
 
     def __repr__(self) -> str:
         """Return the result in a few lines."""
-        names = [f"coef[{j}]" for j in range(len(self.coef))]
-        if self.feature_names and not are_numbers(self.feature_names):
+        if self.feature_names is None or are_numbers(self.feature_names):
+            names = [f"coef[{j}]" for j in range(len(self.coef))]
+        else:
             names = [*map(str, self.feature_names)]
         shown = list(zip(names, self.coef.tolist(), strict=True))
         more = len(shown) - _MAX_PRINTED if len(shown) > _MAX_PRINTED + 1 else 0

@@ -201,13 +201,11 @@ def step_size_advice(ending: str, learning_rate: float, found: Spectrum, *, stan
     standardize = "" if standardized else ", standardize=True"
     if ending == "diverged":
         return f'learning_rate={learning_rate:g} is too large. {facts} Try learning_rate="auto"{standardize}.'
-    # The rates that are known to be good; any beyond "optimal" is worse again.
-    good = {"auto": 1.0 / found.largest}
+    # What is known to be good; any rate beyond "optimal" is worse again.
+    name, rate = "auto", 1.0 / found.largest
     if found.complete and found.smallest > 0 and not momentum:
-        good = {"optimal": 2.0 / (found.largest + found.smallest)}
-    larger = "".join(
-        f', or learning_rate="{name}", {rate:.4g}' for name, rate in good.items() if learning_rate < 0.99 * rate
-    )
+        name, rate = "optimal", 2.0 / (found.largest + found.smallest)
+    larger = f', or learning_rate="{name}", {rate:.4g}' if learning_rate < 0.99 * rate else ""
     return (
         f"learning_rate was {learning_rate:.4g}. {facts} "
         f'Try method="preconditioned", a larger max_iter{standardize}{larger}.'

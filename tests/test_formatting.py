@@ -5,7 +5,7 @@ import pytest
 
 import fastgd
 from fastgd.files import read_table
-from fastgd.formatting import counted
+from fastgd.formatting import counted, listed
 from fastgd.tables import TableError
 
 
@@ -24,6 +24,14 @@ from fastgd.tables import TableError
 )
 def test_all_but_one_take_the_plural(n, form, expected):
     assert counted(n, "row", form) == expected
+
+
+def test_the_first_of_many_things_are_listed():
+    assert listed([]) == ""
+    assert listed(["a", 2]) == "'a', 2"
+    assert listed(range(3), 3) == "0, 1, 2"
+    assert listed(range(4), 3) == "0, 1, 2, ..."
+    assert listed((1.0, 0.1 + 0.2), show="{:.3g}".format) == "1, 0.3"
 
 
 def of_rank_0():

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from fastgd.formatting import counted
+from fastgd.formatting import counted, listed
 from fastgd.indexes import left_out
 from fastgd.rows.source import Source
 
@@ -124,7 +124,7 @@ class Scan(Source):
                 raise ValueError(f"{path} has more than one column {name!r}. Rename one, or choose other features.")
             if not n_times[name]:
                 raise ValueError(
-                    f"{path} has no column {name!r}. It has {', '.join(map(repr, known[:10]))}{', ...' * (len(known) > 10)}. "
+                    f"{path} has no column {name!r}. It has {listed(known, 10)}. "
                     "Correct the name, or choose other files."
                 )
         places = {name: place for place, name in enumerate(known)}
