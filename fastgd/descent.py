@@ -146,8 +146,11 @@ class History:
         >>> fastgd.descend(lambda theta: 2 * theta, 4.0, learning_rate=0.25, n_iter=3).path()
         array([4. , 2. , 1. , 0.5])
         """
-        thetas = np.append(self._columns["theta"], np.asarray(self.theta)[np.newaxis], axis=0)
-        return thetas if self._units is None else self._units.to_rows(thetas)
+        thetas, final = self["theta"], np.asarray(self.theta)
+        if self._units is not None:
+            # Apart, as a product of matrices rounds otherwise: the end is the result's, to the bit.
+            thetas, final = self._units.to_rows(thetas), self._units.to_rows(final)
+        return np.append(thetas, final[np.newaxis], axis=0)
 
     def to_dict(self) -> dict[str, NDArray[Any]]:
         """Return the columns by name, one for each parameter, as ``pandas.DataFrame`` takes them.

@@ -265,7 +265,9 @@ def test_each_update_in_a_history_is_minus_learning_rate_times_gradient(home, op
     X, y = training_set()
     X, y = HOMES[home](X * ([1e-2, 1.0, 1e2] if standardize else 1.0) + 3 * intercept, y)
     options = {"learning_rate": 0.003, "intercept": intercept, "standardize": standardize, **options}
-    history = gd_fit(X, y, max_iter=8, tol=0, history=True, **options).history
+    result = gd_fit(X, y, max_iter=8, tol=0, history=True, **options)
+    history = result.history
+    np.testing.assert_array_equal(history.path()[-1], result.theta)
     thetas = np.vstack((history["theta"], history.theta))
     # What a step gives is rounded once, and its distance from theta again.
     bound = 2 * np.finfo(float).eps * abs(thetas).max()
