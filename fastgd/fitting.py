@@ -134,7 +134,8 @@ def fit(
     ConvergenceWarning
         If the fit did not converge within `max_iter` iterations, or diverged.
     RankWarning
-        If columns depend on each other, so that the minimum is not at a single theta; `theta` is then that of least norm.
+        If columns depend on each other, so that the minimum is not at a single theta; `theta` is then that of least norm, or
+        the nearest to `theta0`.
 
     Examples
     --------
@@ -252,7 +253,7 @@ def fit_problem(
         warn(" ".join(told), ConvergenceWarning)
     rank = inverse.rank if method == "preconditioned" and inverse is not None else None
     if inverse is not None and rank is not None and rank < problem.final.n_parameters:
-        dependence = _dependence(inverse, problem.final.n_parameters, problem.feature_names, standardize)
+        dependence = _dependence(inverse, problem.final.n_parameters, problem.feature_names, standardize, start is None)
         warn(dependence, RankWarning)
         told.append(dependence)
     if method == "cg":
@@ -286,13 +287,16 @@ def fit_problem(
     )
 
 
-def _dependence(inverse: InverseHessian, n_parameters: int, names: list[Any] | None, standardized: bool) -> str:
+def _dependence(
+    inverse: InverseHessian, n_parameters: int, names: list[Any] | None, standardized: bool, from_zero: bool
+) -> str:
     columns = inverse.dependent.tolist()
     named = listed(columns if names is None else [names[j] for j in columns])
+    least = "|coef|" if from_zero else "|coef - coef of theta0|"
     of_what = " of the standardised features" if standardized else ""
     what = "is constant or zero" if len(columns) == 1 else "depend on each other, or are constant"
     return (
         f"The rank is {inverse.rank} for {counted(n_parameters, 'parameter')}: column{'s' * (len(columns) > 1)} {named} "
-        f"of X {what}, to rounding, so that many theta have the same cost. This one has the least |coef|{of_what}. "
+        f"of X {what}, to rounding, so that many theta have the same cost. This one has the least {least}{of_what}. "
         "Leave a column out, or give a small l2."
     )

@@ -110,6 +110,7 @@ class Method:
         self.start = self._beginning.evaluate(self.objective.units.from_rows(theta))
         if not math.isfinite(self.start.cost):
             problem.refuse_non_finite()
+        self._solution = None if self.inverse is None else self.inverse.minimum(self.start.theta)
         if name in ("gd", "nesterov") and learning_rate in ("auto", "optimal"):
             found = self.spectrum()
             if not math.isfinite(found.largest):
@@ -188,8 +189,8 @@ class Method:
     def _solver(self, objective: Objective, at: Evaluation) -> Iterator[Evaluation]:
         if self.name == "preconditioned" and self.inverse is not None:
             if self.inverse.exact:
-                return refinement(objective, at, self.inverse)
-            rehearsed = at is self.start and self._beginning is not objective
+                return refinement(objective, at, self.inverse, self._solution if at is self.start else None)
+            rehearsed = at is self.start and self._beginning is self._problem.quick
             return preconditioned(objective, at, self.inverse, self._problem.quick if rehearsed else None)
         if self.name == "cg":
             assert self._problem.scales is not None
@@ -201,7 +202,10 @@ class Method:
     def _judge(self, objective: Objective) -> Judge | None:
         if not self._tol or self._problem.scales is None:
             return None
-        stopping = Stopping(objective, self._problem.scales, self._tol)
+        of_moments = self._problem.has_moments and objective is self._problem.quick
+        stopping = Stopping(objective, self._problem.scales, self._tol, of_moments=of_moments)
         if self.name != "preconditioned" or self.inverse is None:
             return stopping
-        return Refined(stopping, self.inverse, self._problem.scales, every_digit=self._problem.cheap)
+        every_digit = self._problem.cheap
+        solution = self._solution if objective is self._problem.final else None
+        return Refined(stopping, self.inverse, self._problem.scales, every_digit=every_digit, solution=solution)

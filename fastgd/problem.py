@@ -27,6 +27,9 @@ from fastgd.solvers.objective import Objective, Scales, Sums
 # In so many rows it is looked whether a column that seems to hold zeros only holds what is too small to be squared.
 _LOOKED_AT, _LOOKED_AT_VALUES = 1000, 1 << 20
 
+# Where moments leave a larger relative error, and passes do, too, the rows are decomposed.
+_FEW_DIGITS = 1e-9
+
 # Up to so many values a pass takes less than a millisecond, and is repeated for a last digit.
 _CHEAP_VALUES = 1 << 20
 
@@ -46,6 +49,8 @@ class Problem:
         Whether the moments shall be taken.
     take_moments : callable, optional
         Takes them of rows, where that is not `moments_of`.
+    factor_of : callable, optional
+        Decomposes rows, where that is not `fastgd.rows.factor.factor_of`.
     inverses : dict, optional
         The inverses of the Hessian, by whether they are exact, once made: problems that differ in their target may share them.
 
@@ -86,9 +91,11 @@ class Problem:
         precompute: bool | str,
         *,
         take_moments: Callable[[Rows], CentredMoments] | None = None,
-        inverses: dict[bool, InverseHessian | None] | None = None,
+        factor_of: Callable[[Rows, NDArray[np.float64] | None], NDArray[np.float64]] = factor_of,
+        inverses: dict[bool, InverseHessian] | None = None,
     ) -> None:
         self._moments_of = take_moments or moments_of
+        self._factor_of = factor_of
         self._inverses = {} if inverses is None else inverses
         self._rows: Rows | None = None
         self._moments: CentredMoments | None = None
@@ -212,22 +219,37 @@ class Problem:
         InverseHessian or None
             The inverse.
         """
-        inverse = None
-        if self._moments is not None:
+        inverse = self._inverses.get(False)
+        if inverse is None and self._moments is not None:
             mean, scatter = self._moments.mean[:-1], self._moments.scatter[:-1, :-1]
             # The mean is taken off the sums of sparse rows, at the cost of digits, and off all others before these are summed.
             squares = np.diagonal(scatter) / self.total_weight
             lost = np.divide(mean**2, squares, out=np.zeros_like(mean), where=squares > 0)
             noise = 1.0 + (float(lost.max()) if self.is_sparse else 0.0)
             inverse = self.final.inverse_from_moments(mean, scatter, self.total_weight, noise=noise)
-        if not exact or self._rows is None or not self.has_rows or (inverse and inverse.trusted):
+            self._inverses[False] = inverse
+        if not exact or self._rows is None or not self.has_rows:
             return inverse
         assert self.scales is not None
+        if inverse and inverse.trusted and not self._passes_lose_more(inverse.condition, self.scales):
+            return inverse
+        centre = np.append(self.scales.mean, self.scales.y_mean) if self.final.intercept else None
         with one_blas_thread():
-            factor = factor_of(self._rows, self.scales.mean if self.final.intercept else None)
-        return self.final.inverse_from_factor(
-            self.scales.mean, factor, total_weight=self.total_weight, n_samples=self.n_samples
+            factor = self._factor_of(self._rows, centre)
+        inverse = self.final.inverse_from_factor(
+            centre,
+            factor,
+            total_weight=self.total_weight,
+            n_samples=self.n_samples,
+            known=self._inverses.get(True),
         )
+        self._inverses[True] = inverse
+        return inverse
+
+    @property
+    def has_moments(self) -> bool:
+        """Whether there are moments, so that `quick` is over these."""
+        return self._moments is not None
 
     def count_passes(self) -> int:
         """Return how many times the rows were read."""
@@ -259,6 +281,13 @@ class Problem:
         if self._rows is not None:
             place, need = self._rows.first_non_finite(), "a fit needs finite numbers"
             validation.refuse_non_finite(place, self.n_features, need, self.feature_names)
+
+    def _passes_lose_more(self, condition: float, scales: Scales) -> bool:
+        """Tell whether columns are so far from zero that passes over them cannot mend what moments lose by squares."""
+        if not self.final.intercept:
+            return False
+        far = np.divide(abs(scales.mean), scales.std, out=np.zeros_like(scales.std), where=scales.std > 0).max()
+        return bool(min(condition, math.sqrt(condition) * far) * np.finfo(np.float64).eps > _FEW_DIGITS)
 
     def _precomputing_pays(self, n_answers: int) -> bool:
         if isinstance(self._rows, PartedRows):  # to read them takes longer than to compute

@@ -12,6 +12,7 @@ from fastgd.moments import Moments
 from fastgd.problem import Problem
 from fastgd.result import FitResult
 from fastgd.rows.csr import CSR
+from fastgd.rows.factor import factor_of
 from fastgd.rows.moments import CentredMoments, moments_of
 from fastgd.rows.targets import TargetRows
 from fastgd.solvers.inverse_hessian import InverseHessian
@@ -101,8 +102,8 @@ def fit_targets(
 ) -> list[FitResult]:
     """Fit each target, as `fit` does.
 
-    Where moments are taken they are taken of all targets in one pass, and what is made of those of the features, the inverse of
-    the Hessian, is made once.
+    Where moments are taken, or a factor, they are taken of all targets in one pass, and what is made of those of the features,
+    the inverse of the Hessian, is made once.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def fit_targets(
     """
     n_threads = settings.thread_count(n_threads)
     starts: Any = [None] * Y.shape[1] if theta0s is None else theta0s
-    inverses: dict[bool, InverseHessian | None] = {}
+    inverses: dict[bool, InverseHessian] = {}
 
     @cache
     def moments() -> list[Moments]:
@@ -139,11 +140,33 @@ def fit_targets(
         rows.n_passes += 1
         return moments()[t].centred()
 
+    factors: list[_Vector] = []
+
+    def decomposed(rows: Any, centre: _Vector | None, t: int) -> _Vector:
+        rows.n_passes += 1
+        if not factors:
+            s = np.ones(len(Y)) if sample_weight is None else np.broadcast_to(np.asarray(sample_weight), len(Y))
+            means = np.average(Y[s > 0].astype(np.float64), axis=0, weights=s[s > 0])
+            together, _ = _rows(X, Y, sample_weight, n_threads)
+            factors.append(factor_of(together, None if centre is None else np.append(centre[:-1], means)))
+            if (
+                centre is not None
+            ):  # targets as they are, which their means are taken off: R's first column is that of ones
+                factors[0][0, -Y.shape[1] :] += factors[0][0, 0] * means
+        n_before = factors[0].shape[1] - Y.shape[1]
+        factor: _Vector = factors[0][:, np.append(np.arange(n_before), n_before + t)]
+        if centre is not None:
+            factor[0, -1] -= factor[0, 0] * centre[-1]
+        return factor
+
     together = Y.shape[1] > 1 and not is_sparse(X)
     results = []
     for t, (y, start) in enumerate(zip(np.asfortranarray(Y).T, starts, strict=True)):
         take = partial(taken, t=t) if together else None
-        problem = Problem(X, y, sample_weight, n_threads, precompute, take_moments=take, inverses=inverses)
+        decompose = partial(decomposed, t=t) if together else factor_of
+        problem = Problem(
+            X, y, sample_weight, n_threads, precompute, take_moments=take, factor_of=decompose, inverses=inverses
+        )
         results.append(fit_problem(problem, theta0=start, **options))
     return results
 

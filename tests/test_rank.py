@@ -1,6 +1,7 @@
 """Ranks and least norms: factors of rows from anywhere, and fits beside LAPACK's singular values."""
 
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_a_factor_has_the_products_of_the_columns(layout, weighted, centred, n_s
     X = X.astype(np.float32).astype(np.float64)
     y = rng.standard_normal(n_samples)
     s = rng.integers(0, 3, n_samples) + 0.5 * (np.arange(n_samples) == 0) if weighted else None
-    centre = np.full(n_features, 7.0) if centred else None
+    centre = np.append(np.full(n_features, 7.0), -1.0) if centred else None
     if layout == "batches":
         pieces = np.array_split(np.arange(n_samples), 3) if n_samples > 3 else [np.arange(n_samples)]
         batches = [(X[i], y[i]) if s is None else (X[i], y[i], s[i]) for i in pieces]
@@ -50,7 +51,7 @@ def test_a_factor_has_the_products_of_the_columns(layout, weighted, centred, n_s
             {"rows": X, "columns": np.asfortranarray(X), "float32": X.astype(np.float32)}[layout], y, s, n_threads=2
         )
     factor = factor_of(rows, centre)
-    A = np.column_stack((np.ones(n_samples), X - 7.0)) if centred else X
+    A = np.column_stack((np.ones(n_samples), X - 7.0, y + 1.0)) if centred else np.column_stack((X, y))
     A = A * np.sqrt(np.ones(n_samples) if s is None else s)[:, np.newaxis]
     assert factor.shape[1] == A.shape[1]
     assert len(factor) <= max(A.shape)
@@ -302,6 +303,116 @@ def test_random_problems_with_hundreds_of_columns(reached):
     told = sum(check_dependent_problem(large_problem, seed) for seed in range(50))
     assert told > 30
     reached("random problems with 300 to 800 columns whose rank and least norm were right", told)
+
+
+def scaled_problem(rng):
+    """Draw dummies, a column that is the sum of two others, and plain columns, each times a power of two of its own.
+
+    Returns X and y, the powers, the columns of each dependence with its weights, and which columns to leave out to be rid of
+    the dependences.
+    """
+    n, levels, n_plain = int(rng.integers(60, 400)), int(rng.integers(2, 6)), int(rng.integers(1, 4))
+    dummies = np.eye(levels)[rng.permutation(np.arange(n) % levels)]
+    pair = rng.integers(-50, 50, (n, 2)).astype(float)
+    offset = 10.0 ** rng.integers(0, 9, n_plain) * rng.choice((-1.0, 1.0), n_plain)
+    plain = rng.standard_normal((n, n_plain)) + np.round(offset)
+    X = np.column_stack((dummies, pair, pair.sum(axis=1), plain))
+    y = X[:, :-n_plain] @ rng.standard_normal(levels + 3) + (plain - np.round(offset)) @ rng.standard_normal(n_plain)
+    y += 10.0 ** rng.integers(-3, 1) * rng.standard_normal(n)
+    powers = 2.0 ** rng.integers(*((-60, 61) if rng.random() < 0.7 else (-1, 2)), X.shape[1])
+    powers[:levels] = powers[0] if rng.random() < 0.5 else powers[:levels]
+    dependences = [(np.arange(levels), np.ones(levels)), (levels + np.arange(3), np.array([1.0, 1.0, -1.0]))]
+    return X, y, powers, dependences, [0, levels]
+
+
+def check_scaled_problem(home, seed):
+    X, y, powers, dependences, left_out = scaled_problem(np.random.default_rng(seed))
+    data = {
+        "array": lambda: (X * powers, y),
+        "columns": lambda: (np.asfortranarray(X * powers), y),
+        "batches": lambda: (fastgd.from_batches(lambda: iter([(X[i::3] * powers, y[i::3]) for i in range(3)])),),
+        "moments": lambda: (fastgd.Moments.from_rows(X * powers, y),),
+    }[home]()
+    result = fit_quietly(*data)
+    assert (result.converged, result.rank) == (True, X.shape[1] - 1), seed
+    A, b = X.astype(np.longdouble), y.astype(np.longdouble)
+    A, b = A - A.mean(axis=0), b - b.mean()
+    kept = np.delete(np.arange(X.shape[1]), left_out)
+    coef = np.zeros(X.shape[1], np.longdouble)
+    coef[kept] = least_norm(A[:, kept], b, len(kept))
+    sizes = abs(coef * A.std(axis=0)).astype(float)
+    exact = [Fraction(*each.as_integer_ratio()) / Fraction(power) for each, power in zip(coef, powers, strict=True)]
+    for columns, weights in dependences:  # no column is in two of them, so each is taken out by itself
+        nothing = {j: Fraction(weight) / Fraction(powers[j]) for j, weight in zip(columns, weights, strict=True)}
+        share = sum(exact[j] * each for j, each in nothing.items()) / sum(each**2 for each in nothing.values())
+        for j, each in nothing.items():
+            exact[j] -= share * each
+    coef = np.array([float(each) for each in exact])
+    error = result.coef - coef
+    # What each column adds to the hypothesis is right, though means are up to 1e8 standard deviations, and so are the
+    # coefficients along each dependence in their own units, whatever the powers: some hundred roundings, times the condition
+    # number, which is below 100 for columns of the same length; moments square it.
+    bound = {"moments": 1e-9, "batches": 1e-10}.get(home, 1e-11)
+    assert abs(error * powers * A.std(axis=0)).max() <= bound * sizes.max(), seed
+    for columns, _ in dependences:
+        share = sizes[columns].max() / sizes.max()
+        assert np.linalg.norm(error[columns]) * share <= bound * np.linalg.norm(coef[columns]), seed
+
+
+@pytest.mark.parametrize("home", ["array", "columns", "batches", "moments"])
+def test_units_and_means_far_apart_change_neither_slopes_nor_the_least_norm(home):
+    for seed in range(40):
+        check_scaled_problem(home, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("home", ["array", "columns", "batches", "moments"])
+def test_thousands_of_units_and_means_far_apart(home):
+    for seed in range(40, 1040):
+        check_scaled_problem(home, seed)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e-16, 1e6, 1e9, 1e18, 1e30, 1e150])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("options", [{}, {"standardize": True}], ids=str)
+def test_two_columns_that_are_one_share_its_coefficient_at_any_scale(scale, intercept, options):
+    x, z = np.random.default_rng(1).standard_normal((2, 200))
+    X = np.column_stack((x * scale, x * scale, z))
+    for data in ((X, x + z), (fastgd.from_batches(lambda: iter([(X, x + z)])),), (fastgd.Moments.from_rows(X, x + z),)):
+        result = fit_quietly(*data, intercept=intercept, **options)
+        np.testing.assert_allclose(result.coef, [0.5 / scale, 0.5 / scale, 1.0], rtol=1e-12)
+        assert (result.rank, result.converged) == (2 + intercept, True)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_several_targets_of_dependent_columns_are_those_of_each(standardize, intercept, weighted):
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal(300)
+    X = np.column_stack((np.eye(4)[rng.integers(0, 4, 300)], x, 1e5 + rng.standard_normal(300), 3.0 * x))
+    Y = X[:, :5] @ rng.standard_normal((5, 3)) + rng.standard_normal((300, 3)) + [0.0, 1e4, -50.0]
+    s = rng.integers(0, 3, 300).astype(float) if weighted else None
+    model = GDRegressor(standardize=standardize, fit_intercept=intercept).fit(X, Y, sample_weight=s)
+    for t, result in enumerate(model.result_):
+        alone = fit_quietly(X, Y[:, t], sample_weight=s, standardize=standardize, intercept=intercept)
+        assert (result.rank, alone.rank) == (6, 6)
+        # Both are the least norm to the rounding of 300 rows, of columns up to 1e5 deviations from zero without an intercept.
+        np.testing.assert_allclose(result.coef, alone.coef, atol=1e-9 * abs(alone.coef).max())
+
+
+def test_from_a_start_dependent_columns_end_at_the_nearest_theta():
+    x, z = np.random.default_rng(5).standard_normal((2, 50))
+    for data in ((np.column_stack((x, x, z)),), (np.column_stack((x, x, z, x + z)),)):
+        X = data[0]
+        start = np.arange(1.0 + X.shape[1])
+        result = fit_quietly(X, 3.0 * x - z, theta0=start)
+        # The least norm of the difference: of what is left for it to explain.
+        left = 3.0 * x - z - X @ start[1:]
+        A = X - X.mean(axis=0)
+        expected = start[1:] + np.linalg.lstsq(A, left - left.mean(), rcond=1e-10)[0]
+        np.testing.assert_allclose(result.coef, expected, atol=1e-12)
+        assert "least |coef - coef of theta0|" in result.message
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -348,8 +348,9 @@ def test_a_constant_column_is_standardised_by_one():
 def inverse_of(X, y, *, by_factor=False, **options):
     objective, scales = make_objective(X, y, **options)
     if by_factor:
-        factor = factor_of(ArrayRows(X, y), scales.mean if objective.intercept else None)
-        return objective, objective.inverse_from_factor(scales.mean, factor, total_weight=len(X), n_samples=len(X))
+        centre = np.append(scales.mean, scales.y_mean) if objective.intercept else None
+        factor = factor_of(ArrayRows(X, y), centre)
+        return objective, objective.inverse_from_factor(centre, factor, total_weight=len(X), n_samples=len(X))
     centred = X - X.mean(axis=0)
     return objective, objective.inverse_from_moments(scales.mean, centred.T @ centred, float(len(X)))
 
@@ -407,7 +408,7 @@ def test_columns_that_nearly_depend_are_told_apart_by_a_factor(closeness):
     # A step leaves as much of the hypothesis as the condition number times what rounds in a product: 80 rows of 3 columns.
     left = 80 * 3 * 2.0**-53 / closeness
     before = start.cost
-    for _, at in zip(range(4), refinement(objective, start, inverse), strict=False):
+    for _, at in zip(range(4), refinement(objective, start, inverse, None), strict=False):
         assert at.cost <= max(left**2 * before, (80 * 3 * 2.0**-53) ** 2 * objective.scale * X[:, 0] @ X[:, 0])
         before = at.cost
 
@@ -419,9 +420,8 @@ def test_a_factor_knows_a_direction_until_the_roundoff_of_its_columns():
         terms = 1e-14 * np.sqrt(2.0) * sizes[0]
         for size in (2.0, 0.5):
             least = size * max(np.sqrt(2.0) * floor, terms)
-            factor = np.array(
-                [[1.0, 1.0], [0.0, np.sqrt(2.0) * least]]
-            )  # whose small singular value is `least`, nearly
+            # The small singular value of its features is `least`, nearly.
+            factor = np.array([[1.0, 1.0], [0.0, np.sqrt(2.0) * least]])
             inverse = InverseHessian.from_factor(
                 np.full(2, mean), factor, sizes, total_curvature=1.0, l2=0.0, n_samples=n_samples
             )
@@ -439,10 +439,11 @@ def test_steps_from_a_factor_of_few_rows_lead_to_the_least_norm(n_samples, n_fea
     objective, inverse = inverse_of(X, y, by_factor=True, intercept=intercept)
     assert inverse.rank == n_samples
     start = objective.evaluate(np.zeros(objective.n_parameters))
-    *_, (_, at) = zip(range(4), refinement(objective, start, inverse), strict=False)
+    *_, (_, at) = zip(range(4), refinement(objective, start, inverse, None), strict=False)
     A, b = (X - X.mean(axis=0), y - y.mean()) if intercept else (X, y)
     expected = np.linalg.lstsq(A, b, rcond=1e-10)[0]
-    np.testing.assert_allclose(at.theta[int(intercept) :], expected, atol=1e-12 * abs(expected).max())
+    for theta in (at.theta, inverse.minimum(start.theta)):
+        np.testing.assert_allclose(theta[int(intercept) :], expected, atol=1e-12 * abs(expected).max())
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -1,4 +1,4 @@
-"""The triangular factor of a training set: what a QR decomposition leaves of the features, whatever holds the rows."""
+"""The triangular factor of a training set: what a QR decomposition leaves of its columns, whatever holds the rows."""
 
 from functools import partial
 
@@ -18,24 +18,25 @@ _BLOCK_VALUES, _ROWS_PER_COLUMN = 1 << 16, 4
 
 
 def factor_of(rows: Rows, centre: _Vector | None) -> _Vector:
-    """Decompose the features into ``Q R`` in one pass, and return R.
+    """Decompose features and target into ``Q R`` in one pass, and return R.
 
     Blocks of rows are decomposed by Householder reflections, and their factors, one below the other, once more, in the fixed
-    tree of `fastgd.rows.blocks.Fold` [1]_. Unlike the moments, R has the singular values of the features to the roundoff of the
+    tree of `fastgd.rows.blocks.Fold` [1]_. Unlike the moments, R has the singular values of the columns to the roundoff of the
     largest, not to its square root.
 
     Parameters
     ----------
     rows : Rows
-        The training set; y is not used.
-    centre : ndarray of shape (n_features,), float64, or None
-        What is taken off the features, which then have a column of ones before them, as the intercept's.
+        The training set.
+    centre : ndarray of shape (n_features + 1,), float64, or None
+        What is taken off features and target, which then have a column of ones before them, as the intercept's. Of a training
+        set with several targets, that of each, here and below.
 
     Returns
     -------
-    ndarray of shape (n, n_features) or (n, 1 + n_features), float64
-        R, upper triangular, of ``sqrt(s) x`` or ``sqrt(s) (1, x - centre)``; n is the number of its columns, or of the rows if
-        they are fewer.
+    ndarray of shape (n, n_features + 1) or (n, n_features + 2), float64
+        R, upper triangular, of ``sqrt(s) (x, y)`` or ``sqrt(s) (1, (x, y) - centre)``; n is the number of its columns, or of
+        the rows if they are fewer.
 
     References
     ----------
@@ -51,11 +52,10 @@ def factor_of(rows: Rows, centre: _Vector | None) -> _Vector:
 
     def do(i: int) -> None:
         values, s = rows.block(*blocks[i])
-        X = values[:, : rows.n_features]
         if centre is not None:
-            X = np.column_stack((np.ones(len(X)), X - centre))
+            values = np.column_stack((np.ones(len(values)), values - centre))
         heavy = s > 0  # what has no weight may hold anything
-        fold.add(i, _triangle(X[heavy] * np.sqrt(s[heavy, np.newaxis])))
+        fold.add(i, _triangle(values[heavy] * np.sqrt(s[heavy, np.newaxis])))
 
     parallel.share(do, range(len(blocks)), rows.n_threads)
     total: _Vector = fold.total()

@@ -1,6 +1,8 @@
 """The inverse of the Hessian, from moments or a triangular factor: what makes of a gradient the step to the minimum."""
 
+import copy
 import math
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +21,12 @@ _MOST_ROWS = 1000
 
 # A column with a smaller share, squared, of all the directions that are left out has none but for their rounding.
 _NO_SHARE = 1e-8
+
+# No share of a column in another is taken for rounding if it is larger than this.
+_NO_ENTRY = 1e-6
+
+# A row whose square is so large, beside the longest one's, may be taken in its place.
+_NEARLY_LONGEST = 0.1
 
 
 class InverseHessian:
@@ -61,7 +69,10 @@ class InverseHessian:
         self._total_curvature = total_curvature
         self._inverse: _Vector | None = None
         self._matrix: _Vector | None = None
-        self._vectors = self._curvatures = np.zeros(0)
+        self._root = np.zeros(0)
+        self._spanning: NDArray[np.intp] | slice = slice(None)
+        self._solved: tuple[_Vector, float] | None = None
+        self._left = self._image = np.zeros(0)
         self._null: _Vector | None = None
         self._range: _Vector | None = None
 
@@ -129,7 +140,11 @@ class InverseHessian:
             return new
         values, vectors = np.linalg.eigh(hessian)
         known = values > _LOST * noise * max(1.0, len(values) / 50.0) * values[-1]
-        new._keep(values[known], vectors[:, known])
+
+        def rounding(root: _Vector) -> _Vector:
+            return np.full(len(unit), _LOST * noise * float(np.linalg.norm(root, 2)))
+
+        new._keep(np.sqrt(values[known]), vectors[:, known], rounding)
         return new
 
     @classmethod
@@ -138,7 +153,7 @@ class InverseHessian:
     ) -> Self:
         """Invert what the triangular factor R of the features says.
 
-        Its singular values [1]_ are those of the features to the roundoff of the largest. One is taken for zero by the rule of
+        The singular values of the features [1]_ are in it to the roundoff of the largest. One is taken for zero by the rule of
         LAPACK's drivers [2]_ (columns being scaled to the same length), or where it is no more than the roundoff of the
         features themselves, as of columns far from zero.
 
@@ -149,7 +164,7 @@ class InverseHessian:
         factor : ndarray of shape (n, n_features), float64
             ``sqrt(c) R``.
         sizes : ndarray of shape (n_features,), float64
-            The lengths ``sqrt(c sum s x^2)`` of the columns as the rows hold them, uncentred.
+            The lengths ``sqrt(c sum s x^2)`` of the features as the rows hold them, uncentred.
         total_curvature : float
             ``c sum s``.
         l2 : float
@@ -174,29 +189,60 @@ class InverseHessian:
         unit[unit == 0] = 1.0
         new = cls(unit, mean, total_curvature)
         new.trusted = new.exact = True
-        _, values, vectors = np.linalg.svd(factor / unit, full_matrices=False)
+        left, values, vectors = np.linalg.svd(factor / unit, full_matrices=False)
         terms = abs(vectors) @ (sizes / unit)
         rounding = np.finfo(np.float64).eps * max(n_features, min(n_samples, _MOST_ROWS))
         real = values > np.maximum(rounding * values.max(initial=0.0), _ROUNDING * terms)
-        new._keep(values[real] ** 2, vectors[real].T)
+        new._keep(values[real], vectors[real].T, lambda _: rounding + _ROUNDING * sizes / unit)
+        new._left = left[:, real]
+        new._image = values[real, np.newaxis] * vectors[real] * unit
         return new
 
-    def _keep(self, curvatures: _Vector, vectors: _Vector) -> None:
-        """Keep these directions, and leave the others out."""
-        self._curvatures, self._vectors = curvatures, vectors
-        n_unknown = len(vectors) - len(curvatures)
-        self.rank -= n_unknown
-        if not n_unknown:
-            self.condition = float(curvatures.max() / curvatures.min())
+    def _keep(self, values: _Vector, vectors: _Vector, rounding: Callable[[_Vector], _Vector]) -> None:
+        """Keep the directions of these singular values, and leave the others out.
+
+        Where columns depend on each other, some that span the others are chosen, ``x_d = sum_i C_id x_i`` [1]_: steps are taken
+        along these, and what leads nowhere, ``(-C, I)``, is then taken out of them in the units of theta. C is that of columns
+        of the same length until its entries that are nothing but rounding are zeros: in the units of theta, where lengths may
+        differ by many powers of ten, rounding may be the largest of all.
+
+        References
+        ----------
+        .. [1] S. Chandrasekaran, I. Ipsen, "On Rank-Revealing Factorisations", SIAM Journal on Matrix Analysis and
+           Applications 15 (1994), 592-622.
+        """
+        n_features, rank = vectors.shape
+        self.rank -= n_features - rank
+        if rank == n_features:
+            self.condition = float((values.max() / values.min()) ** 2)
+            self._root = vectors / values / self._unit[:, np.newaxis]
             return
         self.dependent = np.flatnonzero(1.0 - (vectors**2).sum(axis=1) > _NO_SHARE)
-        if n_unknown <= len(curvatures):
-            whole, _ = np.linalg.qr(vectors, mode="complete")
-            null: _Vector = whole[:, len(curvatures) :] / self._unit[:, np.newaxis]
-            self._null = np.linalg.qr(null / abs(null).max(axis=0)).Q
+        few = n_features - rank <= rank
+        if few:
+            null = np.linalg.qr(vectors, mode="complete").Q[:, rank:]
+            spanned = _spanning_rows(null, 1.0 / self._unit)
+            self._spanning = np.delete(np.arange(n_features), spanned)
+            C = np.linalg.solve(null[spanned].T, -null[self._spanning].T).T
         else:
-            rows = vectors * self._unit[:, np.newaxis]
-            self._range = np.linalg.qr(rows).Q
+            self._spanning = _spanning_rows(vectors, self._unit)
+            spanned = np.delete(np.arange(n_features), self._spanning)
+            C = np.linalg.solve(vectors[self._spanning].T, vectors[spanned].T)
+        root = np.linalg.inv(vectors[self._spanning].T) / values
+        known = rounding(root)
+        unknown = np.linalg.norm(root, axis=1)[:, np.newaxis] * (known[spanned] + known[self._spanning] @ abs(C))
+        C[abs(C) < np.minimum(unknown, _NO_ENTRY)] = 0.0
+        unit = self._unit[self._spanning][:, np.newaxis]
+        self._root = root / unit
+        C *= self._unit[spanned] / unit
+        basis = np.empty((n_features, len(spanned) if few else rank))
+        basis[self._spanning] = -C if few else np.eye(rank)
+        basis[spanned] = np.eye(len(spanned)) if few else C.T
+        basis /= abs(basis).max(axis=0)
+        # Reflections keep the digits of small rows if these come last.
+        order = np.argsort(-abs(basis).max(axis=1, initial=0.0), kind="stable")
+        basis[order] = np.linalg.qr(basis[order]).Q
+        self._null, self._range = (basis, None) if few else (None, basis)
 
     def __call__(self, gradient: _Vector) -> _Vector:
         """Apply it to a gradient.
@@ -216,6 +262,45 @@ class InverseHessian:
         coef = self._coef(gradient[1:] - self._mean * gradient[0])
         return np.concatenate(([gradient.item(0) / self._total_curvature - self._mean @ coef], coef))
 
+    def for_target(self, target: _Vector, mean: float) -> Self:
+        """Return this inverse, made from a factor, for a problem with this target, whose `minimum` it then knows.
+
+        Parameters
+        ----------
+        target : ndarray of shape (n,), float64
+            The target's column beside the factor R of the features, ``sqrt(c) Q^T sqrt(s) y``.
+        mean : float
+            What was taken off the target before: its mean, or 0 without an intercept.
+
+        Returns
+        -------
+        InverseHessian
+            The same inverse.
+        """
+        new = copy.copy(self)
+        new._solved = target @ self._left[: len(target)], mean
+        return new
+
+    def minimum(self, theta: _Vector) -> _Vector | None:
+        """Solve the problem by the factor, if there is one: with the digits of a solution by QR of centred columns.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,), float64
+            The point to which the solution shall be the nearest, if there are many.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters,), float64, or None
+            The minimum.
+        """
+        if self._solved is None:
+            return None
+        target, y_mean = self._solved
+        coef = theta if self._mean is None else theta[1:]
+        coef = coef + self._least_norm(self._root @ (target - self._image @ coef))
+        return coef if self._mean is None else np.append(y_mean - self._mean @ coef, coef)
+
     def gap(self, gradient: _Vector) -> float:
         """Compute how far the cost is above its minimum, ``g^T H^-1 g / 2``.
 
@@ -232,13 +317,40 @@ class InverseHessian:
         return max(0.0, 0.5 * float(gradient @ self(gradient)))
 
     def _coef(self, gradient: _Vector) -> _Vector:
-        scaled = gradient / self._unit
         if self._inverse is not None and self._matrix is not None:
+            scaled = gradient / self._unit
             solution = self._inverse @ scaled
             solution += self._inverse @ (scaled - self._matrix @ solution)
-        else:
-            solution = self._vectors @ ((scaled @ self._vectors) / self._curvatures)
-        coef: _Vector = solution / self._unit
+            coef: _Vector = solution / self._unit
+            return coef
+        return self._least_norm(self._root @ (gradient[self._spanning] @ self._root))
+
+    def _least_norm(self, coef: _Vector) -> _Vector:
+        """Make of coefficients of the columns that span the others the shortest ones of all columns."""
+        if len(coef) == len(self._unit):
+            return coef
+        result: _Vector = np.zeros_like(self._unit)
+        result[self._spanning] = coef
         if self._null is not None:
-            return coef - self._null @ (coef @ self._null)
-        return coef if self._range is None else self._range @ (coef @ self._range)
+            return result - self._null @ (result @ self._null)
+        return result if self._range is None else self._range @ (result @ self._range)
+
+
+def _spanning_rows(basis: _Vector, preference: _Vector) -> NDArray[np.intp]:
+    """Choose as many rows of an orthonormal basis as it has columns, which are far from depending on each other.
+
+    The next one is the longest of what is left of each at right angles to those that were chosen, or the most preferred of
+    those of nearly its length.
+    """
+    n = basis.shape[1]
+    rows, directions = np.empty(n, np.intp), np.empty((n, n))
+    left = (basis**2).sum(axis=1)
+    for j in range(n):
+        rows[j] = np.where(left >= _NEARLY_LONGEST * left.max(), preference, -1.0).argmax()
+        before, direction = directions[:j], basis[rows[j]]
+        for _ in range(2):  # twice is enough
+            direction = direction - (before @ direction) @ before
+        directions[j] = direction / np.linalg.norm(direction)
+        left -= (basis @ directions[j]) ** 2
+        left[rows[j]] = 0.0
+    return np.sort(rows)

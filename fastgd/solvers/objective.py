@@ -232,41 +232,52 @@ class Objective:
         )
 
     def inverse_from_factor(
-        self, mean: _Vector, factor: _Vector, *, total_weight: float, n_samples: int
+        self,
+        centre: _Vector | None,
+        factor: _Vector,
+        *,
+        total_weight: float,
+        n_samples: int,
+        known: InverseHessian | None = None,
     ) -> InverseHessian:
-        """Approximate the inverse of the Hessian by the triangular factor of the features.
+        """Approximate the inverse of the Hessian by the triangular factor of features and target.
 
         Parameters
         ----------
-        mean : ndarray of shape (n_features,), float64
-            What was taken off the features before, as the rows hold them; not looked at without an intercept.
-        factor : ndarray of shape (n, n_features) or, with an intercept, (n, 1 + n_features), float64
-            The factor of the rows' features, as `fastgd.rows.factor.factor_of` returns it.
+        centre : ndarray of shape (n_features + 1,), float64, or None
+            What was taken off features and target before, with an intercept.
+        factor : ndarray of shape (n, n_features + 1) or, with an intercept, (n, n_features + 2), float64
+            The factor of the rows, as `fastgd.rows.factor.factor_of` returns it.
         total_weight : float
             ``sum s``.
         n_samples : int
             How many rows there are.
+        known : InverseHessian, optional
+            The inverse that was made of the same features beside another target.
 
         Returns
         -------
         InverseHessian
             The inverse, for the features as this objective has them.
         """
-        root = math.sqrt(self.scale)
-        if self.intercept:
+        root, mean = math.sqrt(self.scale), None
+        if centre is not None:
+            mean = centre + factor[0, 1:] / factor[0, 0]  # as of the centre, which is the mean but for rounding
             factor = factor[1:, 1:]
-        factor = factor * root
-        sizes = np.linalg.norm(factor, axis=0)
-        if self.intercept:
-            sizes = np.hypot(sizes, root * math.sqrt(total_weight) * mean)
-        return InverseHessian.from_factor(
-            self.units.of(mean) if self.intercept else None,
-            factor / self.units.scale,
-            sizes / self.units.scale,
-            total_curvature=self.scale * total_weight,
-            l2=self.l2,
-            n_samples=n_samples,
-        )
+        target, factor = factor[:, -1] * root, factor[:, :-1] * root
+        if known is None:
+            sizes = np.linalg.norm(factor, axis=0)
+            if mean is not None:
+                sizes = np.hypot(sizes, root * math.sqrt(total_weight) * mean[:-1])
+            known = InverseHessian.from_factor(
+                None if mean is None else self.units.of(mean[:-1]),
+                factor / self.units.scale,
+                sizes / self.units.scale,
+                total_curvature=self.scale * total_weight,
+                l2=self.l2,
+                n_samples=n_samples,
+            )
+        return known.for_target(target, 0.0 if mean is None else mean.item(-1))
 
     def uncorrelated_inverse(self, scales: Scales) -> Callable[[_Vector], _Vector]:
         """Return what the inverse of the Hessian would be, were no feature correlated with another.

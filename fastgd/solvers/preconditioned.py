@@ -73,7 +73,9 @@ def preconditioned(
             known.append((direction, image, curvature))
 
 
-def refinement(objective: Objective, start: Evaluation, inverse_hessian: InverseHessian) -> Iterator[Evaluation]:
+def refinement(
+    objective: Objective, start: Evaluation, inverse_hessian: InverseHessian, solution: _Vector | None
+) -> Iterator[Evaluation]:
     """Take whole steps, one pass each: the iterative refinement of a direct solution [1]_.
 
     For an inverse that knows the curvature better than differences of gradients do, as one from a factor does: with a condition
@@ -87,6 +89,8 @@ def refinement(objective: Objective, start: Evaluation, inverse_hessian: Inverse
         Where to start.
     inverse_hessian : InverseHessian
         The inverse of the Hessian.
+    solution : ndarray of shape (n_parameters,), float64, or None
+        Where the first step leads, if that is known better than by the gradient at the start.
 
     Yields
     ------
@@ -99,6 +103,9 @@ def refinement(objective: Objective, start: Evaluation, inverse_hessian: Inverse
        Algebra and its Applications 88 (1987), 31-48.
     """
     at = start
+    if solution is not None:
+        at = objective.evaluate(solution)
+        yield at
     while True:
         at = objective.evaluate(at.theta - inverse_hessian(at.gradient))
         yield at

@@ -13,6 +13,12 @@ _UNIT_ROUNDOFF = 2.0**-53
 # A change of the hypothesis by so many units of roundoff of what it is the sum of, which is worth no pass over many rows.
 _ENOUGH = 16.0
 
+# The roundoff of moments, in units of that of a number: of sums of a thousand products in a block, it was seen up to 10.
+_MOMENTS = 32.0
+
+# So many times its own rounding error, which is that of theta's entries, too, a gradient says nothing against a solution.
+_NO_WORD = 4.0
+
 # What an entry of theta adds to the hypothesis is nothing, if it is less than this share of it.
 _NOTHING = 1e-6
 
@@ -36,6 +42,8 @@ class Stopping:
         The sizes of the columns.
     tol : float
         The tolerance, > 0.
+    of_moments : bool
+        Whether moments answer for the rows: their sums were rounded before, and do not fit each other to the last unit.
 
     References
     ----------
@@ -43,9 +51,10 @@ class Stopping:
        Transactions on Mathematical Software 8 (1982), 43-71, section 6.
     """
 
-    def __init__(self, objective: Objective, scales: Scales, tol: float) -> None:
+    def __init__(self, objective: Objective, scales: Scales, tol: float, *, of_moments: bool = False) -> None:
         self.objective = objective
         self._tol = tol
+        self._roundoff = _MOMENTS * _UNIT_ROUNDOFF if of_moments else _UNIT_ROUNDOFF
         self.norms, self._terms = objective.column_norms(scales)
         self._terms_norm = math.hypot(*self._terms)
         root = math.sqrt(scales.total_weight)
@@ -76,14 +85,31 @@ class Stopping:
         scale = self.objective.scale
         penalty = abs(self.objective.penalty_gradient(at.theta))
         tolerance = self._tol * (scale * self.norms * at.residual_norm + penalty)
-        terms = self._terms @ abs(at.theta) + self.y_norm
-        rounding = _UNIT_ROUNDOFF * (scale * self._terms * terms + penalty)
+        rounding = self.rounding(at)
         gradient = abs(at.gradient)
         if (gradient <= tolerance).all():
             return "tolerance"
         excess = gradient - np.maximum(tolerance, rounding)
         self._witness = int(excess.argmax())
         return "" if excess[self._witness] > 0 else "rounding"
+
+    def rounding(self, at: Evaluation) -> NDArray[np.float64]:
+        """Bound the rounding error of a gradient's own computation.
+
+        Parameters
+        ----------
+        at : Evaluation
+            The point.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters,), float64
+            The bound for each entry.
+        """
+        terms = self._terms @ abs(at.theta) + self.y_norm
+        penalty = abs(self.objective.penalty_gradient(at.theta))
+        bound: NDArray[np.float64] = self._roundoff * (self.objective.scale * self._terms * terms + penalty)
+        return bound
 
     def _witness_denies(self, at: Evaluation) -> bool:
         """Tell, from one entry and in a twentieth of the time, that a point does not count; false if it may."""
@@ -92,9 +118,9 @@ class Stopping:
         theta_norm = math.sqrt(at.theta.dot(at.theta))
         residual = max(
             self._tol * self.norms.item(j) * at.residual_norm,
-            _UNIT_ROUNDOFF * self._terms.item(j) * (self._terms_norm * theta_norm + self.y_norm),
+            self._roundoff * self._terms.item(j) * (self._terms_norm * theta_norm + self.y_norm),
         )
-        penalty = max(self._tol, _UNIT_ROUNDOFF) * 2.0 * self.objective.l2 * theta_norm
+        penalty = max(self._tol, self._roundoff) * 2.0 * self.objective.l2 * theta_norm
         return abs(at.gradient.item(j)) > scale * residual + penalty
 
 
@@ -116,6 +142,8 @@ class Refined:
         The sizes of the columns.
     every_digit : bool
         Whether to go on until each entry of theta has all of its digits: few rows are read once more for nothing.
+    solution : ndarray of shape (n_parameters,), float64, or None
+        A point that is known to better than by gradients: if the gradient there is below its rounding error, it is the last.
 
     Attributes
     ----------
@@ -132,8 +160,10 @@ class Refined:
         scales: Scales,
         *,
         every_digit: bool,
+        solution: NDArray[np.float64] | None = None,
     ) -> None:
         self._stopping = stopping
+        self._solution = solution
         self._inverse_hessian = inverse_hessian
         self._mean, self._spreads = stopping.objective.spreads(scales)
         self._every_digit = every_digit
@@ -155,6 +185,8 @@ class Refined:
             As of `Stopping.arrived`.
         """
         reason = self._stopping.arrived(at)
+        if at.theta is self._solution and (abs(at.gradient) <= _NO_WORD * self._stopping.rounding(at)).all():
+            reason = "solved"
         if not reason:
             return ""
         step, size = self._inverse_hessian(at.gradient), abs(at.theta)
@@ -162,7 +194,11 @@ class Refined:
         hypothesis = norms @ size + self._stopping.y_norm
         changes = self._spreads * abs(step)
         if self._mean is not None:
-            changes[0] = self._spreads[0] * abs(step[0] + self._mean @ step[1:])
+            at_mean = abs(step[0] + self._mean @ step[1:])
+            held = _UNIT_ROUNDOFF * (
+                size[0] + abs(self._mean) @ size[1:]
+            )  # no theta has the hypothesis there any better
+            changes[0] = self._spreads[0] * at_mean if at_mean > held else 0.0
         step = abs(step)
         change = float(changes.max())
         sizes = np.maximum(size, _NOTHING * hypothesis / norms)
@@ -174,4 +210,7 @@ class Refined:
         if change < self._last:
             self._last, self.best = change, at
             self.error = float(np.max(step / sizes))
+        if reason == "solved":
+            self.best = at
+            return "rounding"
         return "" if shrinks and not lost else reason
