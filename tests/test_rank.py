@@ -384,6 +384,27 @@ def test_two_columns_that_are_one_share_its_coefficient_at_any_scale(scale, inte
         assert (result.rank, result.converged) == (2 + intercept, True)
 
 
+@pytest.mark.parametrize("dependent", [False, True])
+@pytest.mark.parametrize("home", ["array", "batches"])
+def test_columns_that_nearly_agree_keep_their_digits_beside_one_far_from_zero(home, dependent):
+    # Moments lose them by their squares, and passes by the far column's roundoff: 1e-3 of the slopes of the first two.
+    rng = np.random.default_rng(2)
+    v, u, difference = rng.standard_normal((3, 5000))
+    X = np.column_stack((v, v + 1e-6 * difference + 1e6, u + 1e9))
+    y = v + u + 0.1 * rng.standard_normal(5000)
+    exact = X.astype(np.longdouble)
+    exact, target = exact - exact.mean(axis=0), y.astype(np.longdouble)
+    expected = least_norm(exact, target - target.mean(), 3).astype(float)
+    if dependent:
+        X = np.column_stack((X, np.ones(5000)))
+        expected = np.append(expected, 0.0)
+    data = (X, y) if home == "array" else (fastgd.from_batches(lambda: iter([(X[i::4], y[i::4]) for i in range(4)])),)
+    result = fit_quietly(*data)
+    assert result.rank == 4
+    # LAPACK's bound for centred columns, with a condition number of 2e6, and the roundoff of y in the residuals.
+    np.testing.assert_allclose(result.coef, expected, rtol=0, atol=100 * EPS * 2e6 * abs(expected).max())
+
+
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
