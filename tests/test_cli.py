@@ -231,6 +231,18 @@ def test_a_fit_of_one_iteration_has_no_curve(options, status, capsys):
     assert not Path("p.png").exists()
 
 
+@pytest.mark.parametrize("columns", ["x", "x,z"])
+@pytest.mark.parametrize("n_iter", [30, 60, 200])
+def test_a_descent_that_diverges_is_drawn(capsys, columns, n_iter):
+    pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
+    rows = [f"{x},{x % 3},{2 * x + 1}\n" for x in range(40, 61)]
+    Path("far.csv").write_text("x,z,y\n" + "".join(rows))
+    options = f"--features {columns} --method gd --learning-rate 0.05 --max-iter {n_iter}"
+    assert cli.main(shlex.split(f"fit far.csv --target y --plot p.png {options}")) == 1
+    assert "diverged" in capsys.readouterr().err
+    assert Path("p.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_picture_without_matplotlib_is_refused_at_once(capsys, monkeypatch):
     for module in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, module, None)

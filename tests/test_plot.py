@@ -122,8 +122,12 @@ def test_paths_that_cannot_be_drawn_are_refused():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         far = fastgd.descend(lambda t: 2 * t, 3.0, learning_rate=1e200, n_iter=3)
-    with pytest.raises(ValueError, match="left the finite numbers"):
-        plot.path_1d(lambda t: t**2, far)
+    for function in (lambda t: t**2, lambda t: float(np.square(t))):  # of which one raises OverflowError
+        with (
+            np.errstate(over="ignore"),
+            pytest.raises(ValueError, match=r"left the numbers that can be drawn, up to 1e300.*smaller"),
+        ):
+            plot.path_1d(function, far)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +216,106 @@ def test_descents_that_overflow_leave_the_others_readable():
     assert plot.learning_rates(x, y, [1.0], n_iter=5).get_ylim()[1] > 0  # nothing but a diverging one
     with pytest.raises(ValueError, match="rates is empty"):
         plot.learning_rates(x, y, [])
+
+
+# A descent with costs of 1e3, 3e7, 2e12 and so on: after 60 iterations it is at 3e287, and after 64 it has no finite cost.
+FAR_X = np.linspace(40, 60, 50)
+FAR_Y = 2 * FAR_X + 1
+
+
+def far_descent(n_iter, X=FAR_X, **options):
+    return descent(X, FAR_Y, learning_rate=0.05, max_iter=n_iter, **options)
+
+
+def finite(values):
+    return values[np.isfinite(values)]
+
+
+@pytest.mark.parametrize("n_iter", [60, 61, 62, 63, 64, 200])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_costs_up_to_the_end_of_float64_are_drawn(n_iter, intercept):
+    result = far_descent(n_iter, intercept=intercept)
+    rates = plot.learning_rates(FAR_X, FAR_Y, [0.05], n_iter=n_iter, intercept=intercept)
+    for ax in (plot.cost_curve(result.history), rates):
+        ax.figure.canvas.draw()
+        drawn = finite(ax.lines[0].get_ydata())
+        assert drawn.max() > 1e287
+        low, high = ax.get_ylim()
+        assert low < drawn.min() < drawn.max() < high
+        assert ax.get_yscale() == "log"
+        seen = [tick for tick in ax.get_yticks() if low < tick < high]
+        assert len(seen) > 4
+        exponents = np.log10(ax.get_yticks())
+        np.testing.assert_allclose(exponents, exponents.round(), atol=1e-9)
+        assert ax.get_yticklabels()[0].get_text() == rf"$\mathdefault{{10^{{{round(exponents[0])}}}}}$"
+
+
+@pytest.mark.parametrize(
+    ("costs", "scale"),
+    [
+        ([-1.0, 5.0, 9e307], "linear"),
+        ([-1.7e308, 1.7e308], "linear"),
+        ([-1.7e308, -1.7e308], "linear"),
+        ([-np.inf, 3.0, np.nan, -1e305], "linear"),
+        ([1e-323, 1e308], "log"),
+        ([1e3, 1e200, 1e290, np.inf], "log"),
+        ([1.7e308, 1.7e308], "log"),
+        ([1.6e250, 1.7e250], "log"),
+        ([np.inf, np.inf], "linear"),
+    ],
+    ids=str,
+)
+def test_any_costs_are_drawn(costs, scale):
+    given = iter([*costs, 0.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastgd.ConvergenceWarning)
+        history = fastgd.descend(lambda t: t, 1.0, n_iter=len(costs), cost=lambda _: next(given))
+    ax = plot.cost_curve(history)
+    ax.figure.canvas.draw()
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), costs)
+    low, high = ax.get_ylim()
+    assert low < high
+    assert ax.get_yscale() == scale
+    shown = [cost for cost in costs if 1e-307 <= abs(cost) <= 1e300]
+    assert all(low <= cost <= high for cost in shown)
+
+
+def test_what_a_descent_that_diverges_can_be_drawn_of_is_drawn():
+    ends = []
+    for n_iter in (20, 200):
+        result = far_descent(n_iter, intercept=False)
+        ax = plot.path_1d(lambda t: fastgd.cost(FAR_X, FAR_Y, [t]), result.history)
+        ax.figure.canvas.draw()
+        path = ax.lines[1]
+        np.testing.assert_array_equal(path.get_xdata(), result.history.path().ravel()[: len(path.get_xdata())])
+        assert finite(path.get_ydata()).size == len(path.get_xdata()) > 20
+        ends.append(labels(ax)[1])
+    assert ends == ["end", "last that can be drawn"]
+    assert path.get_ydata()[-1] > 1e290
+
+
+@pytest.mark.parametrize("more", [FAR_X**2, 0 * FAR_X], ids=["square", "zero"])
+@pytest.mark.parametrize("n_iter", [20, 60, 200])
+def test_a_surface_shows_what_it_can_of_a_descent_that_diverges(more, n_iter):
+    X = np.column_stack((FAR_X, more))
+    history = far_descent(n_iter, X, intercept=False).history
+    ax = plot.cost_surface(X, FAR_Y, history, intercept=False)
+    ax.figure.canvas.draw()
+    path = ax.lines[1].get_xydata()
+    np.testing.assert_array_equal(path, history.path()[: len(path)])
+    assert len(path) >= 15
+    levels = ax.collections[0].levels
+    assert len(levels) == 15
+    assert np.isfinite(levels).all()
+
+
+@pytest.mark.parametrize("rate", [1e130, 1e301, 1e302, 1e303])
+def test_rows_are_drawn_though_their_line_is_far_off(rate):
+    result = descent(FAR_X, FAR_Y, learning_rate=rate, max_iter=1)
+    assert abs(result.coef[0]) > 1e130
+    ax = plot.fit_line(FAR_X, FAR_Y, result)
+    ax.figure.canvas.draw()
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), FAR_Y)
 
 
 def test_rates_are_told_apart_without_colours():

@@ -15,6 +15,12 @@ ACCENT = "#c8451b"
 # Points of a line have marks only where these can be told apart.
 MAX_MARKERS = 200
 
+# Margins and ticks of matplotlib lie beyond what is drawn, and have to be float64, too: linear ones by little, logarithmic ones
+# by an eighth of the decades or more.
+LARGEST = 1e300
+_LARGEST_WITH_TICKS = 1e200
+_STEPS = (1, 2, 5, 10, 20, 50, 100)  # of exponents
+
 
 def axes_of(ax: Any) -> Any:
     """Return the Axes that were given, or those of a new figure.
@@ -95,8 +101,24 @@ def costs_of(history: History) -> NDArray[np.float64]:
         ) from None
 
 
+def within(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Leave out what is too large to be drawn.
+
+    Parameters
+    ----------
+    values : ndarray, float64
+        What is to be drawn.
+
+    Returns
+    -------
+    ndarray, float64
+        The same, with NaN for what is beyond `LARGEST` in size.
+    """
+    return np.where(abs(values) <= LARGEST, values, np.nan)
+
+
 def scale_costs(ax: Any, curves: list[NDArray[np.float64]]) -> None:
-    """Make the scale of the costs logarithmic if they are positive and span two decades.
+    """Make the scale of the costs logarithmic if they are positive and span two decades, and bound it if they are huge.
 
     Parameters
     ----------
@@ -107,5 +129,24 @@ def scale_costs(ax: Any, curves: list[NDArray[np.float64]]) -> None:
     """
     costs = np.concatenate(curves)
     costs = costs[np.isfinite(costs)]
-    if costs.size and costs.min() > 0 and costs.max() > 100 * costs.min():
-        ax.set_yscale("log")
+    if not costs.size:
+        return
+    low, high = costs.min(), costs.max()
+    with np.errstate(over="ignore"):  # of the margins that matplotlib would take
+        if low > 0 and high > _LARGEST_WITH_TICKS:
+            _log_by_hand(ax, np.log10(low), np.log10(high))
+        elif low > 0 and high > 100 * low:
+            ax.set_yscale("log")
+        elif max(-low, high) > LARGEST:
+            ax.set_ylim(max(low, -LARGEST), min(max(high, 0.0), LARGEST))
+
+
+def _log_by_hand(ax: Any, low: float, high: float) -> None:
+    """Make a scale logarithmic between two exponents, with ticks that do not lie beyond."""
+    margin = max(0.5, 0.05 * (high - low))
+    low, high = max(low - margin, -307.0), min(high + margin, 308.25)
+    ax.set_yscale("log")
+    ax.set_ylim(10.0**low, 10.0**high)
+    step = next(step for step in _STEPS if len(_STEPS) * step >= high - low)
+    ax.set_yticks(10.0 ** np.arange(step * np.ceil(low / step), high, step))
+    ax.minorticks_off()

@@ -4,14 +4,26 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastgd import settings
 from fastgd.descent import History
 from fastgd.exceptions import ConvergenceWarning, ignored
 from fastgd.fitting import fit
 from fastgd.moments import Moments
-from fastgd.plot.axes import ACCENT, DARK, LIGHT, MAX_MARKERS, MIDDLE, STYLES, axes_of, checked, costs_of, scale_costs
+from fastgd.plot.axes import (
+    ACCENT,
+    DARK,
+    LIGHT,
+    MAX_MARKERS,
+    MIDDLE,
+    STYLES,
+    axes_of,
+    checked,
+    costs_of,
+    scale_costs,
+    within,
+)
 
 _MAX_ARROWS = 30
 
@@ -73,14 +85,14 @@ def path_1d(function: Callable[[float], float], history: History, *, ax: Any = N
     Returns
     -------
     matplotlib Axes
-        Where it was drawn.
+        Where it was drawn: all steps, or those before a number, or the function of it, is larger than 1e300.
 
     Raises
     ------
     TypeError
         If it is no history.
     ValueError
-        If the descent has more than one parameter, or left the finite numbers.
+        If the descent has more than one parameter, or not even its first step can be drawn.
     ImportError
         If matplotlib is not installed.
 
@@ -98,20 +110,30 @@ def path_1d(function: Callable[[float], float], history: History, *, ax: Any = N
             "Use cost_surface for two, and cost_curve for any number."
         )
     theta = history.path().ravel()
-    if not np.isfinite(theta).all():
-        raise ValueError("The descent left the finite numbers. Draw fewer iterations, or a smaller learning rate.")
-    values = np.array([float(function(float(t))) for t in theta])
+    values = _values(function, theta)
+    # A descent that diverges is drawn as far as it can be.
+    far = ~np.isfinite(within(theta) + within(values))
+    n_drawn = int(far.argmax()) if far.any() else len(theta)
+    if n_drawn < min(2, len(theta)):
+        raise ValueError(
+            "The descent left the numbers that can be drawn, up to 1e300, at its first step or before it. Take a smaller "
+            "learning rate, or another start."
+        )
+    last = "end" if n_drawn == len(theta) else "last that can be drawn"
+    theta, values = theta[:n_drawn], values[:n_drawn]
     low, high = theta.min(), theta.max()
     margin = 0.15 * (high - low) or max(1.0, 0.1 * abs(low))
     # As much on the other side of the end as on that of the start, so that a valley is seen as one.
     reach = max(abs(theta[0] - theta[-1]), margin)
     grid = np.linspace(min(low, theta[-1] - 0.5 * reach) - margin, max(high, theta[-1] + 0.5 * reach) + margin, 400)
     ax = axes_of(ax)
-    ax.plot(grid, [float(function(float(t))) for t in grid], color=LIGHT, zorder=1)
+    ax.plot(grid, within(_values(function, grid)), color=LIGHT, zorder=1)
     ax.plot(theta, values, color=MIDDLE, marker="o", markersize=4, linewidth=1, zorder=2)
     for i in range(min(len(theta) - 1, _MAX_ARROWS)):
         _arrow(ax, (theta[i], values[i]), (theta[i + 1], values[i + 1]))
-    _ends(ax, (theta[0], values[0]), (theta[-1], values[-1]))
+    ax.plot(theta[0], values[0], "s", color=DARK, markersize=8, label="start", zorder=3)
+    ax.plot(theta[-1], values[-1], "*", color=ACCENT, markersize=12, label=last, zorder=3)
+    ax.legend(frameon=False)
     ax.set_xlabel(r"$\theta$")
     ax.set_ylabel(r"$J(\theta)$")
     return ax
@@ -194,15 +216,21 @@ def learning_rates(
     return ax
 
 
+def _values(function: Callable[[float], float], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a function's values; infinite where a float of Python's would be too large."""
+
+    def value(t: float) -> float:
+        try:
+            return float(function(t))
+        except OverflowError:
+            return np.inf
+
+    return np.array([value(t) if np.isfinite(t) else np.nan for t in theta.tolist()])
+
+
 def _arrow(ax: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
     style = {"arrowstyle": "->", "color": MIDDLE, "shrinkA": 3, "shrinkB": 3}
     ax.annotate("", end, start, arrowprops=style, zorder=2)
-
-
-def _ends(ax: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    ax.plot(*start, "s", color=DARK, markersize=8, label="start", zorder=3)
-    ax.plot(*end, "*", color=ACCENT, markersize=12, label="end", zorder=3)
-    ax.legend(frameon=False)
 
 
 def _show_between(ax: Any, lowest: float, start: float) -> None:

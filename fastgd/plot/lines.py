@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastgd import validation
 from fastgd.formatting import counted
 from fastgd.frames import are_numbers
-from fastgd.plot.axes import ACCENT, DARK, LIGHT, axes_of
+from fastgd.plot.axes import ACCENT, DARK, LIGHT, axes_of, within
 from fastgd.result import FitResult
 
 _MAX_POINTS = 10_000
@@ -64,12 +64,17 @@ def fit_line(X: ArrayLike, y: ArrayLike, result: FitResult, *, ax: Any = None) -
     ax.plot(x, target, ".", color=LIGHT if n_samples > _MAX_RESIDUALS else DARK, markersize=3 if step > 1 else 6,
             label=shown, rasterized=step > 1)  # fmt: skip
     slope, ends = result.coef.item(0), np.array([x.min(), x.max()])
+
+    def on_line(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(over="ignore", invalid="ignore"):  # of a descent that diverged
+            return within(result.intercept + slope * x)
+
     if n_samples <= _MAX_RESIDUALS:
-        ax.vlines(x, target, result.intercept + slope * x, color=LIGHT, linewidth=1, zorder=0)
+        ax.vlines(x, target, on_line(x), color=LIGHT, linewidth=1, zorder=0)
     line = f"{slope:.4g} x"
     if len(result.theta) == 2:
         line = f"{result.intercept:.4g} {'-' if slope < 0 else '+'} {abs(slope):.4g} x"
-    ax.plot(ends, result.intercept + slope * ends, color=ACCENT, label=line)
+    ax.plot(ends, on_line(ends), color=ACCENT, label=line)
     ax.legend(frameon=False)
     names = result.feature_names
     ax.set_xlabel("x" if names is None or are_numbers(names) else names[0])

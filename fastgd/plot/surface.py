@@ -12,6 +12,11 @@ from fastgd.formatting import counted
 from fastgd.moments import Moments
 from fastgd.plot.axes import ACCENT, MAX_MARKERS, MIDDLE, axes_of, checked
 
+# A direction without a curvature is drawn as if it had this share of the other's; and a path up to such costs, beside which
+# the squares of distances in that direction are float64, too.
+_FLATTEST = 1e-24
+_HIGHEST = 1e250
+
 
 def cost_surface(
     X: ArrayLike | Moments,
@@ -54,7 +59,7 @@ def cost_surface(
     Returns
     -------
     matplotlib Axes
-        Where it was drawn.
+        Where it was drawn; of a descent that diverged, what is no farther away than where the cost is 1e250.
 
     Raises
     ------
@@ -84,7 +89,8 @@ def cost_surface(
     (h_aa, h_ab), h_bb = columns[0][[a, b]], columns[1][b]
 
     centre = minimum[[a, b]]
-    path = None if history is None else _path(history, (a, b), n_parameters)
+    farthest = np.sqrt(_HIGHEST / max(h_aa + h_bb, 1.0))
+    path = None if history is None else _path(history, (a, b), n_parameters, centre, farthest)
     reach = _reach(centre, path, (h_aa, h_bb))
     grid_a, grid_b = (np.linspace(c - r, c + r, 201) for c, r in zip(centre, reach, strict=True))
     da, db = np.meshgrid(grid_a - centre[0], grid_b - centre[1])
@@ -116,22 +122,24 @@ def _two_of(parameters: tuple[int, int], n_parameters: int) -> tuple[int, int]:
     return places
 
 
-def _path(history: History, places: tuple[int, int], n_parameters: int) -> NDArray[np.float64]:
+def _path(
+    history: History, places: tuple[int, int], n_parameters: int, centre: NDArray[np.float64], farthest: float
+) -> NDArray[np.float64]:
     if np.size(checked(history).theta) != n_parameters:
         raise ValueError(
             f"The history has {counted(np.size(history.theta), 'parameter')}, but theta has {n_parameters}. "
             "Give the options of the fit, intercept among them."
         )
     thetas = history.path()[:, list(places)]
-    finite: NDArray[np.float64] = thetas[np.isfinite(thetas).all(axis=1)]
-    return finite
+    near: NDArray[np.float64] = thetas[(abs(thetas - centre) <= farthest).all(axis=1)]
+    return near
 
 
 def _reach(
     centre: NDArray[np.float64], path: NDArray[np.float64] | None, curvatures: tuple[float, float]
 ) -> NDArray[np.float64]:
     """Return how far to draw from the minimum: to the path's start, or where the bowl is as high in both directions."""
-    round_bowl: NDArray[np.float64] = 1.0 / np.sqrt(np.maximum(curvatures, 1e-300))
+    round_bowl: NDArray[np.float64] = 1.0 / np.sqrt(np.maximum(curvatures, max(1e-300, _FLATTEST * max(curvatures))))
     if path is None or not len(path):
         return round_bowl * max(1.0, float(np.max(abs(centre) / round_bowl)))
     reach = 1.15 * abs(path - centre).max(axis=0)
