@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgd import validation
+from fastgd.dask import is_dask
 from fastgd.formatting import counted
 from fastgd.rows.csr import CSR
 from fastgd.rows.parts import PartedRows
@@ -175,5 +176,7 @@ class Batches(Source):
 
 def _is_empty(values: Any) -> bool:
     """Tell whether something has no rows; what has none to count is for the validation to refuse."""
+    if is_dask(values):  # which does not know
+        return False
     shape = getattr(values, "shape", None)
     return bool(shape[:1] == (0,)) if isinstance(shape, tuple) else isinstance(values, Sized) and len(values) == 0

@@ -16,6 +16,9 @@ _Array = NDArray[Any]
 # Chunks of fewer rows are put together block by block, by their library: as arrays each costs as much as so many rows.
 _FEW_ROWS = 1000
 
+# What takes a lazy frame's rows into memory: of dask, Spark, Ibis, DuckDB, and polars (Spark's collect gives no frame).
+_TO_MEMORY = ("compute", "toPandas", "to_pandas", "df", "collect")
+
 # The dtypes of kernels, and those that they read by blocks, by numpy's characters.
 _REAL = "fdlihbqLIHBQ?e"
 
@@ -174,12 +177,16 @@ def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
         whole = _whole(frame)
         if whole is not None and (wanted is None or places(names, wanted) is None):
             return Frame(whole, names)
+    pyarrow = nw.dependencies.get_pyarrow()
+    if pyarrow is not None and isinstance(frame, pyarrow.RecordBatch):  # which narwhals does not know
+        frame = pyarrow.Table.from_batches([frame])
     try:
         table = nw.from_native(frame, eager_only=True)
     except TypeError:
+        to_memory = next((f"X.{method}()" for method in _TO_MEMORY if hasattr(frame, method)), "a frame in memory")
         raise TypeError(
             f"X is a {type(frame).__module__.partition('.')[0]} {type(frame).__name__}, whose rows are not in memory. Give "
-            "X.collect() or X.compute()."
+            f"{to_memory}."
         ) from None
     except ValueError as error:
         raise ValueError(f"X has columns of the same name ({error}). Rename them.") from None

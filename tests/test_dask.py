@@ -174,6 +174,8 @@ def test_what_cannot_be_fitted_is_refused_in_words():
     pandas = pytest.importorskip("pandas")
     table = frame.from_pandas(pandas.DataFrame(part(0, 100), columns=[*"abcde", "y"]), npartitions=4)
     text = table.assign(a=table["a"].astype(str))
+    in_memory = fastgd.fit(part(0, 100)[:, 0], part(0, 100)[:, K])
+    compute = r"X is a dask DataFrame, whose rows are not in memory\. Give X\.compute\(\)\."
     for call, error, said in (
         (lambda: fastgd.fit(X, np.zeros(N)), TypeError, "y, a ndarray, is not of dask"),
         (lambda: fastgd.fit(X, y[:, None]), TypeError, "has 2 dimensions"),
@@ -189,6 +191,13 @@ def test_what_cannot_be_fitted_is_refused_in_words():
             "25 rows of X, but 24 of y",
         ),
         (lambda: fastgd.fit(table[["a"]], table["y"].repartition(npartitions=2)), ValueError, "4 partitions"),
+        (lambda: in_memory.predict(table[["a"]]), TypeError, rf"^{compute}$"),
+        (lambda: in_memory.score(table[["a"]], table["y"]), TypeError, rf"^{compute}$"),
+        (
+            lambda: fastgd.fit(fastgd.from_batches([(table[["a"]], table["y"])])),
+            TypeError,
+            rf"^Batch 0: {compute}$",
+        ),
         (lambda: fastgd.fit(X.rechunk((-1, -1)), y), ValueError, r"1 partition \(rows: \d+\), but y has \d+ \(\d+, "),
     ):
         with pytest.raises(error, match=said):

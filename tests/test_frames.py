@@ -27,6 +27,10 @@ def training_set(n=500, dtype=float):
     return X, X @ [1.0, -2.0, 0.5] + rng.standard_normal(n)
 
 
+def arrow():
+    return pytest.importorskip("pyarrow", reason="for pyarrow's tables")
+
+
 def in_chunks(X, *cuts):
     parts = np.split(X, cuts)
     return pl.concat([pl.from_numpy(part, schema=NAMES) for part in parts], rechunk=False)
@@ -42,6 +46,11 @@ MAKERS = {
     "polars": lambda X: pl.from_numpy(np.asfortranarray(X), schema=NAMES),
     "polars, apart": lambda X: pl.DataFrame({name: X[:, j].copy() for j, name in enumerate(NAMES)}),
     "polars, in chunks": lambda X: in_chunks(X, 1, 200, 200, 201),
+    "pyarrow": lambda X: arrow().table(dict(zip(NAMES, X.T.copy(), strict=True))),
+    "pyarrow, a batch": lambda X: arrow().record_batch(dict(zip(NAMES, X.T.copy(), strict=True))),
+    "pyarrow, a slice of a batch": lambda X: (
+        arrow().record_batch(dict(zip(NAMES, np.append(X, X, axis=0).T.copy(), strict=True))).slice(0, len(X))
+    ),
     "polars, mixed": lambda X: pl.DataFrame({"a": X[:, 0], "b": X[:, 1].astype(np.int64), "c": X[:, 2].astype("f4")}),
 }
 
@@ -401,7 +410,22 @@ BAD = [
         "X in row 1, column 'age' .counted from 0. is NaN or inf",
     ),
     (lambda: pd.DataFrame([[1, 2]] * 3, columns=["a", "a"]), ValueError, "columns of the same name .*Rename them"),
-    (lambda: pl.LazyFrame({"a": Y}), TypeError, "polars LazyFrame, whose rows are not in memory. Give X.collect"),
+    (
+        lambda: pl.LazyFrame({"a": Y}),
+        TypeError,
+        r"polars LazyFrame, whose rows are not in memory. Give X.collect\(\)\.$",
+    ),
+    (
+        lambda: arrow().record_batch([["x", "y", "z"]], ["name"]),
+        TypeError,
+        "Column 'name' of X has dtype String, but real numbers",
+    ),
+    (
+        lambda: arrow().record_batch([[1.0, None, 2.0]], ["age"]),
+        ValueError,
+        "Column 'age' of X has 1 missing value",
+    ),
+    (lambda: arrow().record_batch([Y, Y], ["a", "a"]), ValueError, "columns of the same name"),
     (lambda: pl.DataFrame({"a": []}), ValueError, "shape .0, 1., which has 0 rows"),
     (lambda: pd.DataFrame(np.empty((0, 2))), ValueError, "shape .0, 2., which has 0 rows"),
     (lambda: pd.DataFrame(index=range(3)), ValueError, "shape .3, 0., which has 0 features"),
