@@ -245,9 +245,22 @@ def test_the_folder_that_numba_is_told_comes_first_and_then_the_users(cache_dir,
     compiled()
     assert [path.parent for path in files(told, "*.nbi")] == [told / "fastgd"]
     assert not cache_dir.exists()
-    shutil.rmtree(told)
+
+
+@pytest.mark.parametrize("deeper", [False, True])
+def test_where_numba_is_told_what_can_be_no_folder_the_users_is_taken_with_one_warning(
+    deeper, cache_dir, tmp_path, monkeypatch
+):
+    told = tmp_path / "told"
     told.write_bytes(b"")
-    compiled()
+    given = str(told / "below") if deeper else str(told)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", given)
+    with pytest.warns(RuntimeWarning, match="fastgd keeps its compiled kernels in") as warned:
+        functions = [compiled(), compiled()]
+    assert len(warned) == 1
+    assert repr(given) in str(warned[0].message)
+    assert repr(str(cache_dir / "fastgd")) in str(warned[0].message)
+    assert [function(3.0) for function in functions] == [6.0, 6.0]
     assert [path.parent for path in files(cache_dir, "*.nbi")] == [cache_dir / "fastgd"]
 
 

@@ -42,7 +42,8 @@ def compile_cached(function: Callable[..., Any], signature: Any, flags: dict[str
     """Compile a function for one signature, or load what was compiled before.
 
     A cache that cannot be written costs the compile time and one warning, never the call; a file that cannot be read is
-    replaced.
+    replaced. One warning also says that files are kept elsewhere than they were told to, unless that is a folder which can only
+    be read.
 
     Parameters
     ----------
@@ -87,6 +88,12 @@ def compile_cached(function: Callable[..., Any], signature: Any, flags: dict[str
             f"fastgd compiles its kernels anew in each process, because numba's cache did not work ({reason}). Point the "
             "environment variable NUMBA_CACHE_DIR at a folder that you, and nobody else, can write."
         )
+    else:
+        if (told := _told()) is not None and folder != told and not os.path.isdir(told):
+            _warn_once(
+                f"fastgd keeps its compiled kernels in {str(folder)!r}, because NUMBA_CACHE_DIR is {str(told.parent)!r}, and "
+                f"no folder {str(told)!r} can be made. Point it at a folder that you, and nobody else, can write, or unset it."
+            )
     dispatcher.disable_compile()
     return dispatcher
 
@@ -140,11 +147,16 @@ def _folder(name: str) -> Path:
 
 
 def _folders() -> Iterator[Path]:
-    if given := getattr(config, "CACHE_DIR"):  # noqa: B009 (which numba sets without its types)
-        yield Path(given) / "fastgd"
+    if (told := _told()) is not None:
+        yield told
     variable, otherwise = _USER_FOLDERS.get(sys.platform, _USER_FOLDER)
     given = os.environ.get(variable, "")
     yield (Path(given) if os.path.isabs(given) else Path(otherwise).expanduser()) / "fastgd"
+
+
+def _told() -> Path | None:
+    given = getattr(config, "CACHE_DIR")  # noqa: B009 (which numba sets without its types)
+    return Path(given) / "fastgd" if given else None
 
 
 def _check_written(folder: Path) -> None:
