@@ -132,7 +132,10 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help="the training set: .csv, .parquet or .npy")
     parser.add_argument("--target", required=True, metavar="COLUMN", type=str.strip, help="the column to fit")
     parser.add_argument(
-        "--features", type=_columns, metavar="A,B", help="the columns to fit it from (all others but an index)"
+        "--features",
+        type=_columns,
+        metavar="A,B",
+        help="the columns to fit it from (all others but an index; one in CSV has no name)",
     )
     parser.add_argument("--method", choices=METHODS, metavar="M", default="auto", help=f"{', '.join(METHODS)}")
     parser.add_argument("--loss", choices=LOSSES, metavar="L", default="mse", help=f"{', '.join(LOSSES)}")

@@ -12,7 +12,8 @@ def index_columns(names: Sequence[str], metadata: Mapping[bytes, bytes] | None =
     """Find the index that a data frame was written with.
 
     It is what the file's metadata of pandas name, what has pandas' names for an index without one, and the columns without a
-    name before all others: pandas, R and polars write row numbers and row names so, or call them so when they read them.
+    name before one with a name: pandas, R and polars write row numbers and row names so, or call them so when they read them.
+    In a CSV file an index that has a name, or the level of one, cannot be told from any other column.
 
     Parameters
     ----------
@@ -27,8 +28,10 @@ def index_columns(names: Sequence[str], metadata: Mapping[bytes, bytes] | None =
         The names of those that are an index.
     """
     named = {name for name in _named(metadata or {}) if isinstance(name, str)}
-    n_blank = next((i for i, name in enumerate(names) if name), len(names))
-    return [name for i, name in enumerate(names) if i < n_blank or name in named or _NAMELESS.fullmatch(name)]
+    n_named = max((i for i, name in enumerate(names) if name), default=len(names))
+    return [
+        name for i, name in enumerate(names) if (not name and i < n_named) or name in named or _NAMELESS.fullmatch(name)
+    ]
 
 
 def _named(metadata: Mapping[bytes, bytes]) -> list[object]:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from fastgd.formatting import counted
 from fastgd.indexes import index_columns
 
-# What stands for a missing value, in small letters and in any.
-_MISSING = frozenset(("", "na", "nan", "null"))
+# What stands for a missing value, in small letters and in any: what pandas takes for one.
+_MISSING = {"", "na", "nan", "-nan", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "null", "none"}
+_MISSING |= {"1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
 MISSING = sorted({"".join(letters) for text in _MISSING for letters in product(*zip(text, text.upper(), strict=True))})
 
 _MOST_CHARACTERS, _MOST_NAMES = 40, 20
@@ -52,9 +53,9 @@ def read_csv(
 ) -> Table:
     """Read columns of a CSV file: UTF-8, cells separated by commas, a header line with the names of the columns.
 
-    Only the columns asked for have to hold numbers. An empty cell, NA, NaN and null, in any case, are missing
-    values. Blanks around names and numbers do not matter. Empty lines are skipped, but in a file of one column
-    they are missing values.
+    Only the columns asked for have to hold numbers. An empty cell, NA, NaN, null, None, N/A, #N/A and what else pandas takes
+    for a missing value, in any case, are missing values. Blanks around names and numbers do not matter. Empty lines are
+    skipped, but in a file of one column they are missing values.
 
     Parameters
     ----------
@@ -202,7 +203,7 @@ def names_of(header: list[str], where: str) -> list[str]:
     Returns
     -------
     list of str
-        The names, without blanks around them; "" for columns without one that stand before all others.
+        The names, without blanks around them; "" for columns without one that stand before one with a name.
 
     Raises
     ------
@@ -211,8 +212,9 @@ def names_of(header: list[str], where: str) -> list[str]:
     """
     names = [cell.strip() for cell in header]
     numbers: dict[str, int] = {}
+    n_named = max((number for number, name in enumerate(names, 1) if name), default=0)
     for number, name in enumerate(names, 1):
-        if not name and (numbers or not any(names)):
+        if number > n_named:
             raise TableError(f"{where}: column {number} has no name. Name it, or delete the column.")
         if name in numbers:
             raise TableError(f"{where}: columns {numbers[name]} and {number} are both {_shown(name)}. Rename one.")

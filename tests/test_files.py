@@ -48,6 +48,7 @@ MISSING_CELLS = {
     "missing": "a,b,y\n1,,3\n4,5,6\n",
     "the last missing": "a,b,y\n1,2,\n4,5,6",
     "any spelling": "a,b,y\n1,NA,3\n1,nan,3\n4,5,6\n1,NaN,3\n1,nULL,3\n1,na,3\n",
+    "as pandas spells": "a,b,y\n1,None,3\n1,#N/A,3\n1,n/a,3\n4,5,6\n1,<NA>,3\n1,#N/A N/A,3\n1,-nan,3\n1,-1.#IND,3\n1,#na,3\n",
     "quoted names and NA": '"a","b","y"\r\n1,NA,3\r\n4,5,6\r\n',
 }
 

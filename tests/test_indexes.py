@@ -24,6 +24,10 @@ THETA = np.linalg.lstsq(np.column_stack((np.ones(60), X)), Y, rcond=None)[0]
         (["", "a"], None, [""]),
         (["", "", "a", ""], None, ["", ""]),
         (["a", ""], None, []),
+        (["id", "", "a", "y"], None, [""]),
+        (["", "id", "", "y", "", ""], None, ["", ""]),
+        (["id", "", "y"], {"index_columns": ["id", ""]}, ["id", ""]),
+        (["", ""], None, ["", ""]),
         (["Unnamed: 0", "Unnamed: 0.1", "Unnamed: 1", "a"], None, ["Unnamed: 0", "Unnamed: 0.1"]),
         (["a", "id", "y"], {"index_columns": ["id"]}, ["id"]),
         (["a", "id", "y"], {"index_columns": [{"kind": "range", "name": None}, "gone", 3]}, []),
@@ -89,6 +93,15 @@ def two_levels_by_pandas(path):
     frame().set_index([np.arange(60) // 2, np.arange(60) % 2]).to_csv(path)
 
 
+def some_levels_named(path):
+    frame().set_index([np.arange(60) // 2, np.arange(60) % 2]).rename_axis(["id", None]).to_parquet(path)
+
+
+def the_first_column_named(path):
+    data = frame()
+    data.set_index(["a", np.arange(60)])[["b", "y"]].to_csv(path)
+
+
 def by_r(path):
     rows = "".join(
         f'"{i}",{a!r},{b!r},{y!r}\n' for i, ((a, b), y) in enumerate(zip(X.tolist(), Y.tolist(), strict=True))
@@ -110,8 +123,8 @@ def twice_by_pandas(path):
 
 
 WRITERS = {
-    "parquet": [shuffled, named, dates, two_levels, without_metadata],
-    "csv": [by_pandas, two_levels_by_pandas, by_r, row_names, twice_by_pandas],
+    "parquet": [shuffled, named, dates, two_levels, some_levels_named, without_metadata],
+    "csv": [by_pandas, two_levels_by_pandas, the_first_column_named, by_r, row_names, twice_by_pandas],
 }
 EACH = [(ending, write) for ending, writers in WRITERS.items() for write in writers]
 SCANS = {"parquet": fastgd.scan_parquet, "csv": fastgd.scan_csv}
@@ -161,6 +174,16 @@ def test_an_index_that_is_named_is_a_feature_or_the_target(write, tmp_path, monk
     for options in (["--target", "y", "--features", f"a,{index}"], ["--target", index]):
         assert cli.main(["fit", "data.parquet", *options]) == 0
         assert capsys.readouterr().err == ""
+
+
+def test_an_index_with_a_name_is_a_column_of_csv_like_others(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyarrow", reason="scans files")
+    monkeypatch.chdir(tmp_path)
+    frame().set_index(np.arange(60.0)).rename_axis("id").to_csv("data.csv")
+    assert fastgd.scan_csv("data.csv", target="y").feature_names == ["id", "a", "b"]
+    assert fastgd.scan_csv("data.csv", target="y", features=["a", "b"]).feature_names == ["a", "b"]
+    assert cli.main(["fit", "data.csv", "--target", "y", "--save", "m.json"]) == 0
+    assert (models.load("m.json").features, capsys.readouterr().err) == (["id", "a", "b"], "")
 
 
 def test_a_column_without_a_name_can_be_asked_for(tmp_path):

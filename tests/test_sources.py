@@ -868,7 +868,10 @@ def test_a_damaged_parquet_file_is_an_error(tmp_path):
         ("a,y\n1,2\n3,x\n", "column 'y'"),
         ("a,y\n1,2\n3\n", "columns"),
         ("a,y\n1,2\n,3\n", "Column 'a' of .* has a missing value in row 1"),
-        ("a,y\n1,2\nNA,3\n", "Column 'a' of .* has a missing value in row 1"),
+        *(
+            (f"a,y\n1,2\n{cell},3\n", "Column 'a' of .* has a missing value in row 1")
+            for cell in ("NA", "None", "#N/A", "n/a", "<NA>", "#N/A N/A", "-nan", "-1.#IND", '"#NA"')
+        ),
         ('"a\n,y\n1,2\n', "is no header"),
         ("a,y\n", "no rows"),
     ],
@@ -961,7 +964,7 @@ def test_text_that_nobody_asks_for_need_not_be_utf8(tmp_path):
         ("\ufeff", "a.csv is empty"),
         ("\n\r\n\n", "a.csv is empty"),
         ("a,y,\n1,2,\n3,4,\n", r"a.csv, line 1: column 3 has no name\. Name it, or delete the column"),
-        ("\n\na,,y\n1,,2\n", "a.csv, line 3: column 2 has no name"),
+        ("\n\na,y,\n1,2,\n", "a.csv, line 3: column 3 has no name"),
         ("a,y\n1,2,\n3,4,\n", "Expected 2 columns, got 3"),
         ("gr\udcf6sse,y\n1,2\n", "is no header of a CSV file"),
     ],

@@ -91,7 +91,26 @@ def test_numbers_keep_every_digit(number):
     assert repr(read_csv("data.csv").values.item()) == repr(float(number))
 
 
-@pytest.mark.parametrize("missing", ["", " ", '""', "NA", "na", "NaN", "nan", "NULL", "null", " Null "])
+# What pandas.read_csv takes for missing, by its documentation.
+BY_PANDAS = [
+    "",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-1.#QNAN",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "1.#QNAN",
+    "<NA>",
+    "N/A",
+    "NA",
+]
+BY_PANDAS += ["NULL", "NaN", "None", "n/a", "nan", "null"]
+
+
+@pytest.mark.parametrize("missing", [*BY_PANDAS, " ", '""', "na", " Null ", "NONE", "none", "#n/a", " None "])
 def test_missing_values(missing):
     content = f"a,b,c\n1,2,\n3,{missing},\n5,6,\n"
     assert error(content, ["a", "b"]) == (
@@ -116,7 +135,7 @@ def test_every_row_dropped(n_rows):
     )
 
 
-@pytest.mark.parametrize("text", ["abc", "1.2.3", "1_000", "0x10", "1 2", "1;2", "--1", "true", "n/a"])
+@pytest.mark.parametrize("text", ["abc", "1.2.3", "1_000", "0x10", "1 2", "1;2", "--1", "true", "#N", "missing", "-"])
 @pytest.mark.parametrize("drop_missing", [False, True])
 def test_text(text, drop_missing):
     assert error(f"a,b\n1,2\n,{text}\n" if drop_missing else f"a,b\n1,2\n3,{text}\n", drop_missing=drop_missing) == (

@@ -42,8 +42,9 @@ def scan_csv(
         A file, a pattern (``"data/*.csv"``), or a folder, with all ``.csv`` files in it. Each has a header line, commas between
         its columns, and is UTF-8.
     target, features, sample_weight, drop_missing
-        As of `scan_parquet`. Empty cells, NA, NaN and null are missing values; columns without a name before all others are
-        an index.
+        As of `scan_parquet`. Empty cells, NA, NaN, null, None, N/A, #N/A and what else pandas takes for a missing value are
+        missing values, in any case. Columns without a name before one with a name are an index; an index that was written with
+        a name looks like any other column, and is a feature unless `features` are given without it.
 
     Returns
     -------
