@@ -25,7 +25,8 @@ def from_batches(source: Iterable[Any] | Callable[[], Iterable[Any]]) -> "Batche
     ----------
     source : iterable or callable
         The batches, each a tuple ``(X, y)`` or ``(X, y, sample_weight)`` of what `fit` takes, with any number of rows, none
-        among them; the columns of data frames are matched by their labels. A list, or what else can be gone through again,
+        among them; the columns of data frames are matched by their labels, and those of arrays are taken in the order of the
+        first frame, if there is one. A list, or what else can be gone through again,
         serves any fit; a callable is asked for new batches before each pass. A generator can be gone through once: it serves
         what needs one pass, and such a fit says that its result is not verified on the rows.
 
@@ -157,10 +158,10 @@ class Batches(Source):
                 raise type(error)(f"Batch {number}: {error}") from None
             if isinstance(data.X, CSR):
                 raise TypeError(f"Batch {number}: X is sparse. Give X.toarray(), or fit the matrix as a whole.")
-            names = names or data.names
+            self.feature_names = names = names or data.names
             n_features = (*data.X.shape, 1)[1]
             if self._n_features is None:
-                self._n_features, self._n_parts, self.feature_names = n_features, len(batch), data.names
+                self._n_features, self._n_parts = n_features, len(batch)
             if n_features != self._n_features:
                 raise ValueError(
                     f"Batch {number} has {counted(n_features, 'feature')}, but the first had {self._n_features}. Give all "

@@ -44,7 +44,8 @@ class Moments:
     scatter : ndarray of shape (n_features + 1, n_features + 1), float64
         The sums of ``s (z - mean)(z - mean)^T`` over rows z = (x, y).
     feature_names : list or None
-        The labels of the features, if X had any: those of what is added are matched by them.
+        The labels of the features, if X had any: those of what is added are matched by them. Where one of two has none, as
+        what comes of an array, its features are taken in their order.
 
     Examples
     --------
@@ -115,6 +116,9 @@ class Moments:
 
         rows, _, names, *_ = home_of(X, y, sample_weight, n_threads)
         moments = moments_of(rows)
+        names = (
+            X.feature_names if isinstance(X, Source) else names
+        )  # of which a batch behind the first may be first to have any
         if not np.isfinite(moments.scatter).all():
             place, need = rows.first_non_finite(), "moments are taken of finite numbers"
             validation.refuse_non_finite(place, rows.n_features, need, names)

@@ -60,8 +60,6 @@ class Problem:
         The shape of X.
     total_weight : float
         ``sum s``.
-    feature_names : list or None
-        The labels of the features, if X has any.
     note : str
         What a source has to say of how it was read.
     has_rows : bool
@@ -102,7 +100,8 @@ class Problem:
         self._one_shot = False
         self._precompute = precompute
         self._columns: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
-        self.feature_names: list[Any] | None = None
+        self._source = X if isinstance(X, Source) else None
+        self._names: list[Any] | None = None
         self.note = X.note if isinstance(X, Source) else ""
         if isinstance(X, Moments):
             if y is not None or sample_weight is not None:
@@ -111,7 +110,7 @@ class Problem:
                 )
             if precompute is False:
                 raise ValueError("precompute=False was given, but Moments have no rows to pass over. Leave it out.")
-            self._moments, self.feature_names = X.centred(), X.feature_names
+            self._moments, self._names = X.centred(), X.feature_names
             self.n_samples, self.n_features, self.total_weight = X.n_samples, X.n_features, X.total_weight
         else:
             home = home_of(X, y, sample_weight, n_threads)
@@ -122,13 +121,18 @@ class Problem:
                 )
             self._rows = rows = home.rows
             self._one_shot = home.one_shot
-            self.n_features, self.feature_names = rows.n_features, home.feature_names
+            self.n_features, self._names = rows.n_features, home.feature_names
             self.total_weight = home.total_weight or math.nan
             self.n_samples = (rows.n_expected or sys.maxsize) if isinstance(rows, PartedRows) else rows.n_samples
         self.has_rows = self._rows is not None and not self._one_shot
         self.is_sparse = isinstance(self._rows, SparseRows)
         in_memory = not isinstance(self._rows, PartedRows)
         self.cheap = self.has_rows and in_memory and self.n_samples * self.n_features <= _CHEAP_VALUES
+
+    @property
+    def feature_names(self) -> list[Any] | None:
+        """The labels of the features; of a source, as far as it has been read."""
+        return self._names if self._source is None else self._source.feature_names
 
     def take_moments(self, needed: bool, n_answers: int) -> None:
         """Take the moments in one pass, if they are needed or asked for, or are expected to save passes.

@@ -186,7 +186,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         """Fit the hypothesis to these rows and all those of earlier calls.
 
         The moments of the rows are merged with those of the rows before: the result is that of one `fit` to all of them, in any
-        order and in batches of any size, to the digits that moments hold.
+        order and in batches of any size, to the digits that moments hold. The columns of an array are taken in their order,
+        among frames too, of which scikit-learn then warns.
 
         Parameters
         ----------

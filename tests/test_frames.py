@@ -272,7 +272,13 @@ def test_batches_and_moments_are_matched_by_labels_of_any_type(home, label):
     for source in (batches, batches[::-1]):  # an array goes by the order of the first frame
         if source is not batches:
             source = [source[0], (frame[200:350], y[200:350]), (turned[:200], y[:200])]
-        assert fastgd.fit(fastgd.from_batches(source)).theta == pytest.approx(expected, rel=1e-9)
+        for given in (source, lambda source=source: iter(source), iter(source)):
+            result = fastgd.fit(fastgd.from_batches(given))
+            assert result.theta == pytest.approx(expected, rel=1e-9)
+            assert result.feature_names == frames.labels(frame.columns)
+            assert result.predict(turned) == pytest.approx(fastgd.fit(X, y).predict(X), rel=1e-7)
+        moments = fastgd.Moments.from_rows(fastgd.from_batches(source))
+        assert moments.feature_names == frames.labels(frame.columns)
         moments = [fastgd.Moments.from_rows(*batch) for batch in source]
         assert fastgd.fit(sum(moments)).theta == pytest.approx(expected, rel=1e-7)
         assert fastgd.fit(sum(moments)).predict(turned) == pytest.approx(fastgd.fit(X, y).predict(X), rel=1e-7)
