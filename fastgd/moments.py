@@ -1,6 +1,7 @@
 """Moments: what is left of a training set when its rows are gone, and all that least squares need of it."""
 
 import os
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -24,6 +25,21 @@ _NAMES = "feature_names"
 _KINDS = "Ubiuf"
 _ADVICE = "Files of moments are written by Moments.save."
 
+_HINT = "Give what Moments.from_rows gave, or load."
+
+# Products of two columns, summed up in one order and in the other, differ by so much of their sizes at most.
+_ROUNDING = 1e-8
+
+
+def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    array = validation.real_array(values, name).astype(np.float64)
+    if not np.isfinite(array).all():
+        place = np.argwhere(~np.isfinite(array))[0].tolist()
+        raise ValueError(
+            f"{name}{place} is {array[tuple(place)]}, but moments are finite numbers. Take them of rows without NaN and inf."
+        )
+    return array
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Moments:
@@ -32,6 +48,8 @@ class Moments:
     They are taken in one pass (`from_rows`), added where training sets are joined (``a + b``, or ``sum`` of many), and answer
     for cost and gradient in O(k^2), whatever the number of rows. Their digits are those of the squares: a gradient from moments
     is exact to the unit roundoff times the sizes of these, where one from rows is exact to that of the residuals.
+
+    Numbers from elsewhere can be given, too: what cannot be moments is a TypeError or a ValueError.
 
     Attributes
     ----------
@@ -62,15 +80,75 @@ class Moments:
     feature_names: list[Any] | None = None
 
     def __post_init__(self) -> None:
-        """Let nobody write into the arrays, on which all answers rest."""
-        for name in ("mean", "scatter"):
-            array = getattr(self, name).copy()
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        """Check what was given; what is computed here comes by `_made`."""
+        mean, scatter = (_checked(getattr(self, name), name) for name in ("mean", "scatter"))
+        if mean.ndim != 1 or len(mean) < 2:
+            raise ValueError(
+                f"mean has shape {mean.shape}, but (n_features + 1,) is expected. Give the mean of each feature, of which "
+                "there is at least one, and then that of y."
+            )
+        if scatter.shape != (len(mean), len(mean)):
+            raise ValueError(
+                f"scatter has shape {scatter.shape}, but mean has {len(mean)} entries, so {(len(mean),) * 2} is expected. "
+                "Give both of the features and of y."
+            )
+        squares = np.diagonal(scatter)
+        if (squares < 0).any():
+            j = int((squares < 0).argmax())
+            raise ValueError(
+                f"scatter[{j}, {j}] is {squares[j]}, but it is a sum of squares, so a number >= 0 is expected. Correct it."
+            )
+        sizes = np.sqrt(squares)
+        with np.errstate(over="ignore"):
+            skew = abs(scatter - scatter.T) > _ROUNDING * sizes * sizes[:, np.newaxis]
+        if skew.any():
+            i, j = np.argwhere(skew)[0].tolist()
+            raise ValueError(
+                f"scatter[{i}, {j}] is {scatter[i, j]}, but scatter[{j}, {i}] is {scatter[j, i]}, and a symmetric array is "
+                "expected. Give the sums of all products, of which each is there twice."
+            )
+        n_samples = settings.count(self.n_samples, "n_samples", _HINT)
+        if not n_samples:
+            raise ValueError(f"n_samples=0 was given, but moments are of at least 1 row. {_HINT}")
+        total_weight = settings.number(self.total_weight, "total_weight", zero=False, hint=_HINT)
+        names = self.feature_names
+        if names is not None:
+            if isinstance(names, str) or not isinstance(names, Iterable):
+                raise TypeError(f"feature_names={names!r} was given, but a list of labels, or None, is expected.")
+            names = frames.labels(names)
+            if len(names) != len(mean) - 1:
+                raise ValueError(
+                    f"feature_names has {counted(len(names), 'label')}, but mean is of {counted(len(mean) - 1, 'feature')} and "
+                    "y. Give one for each feature, or None."
+                )
+        self._hold(n_samples, total_weight, mean, scatter, names)
 
-    def __reduce__(self) -> tuple[type["Moments"], tuple[Any, ...]]:
-        """Pickle and copy by way of the constructor, as arrays that are unpickled can be written."""
-        return Moments, tuple(getattr(self, field.name) for field in fields(self))
+    @classmethod
+    def _made(
+        cls,
+        n_samples: int,
+        total_weight: float,
+        mean: NDArray[np.float64],
+        scatter: NDArray[np.float64],
+        feature_names: list[Any] | None = None,
+    ) -> "Moments":
+        """Make moments of what need not be checked, as it was computed, or checked before."""
+        made = object.__new__(cls)
+        made._hold(n_samples, total_weight, mean, scatter, feature_names)
+        return made
+
+    def _hold(self, *values: Any) -> None:
+        """Keep values, and let nobody write into the arrays, on which all answers rest."""
+        for field, value in zip(fields(self), values, strict=True):
+            held = value
+            if isinstance(value, np.ndarray):
+                held = value.copy()
+                held.flags.writeable = False
+            object.__setattr__(self, field.name, held)
+
+    def __reduce__(self) -> tuple[Callable[..., "Moments"], tuple[Any, ...]]:
+        """Pickle and copy by way of `_made`, as arrays that are unpickled can be written."""
+        return Moments._made, tuple(getattr(self, field.name) for field in fields(self))
 
     @classmethod
     def from_rows(
@@ -123,7 +201,7 @@ class Moments:
             place, need = rows.first_non_finite(), "moments are taken of finite numbers"
             validation.refuse_non_finite(place, rows.n_features, need, names)
             validation.refuse_overflow(moments.scatter, rows.n_features, names)
-        return cls(rows.n_samples, moments.total_weight, moments.mean, moments.scatter, names)
+        return cls._made(rows.n_samples, moments.total_weight, moments.mean, moments.scatter, names)
 
     @property
     def n_features(self) -> int:
@@ -176,7 +254,7 @@ class Moments:
         with np.errstate(over="ignore", invalid="ignore"):
             merged = self.centred().merged(other._in_order(names))
         validation.refuse_overflow(merged.scatter, n_named, names)
-        return Moments(self.n_samples + other.n_samples, merged.total_weight, merged.mean, merged.scatter, names)
+        return Moments._made(self.n_samples + other.n_samples, merged.total_weight, merged.mean, merged.scatter, names)
 
     def __radd__(self, other: object) -> "Moments":
         """Let ``sum`` begin with 0."""
@@ -286,7 +364,7 @@ class Moments:
             labels = None if stored is None else frames.labels(stored)
         except ValueError as error:
             raise refuse(f"of its feature_names, {str(error)[:200]}") from None
-        return cls(int(n_samples), total_weight.item(), mean, scatter, labels)
+        return cls._made(int(n_samples), total_weight.item(), mean, scatter, labels)
 
     def centred(self) -> "CentredMoments":
         """Return what stands for the rows of a fit."""

@@ -62,7 +62,7 @@ def _joined(apart: list[Moments]) -> Moments:
     for t, each in enumerate(apart, start=n_features):
         scatter[t, :n_features] = scatter[:n_features, t] = each.scatter[-1, :-1]
         scatter[t, t] = each.scatter[-1, -1]
-    return Moments(apart[0].n_samples, apart[0].total_weight, mean, scatter)
+    return Moments._made(apart[0].n_samples, apart[0].total_weight, mean, scatter)
 
 
 def of_each_target(moments: Moments, n_targets: int) -> list[Moments]:
@@ -86,7 +86,7 @@ def of_each_target(moments: Moments, n_targets: int) -> list[Moments]:
         chosen = np.append(np.arange(n_features), n_features + t)
         scatter = moments.scatter[np.ix_(chosen, chosen)]
         mean, names = moments.mean[chosen], moments.feature_names
-        apart.append(Moments(moments.n_samples, moments.total_weight, mean, scatter, names))
+        apart.append(Moments._made(moments.n_samples, moments.total_weight, mean, scatter, names))
     return apart
 
 
@@ -185,4 +185,4 @@ def _moments(rows: TargetRows, names: list[Any] | None) -> Moments:
     if not np.isfinite(moments.scatter).all():
         validation.refuse_non_finite(rows.first_non_finite(), rows.n_features, "a fit needs finite numbers", names)
         validation.refuse_overflow(moments.scatter, rows.n_features, names)
-    return Moments(rows.n_samples, moments.total_weight, moments.mean, moments.scatter, names)
+    return Moments._made(rows.n_samples, moments.total_weight, moments.mean, moments.scatter, names)

@@ -324,6 +324,96 @@ def test_moments_can_be_summed():
         1 + parts[0]
 
 
+GIVEN = {
+    "n_samples": 5,
+    "total_weight": 5.0,
+    "mean": [1.0, 2.0, 3.0],
+    "scatter": [[2.0, 1.0, 0.5], [1.0, 3.0, -1.0], [0.5, -1.0, 4.0]],
+    "feature_names": ["a", "b"],
+}
+NAMES_EXPECTED = "but a list of labels, or None, is expected"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"n_samples": -1}, ValueError, "n_samples=-1 was given"),
+        ({"n_samples": 0}, ValueError, "n_samples=0 was given, but moments are of at least 1 row"),
+        ({"n_samples": 5.0}, TypeError, "n_samples=5.0 was given, but a whole number"),
+        ({"total_weight": 0.0}, ValueError, "total_weight=0.0 was given, but a finite number > 0"),
+        ({"total_weight": -1.0}, ValueError, "total_weight=-1.0 was given"),
+        ({"total_weight": np.nan}, ValueError, "total_weight=nan was given"),
+        ({"total_weight": "5"}, TypeError, "total_weight='5' was given"),
+        ({"mean": [[1.0, 2.0, 3.0]]}, ValueError, r"mean has shape \(1, 3\), but \(n_features \+ 1,\) is expected"),
+        ({"mean": [1.0]}, ValueError, r"mean has shape \(1,\)"),
+        ({"mean": 1.0}, ValueError, r"mean has shape \(\)"),
+        ({"mean": [1.0, np.nan, 3.0]}, ValueError, r"mean\[1\] is nan, but moments are finite"),
+        ({"mean": ["1", "2", "3"]}, TypeError, "mean has dtype"),
+        (
+            {"mean": [1.0, 2.0]},
+            ValueError,
+            r"scatter has shape \(3, 3\), but mean has 2 entries, so \(2, 2\) is expected",
+        ),
+        ({"scatter": np.ones(3)}, ValueError, r"scatter has shape \(3,\)"),
+        ({"scatter": np.eye(3) * 1j}, TypeError, "scatter has dtype complex128"),
+        ({"scatter": np.diag([1.0, np.inf, 1.0])}, ValueError, r"scatter\[1, 1\] is inf"),
+        ({"scatter": np.diag([1.0, 2.0, -0.5])}, ValueError, r"scatter\[2, 2\] is -0.5, but it is a sum of squares"),
+        (
+            {"scatter": [[2.0, 1.1, 0.5], [1.0, 3.0, -1.0], [0.5, -1.0, 4.0]]},
+            ValueError,
+            r"scatter\[0, 1\] is 1.1, but scatter\[1, 0\] is 1.0, and a symmetric array",
+        ),
+        ({"feature_names": ["a"]}, ValueError, "feature_names has 1 label, but mean is of 2 features and y"),
+        ({"feature_names": ["a", "b", "y"]}, ValueError, "feature_names has 3 labels"),
+        ({"feature_names": ["a", "a"]}, ValueError, "columns of the same name"),
+        ({"feature_names": ["a", []]}, TypeError, "whose label cannot be told from others"),
+        ({"feature_names": "ab"}, TypeError, NAMES_EXPECTED),
+        ({"feature_names": 2}, TypeError, NAMES_EXPECTED),
+    ],
+    ids=str,
+)
+def test_numbers_that_are_no_moments_are_refused(changes, error, said):
+    with pytest.raises(error, match=said):
+        fastgd.Moments(**GIVEN | changes)
+    with pytest.raises(error, match=said):
+        replace(fastgd.Moments(**GIVEN), **changes)
+
+
+def test_numbers_that_are_moments_are_taken():
+    moments = fastgd.Moments(**GIVEN)
+    assert (moments.n_samples, moments.total_weight, moments.n_features) == (5, 5.0, 2)
+    assert moments.mean.tolist() == GIVEN["mean"]
+    assert moments.scatter.tolist() == GIVEN["scatter"]
+    theta = np.array([0.5, -1.0])
+    v = np.append(theta, -1.0)
+    residual = v @ GIVEN["mean"]
+    assert moments.cost(theta, loss="sse") == pytest.approx(v @ GIVEN["scatter"] @ v + 5.0 * residual**2, rel=1e-14)
+    assert fastgd.Moments(**GIVEN | {"feature_names": np.array([2020, 2021])}).feature_names == [2020, 2021]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e9])
+@pytest.mark.parametrize("scale", [1e-140, 1.0, 1e140])
+def test_moments_of_rows_are_moments(offset, scale):
+    rng = np.random.default_rng(3)
+    columns = offset + rng.standard_normal((500, 6)) * [1, 1e-3, 10, 0.1, 5, 1e-6]
+    columns[:, 2] = 7.0
+    halves = [
+        fastgd.Moments.from_rows(scale * part[:, :-1], scale * part[:, -1]) for part in (columns[:9], columns[9:])
+    ]
+    for moments in (*halves, halves[0] + halves[1]):
+        again = replace(moments, feature_names=list("abcde"))
+        assert again.scatter.tobytes() == moments.scatter.tobytes()
+
+
+def test_moments_of_several_targets_are_copied_with_their_labels():
+    pandas = pytest.importorskip("pandas", reason="for labels")
+    sklearn = pytest.importorskip("fastgd.sklearn", reason="for several targets", exc_type=ImportError)
+    frame = pandas.DataFrame(np.random.default_rng(0).standard_normal((20, 2)), columns=["a", "b"])
+    moments = sklearn.GDRegressor().partial_fit(frame, frame[["b", "a"]]).moments_
+    again = pickle.loads(pickle.dumps(moments))
+    assert (again.feature_names, again.scatter.tobytes()) == (["a", "b"], moments.scatter.tobytes())
+
+
 def test_nobody_writes_into_moments():
     X, y = np.arange(12.0).reshape(6, 2), np.arange(6.0)
     moments = fastgd.Moments.from_rows(X, y)
