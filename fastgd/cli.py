@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import warnings
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from fastgd import __version__, commands
 from fastgd.commands import InputError, say
@@ -38,7 +38,28 @@ files: CSV with a header line, .parquet, or an array, .npy. Examples:
 """
 
 
+class _Once(argparse.Action):
+    """Stores a value, unless there is one: the last of two would be taken without a word."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        given = namespace.__dict__.setdefault("_given", set())
+        if self.dest in given:
+            raise argparse.ArgumentError(self, "was given twice, but one is expected")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.register("action", None, _Once)
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see {self.prog} --help)")
 
@@ -85,9 +106,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str] | None) -> int:
     try:
-        args = _parser().parse_args(argv)
+        args, unknown = _parser().parse_known_args(argv)
     except SystemExit:  # after --help and --version
         return 0
+    if unknown:
+        command = f"fastgd {args.command or ''}".rstrip()
+        separated = "; names of columns are separated by commas" if getattr(args, "features", None) else ""
+        raise InputError(f"unrecognized arguments: {' '.join(unknown)} (see {command} --help{separated})")
     if args.command in _COMMANDS:
         return _COMMANDS[args.command](args)
     from fastgd.demo import run
@@ -135,7 +160,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
         "--features",
         type=_columns,
         metavar="A,B",
-        help="the columns to fit it from (all others but an index; one in CSV has no name)",
+        help="the columns to fit it from (all others but an index)",
     )
     parser.add_argument("--method", choices=METHODS, metavar="M", default="auto", help=f"{', '.join(METHODS)}")
     parser.add_argument("--loss", choices=LOSSES, metavar="L", default="mse", help=f"{', '.join(LOSSES)}")

@@ -177,8 +177,10 @@ def _read_npy(
     name = printable(path)
     try:
         with opened(path, "an array"):
-            array: NDArray[Any] = np.load(path, allow_pickle=False, mmap_mode="r")
-    except ValueError as error:
+            array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # numpy raises several kinds; those of the system have been told
+        if isinstance(error, TableError):
+            raise
         raise TableError(f"{name} is no array that can be read ({error}). Write it by numpy.save.") from None
     if array.dtype.names and array.ndim == 1:
         names, _, left_out = wanted_columns(columns, target, list(array.dtype.names), name)

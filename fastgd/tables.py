@@ -280,10 +280,32 @@ def _position(name: str, places: dict[str, list[int]], file_name: str) -> int:
     header = list(places)
     known = {column.lower(): column for column in header}
     close = difflib.get_close_matches(name.lower(), known, 1)
-    hint = f" Did you mean {_shown(known[close[0]])}?" if close else ""
+    hint = f" Did you mean {_shown(known[close[0]])}?" if close else separator_hint(header)
     there = ", ".join(map(_shown, header[:_MOST_NAMES]))
     more = f" and {len(header) - _MOST_NAMES} more" if len(header) > _MOST_NAMES else ""
     raise TableError(f"{file_name} has no column {_shown(name)}, but {there}{more}.{hint}")
+
+
+def separator_hint(header: Sequence[str]) -> str:
+    """Say what separates the columns of a file, if it seems that commas do not.
+
+    Parameters
+    ----------
+    header : sequence of str
+        The names of its columns, as they were read.
+
+    Returns
+    -------
+    str
+        A sentence with a blank before it, or nothing.
+    """
+    if len(header) != 1:
+        return ""
+    marks = {";": "semicolons", "\t": "tabs", "|": "bars"}
+    found = next((what for mark, what in marks.items() if mark in header[0]), None)
+    return (
+        "" if found is None else f" It seems to have {found} between its columns, but commas are expected: write it so."
+    )
 
 
 def _numbers(

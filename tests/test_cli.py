@@ -231,6 +231,64 @@ def test_a_fit_of_one_iteration_has_no_curve(options, status, capsys):
     assert not Path("p.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--target y --target a", "argument --target: was given twice, but one is expected (see fastgd fit --help)"),
+        ("--target y --features a --features b", "argument --features: was given twice"),
+        ("--target y --max-iter 3 --tol 0 --max-iter 4", "argument --max-iter: was given twice"),
+        ("--target y --feature a", "unrecognized arguments: --feature a (see fastgd fit --help)"),
+        (
+            "--target y --features a b",
+            "unrecognized arguments: b (see fastgd fit --help; names of columns are separated by commas)",
+        ),
+        ("--targt y", "the following arguments are required: --target"),
+    ],
+)
+def test_options_that_go_astray_are_named(capsys, arguments, said):
+    assert said in fails(capsys, "fit", "data.csv", *arguments.split())
+
+
+def test_an_option_of_no_command_is_named(capsys):
+    assert fails(capsys, "--verbose") == "unrecognized arguments: --verbose (see fastgd --help)"
+
+
+@pytest.mark.parametrize(("mark", "what"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_columns_that_commas_do_not_separate_are_told(capsys, mark, what):
+    Path("other.csv").write_text(EXACT.replace(",", mark))
+    hint = f"It seems to have {what} between its columns, but commas are expected: write it so."
+    assert fails(capsys, "fit", "other.csv", "--target", "y").endswith(hint)
+    assert hint not in fails(capsys, "fit", "data.csv", "--target", "z")
+    pytest.importorskip("pyarrow", reason="scans files")
+    with pytest.raises(ValueError, match=rf"has no column 'y'\. .* {hint}$"):
+        fastgd.scan_csv("other.csv", target="y")
+
+
+def an_npz():
+    content = io.BytesIO()
+    np.savez(content, a=np.ones((3, 2)))
+    return content.getvalue()
+
+
+def an_array(array):
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x93NUM", b"no array", an_npz(), an_array(np.ones((40, 3)))[:300], an_array(np.array([[None, 1.0]]))],
+    ids=["empty", "a magic cut short", "text", "npz", "cut short", "objects"],
+)
+def test_what_is_no_array_is_refused(capsys, content):
+    Path("data.npy").write_bytes(content)
+    said = fails(capsys, "fit", "data.npy", "--target", "0")
+    assert said.startswith("data.npy is no array that can be read (")
+    assert said.endswith("). Write it by numpy.save.")
+    assert "pickle" not in said  # which would run what is in the file
+
+
 @pytest.mark.parametrize("columns", ["x", "x,z"])
 @pytest.mark.parametrize("n_iter", [30, 60, 200])
 def test_a_descent_that_diverges_is_drawn(capsys, columns, n_iter):
@@ -587,7 +645,7 @@ def test_what_fit_refuses(capsys):
 
 def test_error_stays_on_its_line(capsys):
     assert fails(capsys, "fit", "data.csv", "--target", "y", "a\nb\x85c") == (
-        "unrecognized arguments: a b c (see fastgd --help)"
+        "unrecognized arguments: a b c (see fastgd fit --help)"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from fastgd.formatting import counted, listed
 from fastgd.indexes import left_out
 from fastgd.rows.source import Source
+from fastgd.tables import separator_hint
 
 PathLike = str | os.PathLike[str]
 
@@ -125,7 +126,7 @@ class Scan(Source):
             if not n_times[name]:
                 raise ValueError(
                     f"{path} has no column {name!r}. It has {listed(known, 10)}. "
-                    "Correct the name, or choose other files."
+                    f"Correct the name, or choose other files.{separator_hint(known)}"
                 )
         places = {name: place for place, name in enumerate(known)}
         return [places[name] for name in names]
