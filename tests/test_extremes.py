@@ -290,7 +290,11 @@ def test_what_is_advised_where_squares_exceed_float64_works(door, column, size):
     np.testing.assert_allclose(door(table[:, :2], table[:, 2]), expected, rtol=1e-8)
 
 
-def test_a_fit_of_moments_from_an_infinite_cost_diverges_in_words():
+@pytest.mark.parametrize("size", [1e10, 1e150, 1e200, 1e300])
+def test_a_fit_finds_back_from_any_start_even_one_of_an_infinite_cost(size):
     X, y, _ = training_set()
-    with pytest.warns(fastgd.ConvergenceWarning, match="Diverged"):
-        assert fastgd.fit(fastgd.Moments.from_rows(X, y), theta0=np.full(3, 1e200)).cost == np.inf
+    expected = fastgd.fit(X, y)
+    for data in ((X, y), (fastgd.Moments.from_rows(X, y),), (fastgd.from_batches([(X, y)]),)):
+        result = fastgd.fit(*data, theta0=np.full(3, size))
+        np.testing.assert_allclose(result.theta, expected.theta, rtol=1e-9)
+        assert (result.converged, result.rank) == (True, 3)

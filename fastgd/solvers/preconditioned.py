@@ -1,5 +1,6 @@
 """Conjugate directions from an approximate inverse of the Hessian, with true gradients only."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -64,7 +65,7 @@ def preconditioned(
         yield at
         image = gradient - at.gradient
         curvature = float(direction @ image)
-        best = float(direction @ gradient) / curvature if curvature > 0 else 1.0
+        best = float(direction @ gradient) / curvature if 0 < curvature < math.inf else 1.0
         if abs(best - 1.0) <= _NEAR_ENOUGH:
             theta, gradient = at.theta, at.gradient
             known = []
