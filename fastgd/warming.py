@@ -6,25 +6,12 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from functools import partial
-from itertools import product
 from typing import Any
 
 from fastgd import settings
-from fastgd.kernels import csr, few, mailbox
-from fastgd.kernels.blocks import compiled_pass
-from fastgd.kernels.compensated import compiled_compensated
-from fastgd.kernels.dense import dense
-from fastgd.kernels.gram import gram
-from fastgd.kernels.jit import Kind
-from fastgd.kernels.spread import spread
-from fastgd.kernels.weights import compiled_sum_nonnegative
-from fastgd.kernels.whole_rows import MAX_FEATURES as MAX_WHOLE
+from fastgd.kernels.registry import EVERY_KERNEL, Variant, variants
 
 _TELL_SECONDS = 10.0
-
-# A number of features for each kernel there is: beyond these, one serves all.
-_EVERY_KERNEL = range(1, 1 + max(few.MAX_COLUMNS, MAX_WHOLE) + 1)
 
 
 def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[str] = ("float64", "float32")) -> int:
@@ -61,10 +48,10 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
     >>> fastgd.warmup(2, dtypes=["float64"])
     38
     """
-    jobs = _jobs(n_features, dtypes)
-    for job, _ in jobs:
-        job()
-    return sum(n_functions for _, n_functions in jobs)
+    expected = _expected(n_features, dtypes)
+    for variant in expected:
+        variant.compile()
+    return _count(expected)
 
 
 def warmup_by_processes(
@@ -87,8 +74,8 @@ def warmup_by_processes(
         As of `warmup`.
     """
     given = (None if n_features is None else settings.feature_counts(n_features), settings.float_dtypes(dtypes))
-    jobs = _jobs(*given)
-    tell(f"Compiling {sum(n for _, n in jobs)} functions in {n_processes} process{'es' * (n_processes > 1)}.")
+    expected = _expected(*given)
+    tell(f"Compiling {_count(expected)} functions in {n_processes} process{'es' * (n_processes > 1)}.")
     reading, writing = os.pipe()
     # A child imports what this process would, not what lies in the folder in which it was started, and ends without a word
     # when somebody presses Ctrl-C.
@@ -99,7 +86,7 @@ def warmup_by_processes(
     with open(reading, encoding="ascii") as done:
         children = [
             subprocess.Popen([sys.executable, "-c", code, str(i)], stdout=writing)
-            for i in range(min(n_processes, len(jobs)))
+            for i in range(min(n_processes, len(expected)))
         ]
         os.close(writing)
         start = told = time.monotonic()
@@ -107,7 +94,7 @@ def warmup_by_processes(
             now = time.monotonic()
             if now - told >= _TELL_SECONDS:
                 told = now
-                tell(f"{n_done} of {len(jobs)} steps are done after {now - start:.0f} s.")
+                tell(f"{n_done} of {len(expected)} steps are done after {now - start:.0f} s.")
     for child in children:
         child.wait()
     return warmup(given[0], dtypes=given[1])  # from the cache, or what a process has left over
@@ -115,44 +102,21 @@ def warmup_by_processes(
 
 def compile_share(given: tuple[Any, Any], share: int, n_shares: int) -> None:
     """Compile every so-manieth function, and print a line for each; unless nothing can be kept for other processes."""
-    jobs = _jobs(*given)
-    for job, _ in jobs[share::n_shares]:
+    for variant in _expected(*given)[share::n_shares]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)  # of a cache that does not work: this process is of no use
             try:
-                job()
+                variant.compile()
             except RuntimeWarning:
                 return
         print(flush=True)
 
 
-def _jobs(n_features: int | Iterable[int] | None, dtypes: Iterable[str]) -> list[tuple[Callable[[], object], int]]:
-    """List what there is to compile, and how many functions each of it is."""
-    counts = _EVERY_KERNEL if n_features is None else settings.feature_counts(n_features)
-    kinds = [kind for dtype in settings.float_dtypes(dtypes) for kind in _kinds(dtype)]
-    layouts = [(k, by_columns) for k in counts for by_columns in (False, True) if k > 1 or not by_columns]
-    gradients = {id(kernel): kernel for kernel in (dense(*layout) for layout in layouts)}.values()
-    orders = sorted({by_columns for _, by_columns in layouts})
-    moments = [make(by_columns) for make in (gram, spread) for by_columns in orders]
-    jobs: list[tuple[Callable[[], object], int]] = [
-        (compiled_sum_nonnegative, 1),
-        (compiled_compensated, 1),
-        *((partial(mailbox.compiled, function), 1) for function in mailbox.FUNCTIONS),
-    ]
-    for kind in kinds:
-        _, y, _ = kind
-        kernels = [*gradients, *moments] if y else gradients  # these are of y, too
-        jobs += [(partial(kernel.__getitem__, kind), 1) for kernel in kernels]
-        jobs.append((partial(compiled_pass, kind), 2))
-    for number, weighted in product(sorted({x for x, _, _ in kinds}), (False, True)):
-        jobs += [
-            (partial(csr.compiled_csr, function, number, "i", with_y, weighted), 1)
-            for function, with_y in csr.FUNCTIONS
-        ]
-    return jobs
+def _expected(n_features: int | Iterable[int] | None, dtypes: Iterable[str]) -> list[Variant]:
+    """List what calls will need."""
+    counts = EVERY_KERNEL if n_features is None else settings.feature_counts(n_features)
+    return [variant for variant in variants(counts, settings.float_dtypes(dtypes)) if variant.is_for_fits]
 
 
-def _kinds(dtype: str) -> list[Kind]:
-    """Return the kinds of rows: with y of either dtype or without, and with or without sample weights."""
-    ys = ("d", None) if dtype == "float64" else ("f", "d", None)
-    return [("d" if dtype == "float64" else "f", y, weighted) for y in ys for weighted in (False, True)]
+def _count(expected: list[Variant]) -> int:
+    return sum(len(variant.functions) for variant in expected)

@@ -57,6 +57,7 @@ def test_kernels_are_counted_once():
     # either layout, for the 2 kinds with y; sparse sums, weighted or not; weights, and waiting.
     assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 2) + 2 * 4 + 8 + 6
     assert fastgd.warmup(1, dtypes=["float64"]) == 4 * (1 + 2) + 2 * 2 + 8 + 6
+    assert fastgd.warmup(1, dtypes=["float64", "float64"]) == fastgd.warmup(1, dtypes=["float64"])
     assert fastgd.warmup(np.int64(130), dtypes=["float64"]) == fastgd.warmup([131, 500], dtypes=["float64"])
 
 
@@ -101,7 +102,7 @@ def test_processes_share_what_there_is_to_compile(tmp_path, monkeypatch):
     warming.warmup_by_processes(1, ["float64"], 2, told.append)
     n_functions = 4 * (1 + 2) + 2 * 2 + 8 + 6
     assert told[0] == f"Compiling {n_functions} functions in 2 processes."
-    n_jobs = len(warming._jobs(1, ["float64"]))
+    n_jobs = len(warming._expected(1, ["float64"]))
     assert [line.partition(" after")[0] for line in told[1:]] == [
         f"{i} of {n_jobs} steps are done" for i in range(1, n_jobs + 1)
     ]

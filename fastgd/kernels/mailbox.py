@@ -168,7 +168,7 @@ def compiled_job(function: Callable[..., int], environment: Any) -> Job:
     return Job(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), owner)
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[Callable[..., Any], Any] = {
     run: types.int64(types.intp, types.intp, types.int64),
     ring: types.boolean(CELLS, types.intp, types.intp, types.int64, types.int64),
     serve: types.boolean(CELLS),
