@@ -7,7 +7,9 @@ import json
 import os
 import re
 import resource
+import shutil
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import NamedTuple
 
 import numba
 from mutants import Mutant
+from numba.core import config
 
 # The test files that are about a file; the first line that fits counts.
 UNITS = [
@@ -54,7 +57,7 @@ class Covered(NamedTuple):
         that differ most.
         """
         lines = self.tests.get(mutant.path, {})
-        found = set().union(*(lines.get(line, ()) for line in _lines_of(mutant)))
+        found = set().union(*(lines.get(line, ()) for line in lines_of(mutant)))
         found = found or {test for tests in lines.values() for test in tests}
         by_file: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for test in sorted(found, key=lambda test: (self.seconds[test], test)):
@@ -75,13 +78,26 @@ class Covered(NamedTuple):
         return chosen or sorted(found, key=self.seconds.__getitem__)[:1]
 
 
+class Checked(NamedTuple):
+    """Which checks of `machine_code.py` run which lines of kernels as they compile, and how long they take."""
+
+    checks: dict[str, dict[int, list[str]]]
+    seconds: dict[str, float]
+
+    def of(self, mutant: Mutant) -> list[str]:
+        """Return the checks for a mutant, the shortest first."""
+        lines = self.checks.get(mutant.path, {})
+        found = set().union(*(lines.get(line, ()) for line in lines_of(mutant)))
+        return sorted(found, key=lambda name: (self.seconds[name], name))
+
+
 def units(mutant: Mutant) -> list[str]:
     """Return the test files that are about the file which a mutant changes."""
     names = next(names for paths, names in UNITS if any(f"/{path}" in mutant.path for path in paths))
     return [f"tests/test_{name}.py" for name in names.split()]
 
 
-def _lines_of(mutant: Mutant) -> list[int]:
+def lines_of(mutant: Mutant) -> list[int]:
     """Return the line that a mutant changes; of a constant, which is computed at the import, those that use it."""
     names = re.findall(r"^_?[A-Z]\w*(?:, _?[A-Z]\w*)*(?= =)", mutant.text) if mutant.function == "module" else []
     if not names:
@@ -91,37 +107,71 @@ def _lines_of(mutant: Mutant) -> list[int]:
     return [number for number, line in lines if use.search(line) and number != mutant.line]
 
 
-def cover(copies: list[Path], file: Path) -> Covered:
+def cover(copies: list[Path], file: Path, tests_of: str = "*") -> Covered:
     """Find out which lines each test runs: from a file, or by running them all, which is then written down there.
 
-    What the tests import is imported here, too, but for fastgd: forks of this process have it.
+    All are those in files of such a name. What the tests import is imported here, too, but for fastgd: forks of this process
+    have it.
     """
-    changed = max(path.stat().st_mtime for path in (copies[0] / "fastgd").rglob("*.py"))
-    if not file.exists() or file.stat().st_mtime < changed:
-        test_files = sorted(f"tests/{path.name}" for path in (copies[0] / "tests").glob("test_*.py"))
-        _in_children(lambda copy, i: _run(copy, test_files[i :: len(copies)]), copies)
-        tests: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        seconds: dict[str, float] = {}
-        for copy in copies:
-            share, seconds_of_share = json.loads((copy / "covered.json").read_text())
-            seconds.update(seconds_of_share)
-            for path, lines in share.items():
-                for line, names in lines.items():
-                    tests[path][line] += names
-        file.write_text(json.dumps((tests, seconds)))
-    _in_children(lambda copy, _: _collect(copy), copies[:1])
+    test_files = sorted(f"tests/{path.name}" for path in (copies[0] / "tests").glob(f"test_{tests_of}.py"))
+    if _is_old(file, copies[0]):
+        shares = copies[: len(test_files)]
+        _in_children(lambda copy, i: _run(copy, test_files[i :: len(shares)]), shares)
+        found = [json.loads((copy / "covered.json").read_text()) for copy in shares]
+        file.write_text(json.dumps(_merged(found)))
+    _in_children(lambda copy, _: _collect(copy, test_files), copies[:1])
     names, imported = json.loads((copies[0] / "names.json").read_text())
     _import_ahead(imported)
     existing = set(names)
     tests, seconds = json.loads(file.read_text())
     return Covered(
-        {
-            path: {int(line): [name for name in found if name in existing] for line, found in lines.items()}
-            for path, lines in tests.items()
-        },
+        _with_lines(tests, existing),
         seconds,
         Counter(name.partition("::")[0] for name in names),
     )
+
+
+def cover_checks(copy: Path, file: Path, covered: Covered) -> Checked:
+    """Find out which lines each check of `machine_code.py` runs, in a process of its own for each, as `cover` does.
+
+    Lines that tests run as plain Python are left out.
+    """
+    if _is_old(file, copy, "machine_code.py"):
+        _in_children(lambda copy, _: _collect_checks(copy), [copy])
+        found = []
+        for name in json.loads((copy / "names.json").read_text()):
+            _in_children(lambda copy, _, name=name: _run_check(copy, name), [copy])
+            found.append(json.loads((copy / "covered.json").read_text()))
+        file.write_text(json.dumps(_merged(found)))
+    checks, seconds = json.loads(file.read_text())
+    by_line = _with_lines(checks, set(seconds))
+    for path, lines in by_line.items():
+        for line in covered.tests.get(path, {}):
+            lines.pop(line, None)
+    return Checked(by_line, seconds)
+
+
+def _is_old(file: Path, copy: Path, *others: str) -> bool:
+    sources = [*(copy / "fastgd").rglob("*.py"), *(copy / "tests" / other for other in others)]
+    return not file.exists() or file.stat().st_mtime < max(path.stat().st_mtime for path in sources)
+
+
+def _merged(found: list[tuple[dict[str, dict[str, list[str]]], dict[str, float]]]) -> tuple[object, object]:
+    tests: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    seconds: dict[str, float] = {}
+    for share, seconds_of_share in found:
+        seconds.update(seconds_of_share)
+        for path, lines in share.items():
+            for line, names in lines.items():
+                tests[path][line] += names
+    return tests, seconds
+
+
+def _with_lines(tests: dict[str, dict[str, list[str]]], existing: set[str]) -> dict[str, dict[int, list[str]]]:
+    return {
+        path: {int(line): [name for name in found if name in existing] for line, found in lines.items()}
+        for path, lines in tests.items()
+    }
 
 
 def _import_ahead(names: list[str]) -> None:
@@ -146,7 +196,7 @@ def _in_children(do: Callable[[Path, int], None], copies: list[Path]) -> None:
         sys.exit("The tests fail as they are.")
 
 
-def _collect(copy: Path) -> None:
+def _collect(copy: Path, test_files: list[str]) -> None:
     """Write down the names of all tests, and of the modules that they import."""
     import pytest
 
@@ -157,7 +207,7 @@ def _collect(copy: Path) -> None:
         def pytest_collection_finish(self, session: pytest.Session) -> None:
             names.extend(item.nodeid for item in session.items)
 
-    pytest.main([*OPTIONS, "--collect-only", "-qq", str(copy / "tests")], plugins=[Collect()])
+    pytest.main([*OPTIONS, "--collect-only", "-qq", *test_files], plugins=[Collect()])
     imported = [name for name, module in sys.modules.items() if not _is_ours(module, copy)]
     (copy / "names.json").write_text(json.dumps((names, imported)))
 
@@ -200,6 +250,42 @@ def _run(copy: Path, test_files: list[str]) -> None:
             if (names := [name for name in contexts if name and ("uncompiled" in name or not uncompiled_only)])
         }
     (copy / "covered.json").write_text(json.dumps((tests, seconds)))
+
+
+def _collect_checks(copy: Path) -> None:
+    import machine_code
+
+    (copy / "names.json").write_text(json.dumps(list(machine_code.NAMES)))
+
+
+def _run_check(copy: Path, name: str) -> None:
+    """Write down which lines of kernels a check runs where nothing is compiled, and how long it takes."""
+    import coverage
+
+    start = time.monotonic()
+    compile_anew(copy)
+    watch = coverage.Coverage(data_file=None, config_file=False, source=[str(copy / "fastgd" / "kernels")])
+    watch.start()
+    import machine_code
+
+    watch.switch_context(name)
+    machine_code.run(name)
+    watch.stop()
+    data = watch.get_data()
+    checks = {
+        str(Path(file).relative_to(copy)): {
+            line: [name] for line, contexts in data.contexts_by_lineno(file).items() if name in contexts
+        }
+        for file in data.measured_files()
+    }
+    (copy / "covered.json").write_text(json.dumps((checks, {name: time.monotonic() - start})))
+
+
+def compile_anew(copy: Path) -> None:
+    """Let this process find nothing that has been compiled before."""
+    shutil.rmtree(copy / "compiled", ignore_errors=True)
+    os.environ["NUMBA_CACHE_DIR"] = str(copy / "compiled")
+    config.reload_config()
 
 
 def enter(copy: Path, *, quiet: bool) -> None:

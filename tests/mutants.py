@@ -32,6 +32,19 @@ _OPERATORS = {
 }
 _NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "minimum": "maximum", "maximum": "minimum"}
 
+# What writes machine code, says so by the methods of a builder: its arithmetic and its comparisons are changed alike.
+_INSTRUCTIONS = {
+    "add": "sub",
+    "sub": "add",
+    "mul": "add",
+    "fadd": "fsub",
+    "fsub": "fadd",
+    "fmul": "fadd",
+    "and_": "or_",
+}
+_PREDICATES = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
+_BUILDERS = ("builder", "code", "self")
+
 # What no test should look at: the words of errors. (Assertions cannot fail, and imports are looked at by other tools.)
 _NO_CODE = (ast.Raise, ast.JoinedStr, ast.Import, ast.ImportFrom, ast.Assert)
 
@@ -94,6 +107,8 @@ def _is_for_types(node: ast.AST) -> bool:
 
 def _replacements(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name)) as method, args=args) if name in _BUILDERS:
+            yield from _other_instructions(method, args)
         case ast.Compare(ops=[operator, *others]) if type(operator) in _COMPARISONS:
             yield node, ast.unparse(ast.Compare(node.left, [_COMPARISONS[type(operator)](), *others], node.comparators))
         case ast.BinOp(op=operator) if type(operator) in _OPERATORS and not _is_text(node.left):
@@ -125,6 +140,22 @@ def _replacements(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
             if isinstance(test, ast.Name | ast.Attribute | ast.Call):
                 yield test, f"(not {ast.unparse(test)})"
+
+
+def _other_instructions(method: ast.Attribute, args: list[ast.expr]) -> Iterator[tuple[ast.AST, str]]:
+    builder = ast.unparse(method.value)
+    match method.attr, args:
+        case ("icmp_signed", [ast.Constant(value=predicate) as node, _, _]):
+            yield node, repr(_PREDICATES[predicate])
+        case ("select", [_, chosen, other]):
+            yield chosen, ast.unparse(other)
+            yield other, ast.unparse(chosen)
+        case ("multiply_add", [_, _, ast.expr() as summand]):
+            yield summand, f"{builder}.fsub({ast.unparse(summand)}, {ast.unparse(summand)})"
+        case ("vector", [_, _, mask, *_]) | ("put", [_, _, _, mask]) if not isinstance(mask, ast.Constant):
+            yield mask, "None"
+        case (name, _) if name in _INSTRUCTIONS and not (builder == "self" and name == "add"):
+            yield method, f"{builder}.{_INSTRUCTIONS[name]}"
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -2,13 +2,16 @@
 
     python tests/mutation.py                    kernels, rows and solvers, each change once
     python tests/mutation.py fastgd/rows/csr.py a file
+    python tests/mutation.py --machine-code     what writes machine code, only
     python tests/mutation.py --sample 200       so many changes of all, picked at random
     python tests/mutation.py --kept FOLDER      go on where a run was cut off, and look again at what survived it
 
 A change is made in a copy. The tests that run its line follow, in a process forked where numba has been imported already,
-some first, and if they notice nothing, more. Kernels run as plain Python. Some changes are known to make no difference that a
-test could see: they are listed, with the reasons, in `tests/survivors.txt`, and count as not noticed without being tried. The
-exit status is 1 if another one is not noticed, or if less than 95 % of all are noticed in one of the folders.
+some first, and if they notice nothing, more. Kernels run as plain Python. What writes machine code does not: changes of it are
+compiled, where nothing has been compiled before, and the checks of `machine_code.py` that run their lines follow; not to
+compile, to crash, or not to end is to be noticed. Some changes are known to make no difference that a test could see: they are
+listed, with the reasons, in `tests/survivors.txt`, and count as not noticed without being tried. The exit status is 1 if
+another one is not noticed, or if less than 95 % of all are noticed in one of the folders, or of what writes machine code.
 """
 
 import argparse
@@ -26,7 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from covered import OPTIONS, Covered, cover, enter, units
+from covered import OPTIONS, Checked, Covered, compile_anew, cover, cover_checks, enter, units
 from mutants import Mutant, mutants
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +48,9 @@ def main() -> int:
     """Run the mutants that the command line asks for; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", default=FOLDERS, help="files or folders")
+    parser.add_argument(
+        "--machine-code", action="store_true", help="only kernels' lines that do not run as plain Python"
+    )
     parser.add_argument("--sample", type=int, help="how many mutants to take; all, unless given")
     parser.add_argument("--seed", type=int, default=0, help="picks them")
     parser.add_argument(
@@ -67,18 +73,25 @@ def main() -> int:
         copies = [kept / str(i) for i in range(args.jobs)]
         for copy in copies:
             _copy(copy)
-        covered = cover(copies, kept / "covered.json")
-        wanted = [
-            mutant
-            for file in files
-            for mutant in mutants(str(file.relative_to(ROOT)), file.read_bytes())
-            if _is_tested(mutant, covered)
-        ]
+        if args.machine_code:
+            covered = cover(copies, kept / "covered_uncompiled.json", "kernels_uncompiled")
+        else:
+            covered = cover(copies, kept / "covered.json")
+        checked = cover_checks(copies[0], kept / "checked.json", covered)
+        wanted: list[tuple[Mutant, _Suite]] = []
+        tests, checks = _Tests(covered), _Checks(checked)
+        for file in files:
+            for mutant in mutants(str(file.relative_to(ROOT)), file.read_bytes()):
+                if _is_tested(mutant, covered):
+                    wanted += [] if args.machine_code else [(mutant, tests)]
+                elif _writes_machine_code(mutant, checked):
+                    wanted.append((mutant, checks))
         if args.sample is not None:
             wanted = random.Random(args.seed).sample(wanted, min(args.sample, len(wanted)))
+        print(f"{len(wanted)} changes", flush=True)
         judged = []  # what there is is reported, though it be interrupted
         with contextlib.suppress(KeyboardInterrupt):
-            for each in _judged(wanted, covered, copies, kept / "noticed"):
+            for each in _judged(wanted, copies, kept / "noticed"):
                 judged.append(each)
         return _report(judged)
 
@@ -96,17 +109,81 @@ def _is_tested(mutant: Mutant, covered: Covered) -> bool:
     return not mutant.path.startswith("fastgd/kernels") or mutant.line in covered.tests.get(mutant.path, {})
 
 
-def _judged(wanted: list[Mutant], covered: Covered, copies: list[Path], noticed: Path) -> Iterator[tuple[Mutant, str]]:
-    """Yield each mutant, and what became of it: "killed", "endless", "survived" or, on the list, "known"."""
+def _writes_machine_code(mutant: Mutant, checked: Checked) -> bool:
+    """Tell whether a check runs the line, or one that uses the constant; `cache.py` keeps what others write."""
+    return mutant.path != "fastgd/kernels/cache.py" and bool(checked.of(mutant))
+
+
+class _Tests:
+    """The tests, in two stages: some, and all that are about the mutant's file, too."""
+
+    stages = FIRST, ALL
+
+    def __init__(self, covered: Covered) -> None:
+        self._covered = covered
+        self._seconds = Counter(covered.seconds)
+        for test, each in covered.seconds.items():
+            self._seconds[test.partition("::")[0]] += each
+
+    def of(self, mutant: Mutant, seconds: float) -> list[str]:
+        tests = self._covered.of(mutant, seconds)
+        return tests + units(mutant) if seconds == ALL else tests
+
+    def seconds(self, tests: list[str]) -> float:
+        return sum(self._seconds[test] for test in tests)
+
+    def run(self, tests: list[str], copy: Path) -> int:
+        import pytest
+
+        return pytest.main([*OPTIONS, *tests], plugins=[_Haste(self._covered.seconds)])
+
+    def label(self, mutant: Mutant) -> str:
+        return mutant.path.split("/")[1]
+
+
+class _Checks:
+    """The checks of machine code, the shortest first."""
+
+    stages = (ALL,)
+
+    def __init__(self, checked: Checked) -> None:
+        self._checked = checked
+
+    def of(self, mutant: Mutant, seconds: float) -> list[str]:
+        return self._checked.of(mutant)
+
+    def seconds(self, checks: list[str]) -> float:
+        return sum(SLACK / SLOWER + self._checked.seconds[check] for check in checks)
+
+    def run(self, checks: list[str], copy: Path) -> int:
+        compile_anew(copy)
+        import machine_code
+
+        for check in checks:
+            _hasten(self._checked.seconds[check])
+            machine_code.run(check)
+        return 0
+
+    def label(self, mutant: Mutant) -> str:
+        return "machine code"
+
+
+_Suite = _Tests | _Checks
+
+
+def _judged(
+    wanted: list[tuple[Mutant, _Suite]], copies: list[Path], noticed: Path
+) -> Iterator[tuple[str, Mutant, str]]:
+    """Yield the label and each mutant, and what became of it: "killed", "endless", "survived" or, on the list, "known"."""
     before = dict(line.split() for line in noticed.read_text().splitlines()) if noticed.exists() else {}
     known, untried = _known(), []
-    for mutant in wanted:
+    for mutant, suite in wanted:
         if verdict := "known" if str(mutant) in known else before.get(_name(mutant)):
-            yield mutant, verdict
+            yield suite.label(mutant), mutant, verdict
         else:
-            untried.append(mutant)
+            untried.append((mutant, suite))
     begin = time.monotonic()
-    for n_done, (mutant, verdict) in enumerate(_tried(untried, covered, copies), 1):
+    for n_done, (mutant, suite, verdict) in enumerate(_tried(untried, copies), 1):
         if verdict == "survived":
             print(f"survived: {mutant}", flush=True)
         else:
@@ -114,7 +191,7 @@ def _judged(wanted: list[Mutant], covered: Covered, copies: list[Path], noticed:
                 print(_name(mutant), verdict, file=file)
         if n_done % 20 == 0:
             print(f"{n_done} of {len(untried)}, {time.monotonic() - begin:.0f} s", flush=True)
-        yield mutant, verdict
+        yield suite.label(mutant), mutant, verdict
 
 
 def _name(mutant: Mutant) -> str:
@@ -126,23 +203,18 @@ def _known() -> set[str]:
     return {line for line in lines if line.startswith("fastgd/")}
 
 
-def _tried(wanted: list[Mutant], covered: Covered, copies: list[Path]) -> Iterator[tuple[Mutant, str]]:
-    waiting = [(mutant, FIRST) for mutant in reversed(wanted)]
+def _tried(wanted: list[tuple[Mutant, _Suite]], copies: list[Path]) -> Iterator[tuple[Mutant, _Suite, str]]:
+    waiting = [(mutant, suite, suite.stages) for mutant, suite in reversed(wanted)]
     free, running = list(copies), {}
-    seconds_of = Counter(covered.seconds)
-    for test, each in covered.seconds.items():
-        seconds_of[test.partition("::")[0]] += each
     while waiting or running:
         while waiting and free:
-            mutant, seconds = waiting.pop()
+            mutant, suite, stages = waiting.pop()
             copy = free.pop()
-            tests = covered.of(mutant, seconds)
-            if seconds == ALL:
-                tests += units(mutant)
-            end = time.monotonic() + SLACK + SLOWER * sum(seconds_of[test] for test in tests)
-            running[_start(mutant, tests, covered.seconds, copy)] = mutant, copy, seconds, end
+            tests = suite.of(mutant, stages[0])
+            end = time.monotonic() + SLACK + SLOWER * suite.seconds(tests)
+            running[_start(mutant, suite, tests, copy)] = mutant, suite, copy, stages, end
         time.sleep(0.02)
-        for child, (mutant, copy, seconds, end) in list(running.items()):
+        for child, (mutant, suite, copy, stages, end) in list(running.items()):
             done, status = os.waitpid(child, os.WNOHANG)
             late = time.monotonic() > end or (done and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM)
             if not done and not late:
@@ -151,13 +223,13 @@ def _tried(wanted: list[Mutant], covered: Covered, copies: list[Path]) -> Iterat
             del running[child]
             shutil.copy2(ROOT / mutant.path, copy / mutant.path)
             free.append(copy)
-            if status == 0 and not late and seconds == FIRST:
-                waiting.append((mutant, ALL))
+            if status == 0 and not late and stages[1:]:
+                waiting.append((mutant, suite, stages[1:]))
             else:
-                yield mutant, "endless" if late else "survived" if status == 0 else "killed"
+                yield mutant, suite, "endless" if late else "survived" if status == 0 else "killed"
 
 
-def _start(mutant: Mutant, tests: list[str], seconds: dict[str, float], copy: Path) -> int:
+def _start(mutant: Mutant, suite: _Suite, tests: list[str], copy: Path) -> int:
     """Run tests on a mutant, in a process whose number is returned."""
     (copy / mutant.path).write_bytes(mutant.source)
     child = os.fork()
@@ -165,9 +237,7 @@ def _start(mutant: Mutant, tests: list[str], seconds: dict[str, float], copy: Pa
         status = 1
         try:
             enter(copy, quiet=True)
-            import pytest
-
-            status = pytest.main([*OPTIONS, *tests], plugins=[_Haste(seconds)])
+            status = suite.run(tests, copy)
         finally:
             os._exit(int(status))
     return child
@@ -183,7 +253,12 @@ class _Haste:
         items.sort(key=lambda item: self._seconds.get(item.nodeid, 0.0))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        signal.setitimer(signal.ITIMER_REAL, SLACK + SLOWER * self._seconds.get(nodeid, SLACK))
+        _hasten(self._seconds.get(nodeid, SLACK))
+
+
+def _hasten(seconds: float) -> None:
+    """End this process if what follows takes much longer than so."""
+    signal.setitimer(signal.ITIMER_REAL, SLACK + SLOWER * seconds)
 
 
 def _stop(child: int, *, reap: bool) -> None:
@@ -193,20 +268,20 @@ def _stop(child: int, *, reap: bool) -> None:
         os.waitpid(child, 0)
 
 
-def _report(judged: list[tuple[Mutant, str]]) -> int:
+def _report(judged: list[tuple[str, Mutant, str]]) -> int:
     """Print figures and survivors; return the exit status."""
     verdicts: dict[str, Counter[str]] = defaultdict(Counter)
-    for mutant, verdict in judged:
+    for label, mutant, verdict in judged:
         if verdict == "survived":
             print(f"not on the list, line {mutant.line}: {mutant}")
-        verdicts[mutant.path.split("/")[1]][verdict] += 1
+        verdicts[label][verdict] += 1
     least, n_new = 1.0, 0
-    for folder, of in sorted(verdicts.items()):
+    for label, of in sorted(verdicts.items()):
         noticed = of["killed"] + of["endless"]
         least = min(least, noticed / of.total())
         n_new += of["survived"]
         print(
-            f"{folder}: {noticed} of {of.total()} changes noticed ({noticed / of.total():.1%}), {of['endless']} by their time; "
+            f"{label}: {noticed} of {of.total()} changes noticed ({noticed / of.total():.1%}), {of['endless']} by their time; "
             f"{of['known']} of the others are on the list"
         )
     return int(least < LEAST or n_new > 0)

@@ -399,6 +399,13 @@ def test_arguments_of_a_pass_that_take_more_than_their_place_are_not_written(mon
     write = numba.njit(lambda environment, a, b: compiled_blocks._write(environment, (a, b)))
     with pytest.raises(Exception, match="ENVIRONMENT_LENGTH is 1, but 16 bytes are needed"):
         write(np.zeros(2, np.int64), 1, 2)
+    monkeypatch.setattr(compiled_blocks, "ENVIRONMENT_LENGTH", 8)
+    write = numba.njit(lambda environment, arguments: compiled_blocks._write(environment, arguments))
+    with pytest.raises(Exception, match="ENVIRONMENT_LENGTH is 8, but 72 bytes are needed"):
+        write(np.zeros(9, np.int64), tuple(range(9)))
+    environment = np.zeros(8, np.int64)
+    write(environment, tuple(range(8)))
+    assert environment.tolist() == list(range(8))
 
 
 def test_looking_changes_nothing():

@@ -199,7 +199,6 @@ def _write(_context, environment, arguments):
                 values = builder.insert_value(values, array._getvalue(), i)
         data = context.make_array(environment)(context, builder, args[0]).data
         builder.store(values, builder.bitcast(data, values.type.as_pointer()), align=8)
-        return context.get_dummy_value()
 
     return types.void(environment, arguments), generate
 
@@ -226,6 +225,5 @@ def _call(_context, address, X, start, stop, y, s, theta, scale, sums):
         status, _ = context.call_conv.call_function(builder, kernel, types.none, types_of_arguments, args[1:])
         with cgutils.if_unlikely(builder, status.is_error):  # no memory for what it works in
             context.call_conv.return_status_propagate(builder, status)
-        return context.get_dummy_value()
 
     return types.void(address, *types_of_arguments), generate

@@ -145,7 +145,6 @@ def _copy_square(_context, columns, source, stride, n_columns, centre, j, Z, tar
             pieces.append(code.fsub(piece, code.splat(code.number(code.gep(centre, [code.add(j, place)]), 0))))
         for m, line in enumerate(code.deinterleave(pieces)):
             code.put(line, Z, code.add(target, code.mul(width, int64(m))), there)
-        return code.nothing()
 
     return types.void(columns, source, stride, n_columns, centre, j, Z, target, width), generate
 
@@ -167,7 +166,6 @@ def _copy_rows(_context, X, start, n_features, n_rows, centre, Z, width):
             with code.steps(int64(0), last, LANES) as j:
                 code.put(code.fsub(code.vector(x, j), code.vector(centre, j)), z, j)
             code.put(code.fsub(code.vector(x, last, mask), last_centre), z, last, mask)
-        return code.nothing()
 
     return types.void(X, start, n_features, n_rows, centre, Z, width), generate
 
@@ -199,7 +197,6 @@ def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors, X, ask, pace):
             line = code.gep(C, [code.add(code.mul(code.add(j, int64(m)), width), i)])
             for place, total in zip(places, totals[m], strict=True):
                 code.put(code.fadd(code.vector(line, place), total.value), line, place)
-        return code.nothing()
 
     return types.void(Z, W, n_rows, width, i, j, C, n_vectors, X, ask, pace), generate
 

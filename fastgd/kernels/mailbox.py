@@ -32,7 +32,7 @@ def new() -> NDArray[np.int64]:
     """Return the mailbox of a worker that is free, in a cache line of its own."""
     memory = np.zeros(2 * LENGTH, np.int64)
     first = -(memory.ctypes.data // memory.itemsize) % LENGTH
-    return memory[first : first + LENGTH]
+    return memory[first:][:LENGTH]
 
 
 def run(job, environment, number):

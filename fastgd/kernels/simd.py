@@ -51,10 +51,6 @@ class Code:
             return None
         return self._context.make_array(array_type)(self._context, self._builder, array).data
 
-    def nothing(self) -> Any:
-        """Return the value of an intrinsic that returns nothing."""
-        return self._context.get_dummy_value()
-
     # Memory
 
     def number(self, pointer: Any, index: int) -> Any:
@@ -163,7 +159,7 @@ class Code:
 
     def _gather(self, vectors: list[Any], places: range) -> Any:
         """Return the values at these places of the vectors laid end to end; the places ascend."""
-        result, n_done = vectors[0], 0
+        result, n_done = None, 0
         for number, values in enumerate(vectors):
             n_here = sum(place // LANES == number for place in places)
             lanes = [i if i < n_done else LANES + places[i] % LANES if i < n_done + n_here else i for i in range(LANES)]

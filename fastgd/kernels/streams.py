@@ -50,7 +50,6 @@ def products_and_sums(_context, X, products_at, sums_at, stride, length, v, d, c
         sums = _Sums(code, _Streams(code, X, args[2], args[3]), c, g)
         _loop(code, args[4], [products, sums], X, args[9])
         products.finish()
-        return code.nothing()
 
     return types.void(X, products_at, sums_at, stride, length, v, d, c, g, ahead), generate
 
@@ -65,7 +64,6 @@ def products(_context, X, at, stride, length, n_streams, zeros, v, d, ahead):
         half = _Products(code, _Streams(code, X, args[1], args[2], args[4], zeros), v, d)
         _loop(code, args[3], [half], X, args[8])
         half.finish()
-        return code.nothing()
 
     return types.void(X, at, stride, length, n_streams, zeros, v, d, ahead), generate
 
@@ -78,7 +76,6 @@ def sums_of_multiples(_context, X, at, stride, length, n_streams, zeros, c, g, a
         code = Code(context, builder)
         X, zeros, c, g = (code.data(signature.args[i], args[i]) for i in (0, 5, 6, 7))
         _loop(code, args[3], [_Sums(code, _Streams(code, X, args[1], args[2], args[4], zeros), c, g)], X, args[8])
-        return code.nothing()
 
     return types.void(X, at, stride, length, n_streams, zeros, c, g, ahead), generate
 
@@ -117,7 +114,6 @@ def residuals(_context, d, c, i, y, s, bias, n_rows, totals):
         code.put(code.fadd(sr, code.vector(totals, int64(LANES))), totals, int64(LANES))
         code.put(sr, c, start)
         code.put(code.zeros(), d, start)
-        return code.nothing()
 
     return types.void(d, c, i, y, s, bias, n_rows, totals), generate
 

@@ -14,8 +14,8 @@ MAX_FEATURES = 16 * LANES
 # The sums of this many vectors stay in registers beside two rows; those of more are added to in cache.
 _MAX_SUMS = 8
 
-# How far ahead rows are asked for, in bytes. Against a plain sum, float32 reached 0.85 without and 0.95 with it.
-_PREFETCH_BYTES = 8192
+# How far ahead rows are asked for, in cache lines. Against a plain sum, float32 reached 0.85 without and 0.95 with it.
+_LINES_AHEAD = 128
 
 
 @cache
@@ -63,7 +63,6 @@ def _sum(_context, X, at, n_features, n_rows, n_free, y, s, w, bias, sums, n_vec
         rows = _Rows(code, code.gep(X, [at]), n_features, y, s, w, bias, sums, n_vectors.literal_value)
         rows.add(n_rows, n_free)
         rows.finish()
-        return code.nothing()
 
     return types.void(X, at, n_features, n_rows, n_free, y, s, w, bias, sums, n_vectors), generate
 
@@ -161,7 +160,7 @@ class _Rows:
                 *(code.vector(X, place, mask) for place in places[:-1]),
                 code.vector(X, places[-1], code.and_(mask, self._mask)),
             ]
-        ahead = int64(_PREFETCH_BYTES // 64 * line_values(X))
+        ahead = int64(_LINES_AHEAD * line_values(X))
         for place in places[:: line_values(X) // LANES]:
             code.prefetch(X, code.add(place, ahead), level=1)
         # Masked after it was read: so the conversion of float32 and the mask are a single instruction.
