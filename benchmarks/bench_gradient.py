@@ -1,7 +1,7 @@
 """The gradient over sizes, shapes, dtypes, layouts and threads, beside plain numpy."""
 
 import fastgd
-from fastgd import roofline
+from fastgd.bench import roofline
 
 from .common import GRADIENTS, rows
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import fastgd
-from fastgd import timing
+from fastgd.bench import timing
 
 SIZES = ((1_000_000, 10), (1_000_000, 100), (200_000, 500))
 KINDS = ("plain", "unequal rows", "correlated columns", "high leverage")

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import fastgd
-from fastgd import timing
+from fastgd.bench import timing
 
 ROW_GROUP = 1 << 20
 PYARROW = ("pyarrow, batches of a file", "pyarrow, scanner, small read-ahead", "pyarrow, scanner")
@@ -107,8 +107,8 @@ def child(home: str, what: str, folder: Path, n_features: int) -> None:
         of_dask(what, folder, n_features)
         return
     if home == "parquet":
-        import fastgd.fitting
-        import fastgd.scan
+        import fastgd.fitting.fit
+        import fastgd.inputs.scan
 
         run = by_pyarrow(path, what) if what in PYARROW else None
         source = fastgd.scan_parquet(path, target="y")

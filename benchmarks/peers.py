@@ -32,8 +32,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastgd
-from fastgd import timing
-from fastgd.timing import seconds_of
+from fastgd.bench import timing
+from fastgd.bench.timing import seconds_of
 
 from .peer_spellings import PEERS, Data, Problem, Spellings, fastgd_spellings, jax_spellings
 

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastgd import reference
-    from fastgd.batches import from_batches
     from fastgd.descent import History, descend
     from fastgd.exceptions import ConvergenceWarning, RankWarning
-    from fastgd.fitting import fit
+    from fastgd.fitting.fit import fit
+    from fastgd.fitting.loop import FitState
+    from fastgd.fitting.result import FitResult
+    from fastgd.inputs.batches import from_batches
+    from fastgd.inputs.csv import scan_csv
+    from fastgd.inputs.parquet import scan_parquet
+    from fastgd.kernels.warming import warmup
     from fastgd.moments import Moments
     from fastgd.objective import cost, cost_and_gradient, gradient
-    from fastgd.result import FitResult
-    from fastgd.run import FitState
-    from fastgd.scan import scan_csv, scan_parquet
-    from fastgd.threads import get_num_threads, set_num_threads
-    from fastgd.warming import warmup
+    from fastgd.rows.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
@@ -44,33 +45,33 @@ __all__ = [
     "warmup",
 ]
 
-_HOMES = {
+_LAZY_IMPORTS = {
     "ConvergenceWarning": "fastgd.exceptions",
-    "FitResult": "fastgd.result",
-    "FitState": "fastgd.run",
+    "FitResult": "fastgd.fitting.result",
+    "FitState": "fastgd.fitting.loop",
     "History": "fastgd.descent",
     "Moments": "fastgd.moments",
     "RankWarning": "fastgd.exceptions",
     "cost": "fastgd.objective",
     "cost_and_gradient": "fastgd.objective",
     "descend": "fastgd.descent",
-    "fit": "fastgd.fitting",
-    "from_batches": "fastgd.batches",
-    "get_num_threads": "fastgd.threads",
+    "fit": "fastgd.fitting.fit",
+    "from_batches": "fastgd.inputs.batches",
+    "get_num_threads": "fastgd.rows.threads",
     "gradient": "fastgd.objective",
-    "scan_csv": "fastgd.scan",
-    "scan_parquet": "fastgd.scan",
-    "set_num_threads": "fastgd.threads",
-    "warmup": "fastgd.warming",
+    "scan_csv": "fastgd.inputs.csv",
+    "scan_parquet": "fastgd.inputs.parquet",
+    "set_num_threads": "fastgd.rows.threads",
+    "warmup": "fastgd.kernels.warming",
 }
 
 
 def __getattr__(name: str) -> object:
     if name == "reference":
         return import_module("fastgd.reference")
-    if name not in _HOMES:
+    if name not in _LAZY_IMPORTS:
         raise AttributeError(f"module 'fastgd' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    value = globals()[name] = getattr(import_module(_LAZY_IMPORTS[name]), name)
     return value
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import settings, validation
+from fastgd import arguments
 from fastgd.exceptions import ConvergenceWarning, warn
 from fastgd.formatting import counted, listed, table
+from fastgd.inputs import validation
 from fastgd.solvers.units import Units
 
 _MAX_PRINTED_PARAMETERS = 3
@@ -247,8 +248,8 @@ def descend(
         )
     if cost is not None and not callable(cost):
         raise TypeError(f"cost is a {type(cost).__name__}, but a function of theta is expected. Give lambda theta: ...")
-    learning_rate = settings.number(learning_rate, "learning_rate", zero=False, hint="0.1 is a common first try.")
-    n_iter = settings.count(n_iter, "n_iter", "Give the number of iterations.")
+    learning_rate = arguments.number(learning_rate, "learning_rate", zero=False, hint="0.1 is a common first try.")
+    n_iter = arguments.count(n_iter, "n_iter", "Give the number of iterations.")
     start = validation.real_array(theta0, "theta0")
     if start.ndim > 1 or not start.size:
         raise ValueError(

@@ -1,5 +1,6 @@
-"""Plain text: tables, lists, and numbers of things."""
+"""Plain text: tables, lists, numbers of things, and names of files."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -63,3 +64,20 @@ def listed(items: Sequence[Any], most: int = 5, show: Callable[[Any], str] = rep
         "'a', 'b'", or "'a', 'b', ..." where there are more.
     """
     return ", ".join(map(show, items[:most])) + ", ..." * (len(items) > most)
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """Return the name of a file as it can stand in a line of text.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    str
+        Its name.
+    """
+    name = os.fspath(path)
+    return name if name and name.isprintable() else repr(name)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import frames, settings, validation
+from fastgd import arguments
 from fastgd.formatting import counted, listed
-from fastgd.outputs import replaced
-from fastgd.rows.source import Source
+from fastgd.inputs import frames, validation
+from fastgd.inputs.source import Source
+from fastgd.saving.outputs import replaced
 from fastgd.solvers.objective import Evaluation, Objective
 
 if TYPE_CHECKING:
@@ -107,10 +108,10 @@ class Moments:
                 f"scatter[{i}, {j}] is {scatter[i, j]}, but scatter[{j}, {i}] is {scatter[j, i]}, and a symmetric array is "
                 "expected. Give the sums of all products, of which each is there twice."
             )
-        n_samples = settings.count(self.n_samples, "n_samples", _HINT)
+        n_samples = arguments.count(self.n_samples, "n_samples", _HINT)
         if not n_samples:
             raise ValueError(f"n_samples=0 was given, but moments are of at least 1 row. {_HINT}")
-        total_weight = settings.number(self.total_weight, "total_weight", zero=False, hint=_HINT)
+        total_weight = arguments.number(self.total_weight, "total_weight", zero=False, hint=_HINT)
         names = self.feature_names
         if names is not None:
             if isinstance(names, str) or not isinstance(names, Iterable):
@@ -189,7 +190,7 @@ class Moments:
             If shapes do not fit together, a value is not finite, or the squares exceed float64.
         """
         # Here, as nothing else needs numba: not what loads a model, and predicts by it.
-        from fastgd.homes import home_of
+        from fastgd.inputs.training_set import home_of
         from fastgd.rows.moments import moments_of
 
         rows, _, names, *_ = home_of(X, y, sample_weight, n_threads)
@@ -389,13 +390,13 @@ class Moments:
         return self.centred()._replace(mean=self.mean[order], scatter=self.scatter[np.ix_(order, order)])
 
     def _evaluate(self, theta: ArrayLike, intercept: bool, loss: str, l2: float) -> Evaluation:
-        intercept = settings.switch(intercept, "intercept")
+        intercept = arguments.switch(intercept, "intercept")
         objective = Objective(
             self.centred(),
             n_features=self.n_features,
             intercept=intercept,
-            scale=settings.loss_scale(loss, self.total_weight),
-            l2=settings.number(l2, "l2", zero=True, hint="Give 0 for no penalty."),
+            scale=arguments.loss_scale(loss, self.total_weight),
+            l2=arguments.number(l2, "l2", zero=True, hint="Give 0 for no penalty."),
         )
         parameters = validation.parameters(theta, self.n_features, intercept)
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result

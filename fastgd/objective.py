@@ -3,13 +3,14 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import settings, validation
-from fastgd.homes import home_of
+from fastgd import arguments
+from fastgd.inputs import validation
+from fastgd.inputs.source import Source
+from fastgd.inputs.training_set import home_of
 from fastgd.rows.arrays import short_pass
 from fastgd.rows.parts import PartedRows
-from fastgd.rows.source import Source
 
-_LOSSES = settings.LOSSES
+_LOSSES = arguments.LOSSES
 
 # The default is known by its identity, as a comparison would let an array, or nothing at all, pass for a number.
 _NO_PENALTY = 0.0
@@ -223,17 +224,17 @@ def _evaluate(
     n_threads: int | None,
     out: NDArray[np.float64] | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
-    intercept = settings.switch(intercept, "intercept")
+    intercept = arguments.switch(intercept, "intercept")
     rows, total_weight, _, arrays, _ = home_of(X, y, sample_weight, n_threads)
     given = validation.real_array(theta, "theta")
     parameters = validation.parameters(given, rows.n_features, intercept)
-    scale = settings.loss_scale(loss, total_weight or 1.0)
-    l2 = settings.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
+    scale = arguments.loss_scale(loss, total_weight or 1.0)
+    l2 = arguments.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
     if out is not None:
         validation.output(out, given.shape, (*arrays, given))
     sums = rows.gradient(parameters, scale)
     if isinstance(rows, PartedRows):  # whose total weight is known by now
-        sums *= settings.loss_scale(loss, rows.total_weight) / scale
+        sums *= arguments.loss_scale(loss, rows.total_weight) / scale
     value, result = 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
     if l2:
         coef = parameters[1:] if intercept else parameters

@@ -10,12 +10,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import frames, settings, validation
-from fastgd.dask import DaskSet, by_partition, is_dask
+from fastgd import arguments
 from fastgd.descent import History
 from fastgd.exceptions import RankWarning, ignored
+from fastgd.fitting.result import FitResult, hypothesis
 from fastgd.formatting import counted
-from fastgd.result import FitResult, hypothesis
+from fastgd.inputs import frames, validation
+from fastgd.inputs.dask import DaskSet, by_partition, is_dask
 from fastgd.rows.maps import check, mapped_files
 
 try:
@@ -162,8 +163,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ConvergenceWarning
             If the fit did not converge within `max_iter` iterations, or diverged.
         """
-        from fastgd.fitting import fit
-        from fastgd.targets import fit_targets
+        from fastgd.fitting.fit import fit
+        from fastgd.fitting.multi_target import fit_targets
 
         starts = self._starts()
         X, y, s = self._training_set(X, y, sample_weight, reset=True)
@@ -208,9 +209,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ValueError, TypeError
             If the data cannot be fitted, do not go with those before, or a parameter is out of its range.
         """
-        from fastgd.fitting import fit
+        from fastgd.fitting.fit import fit
+        from fastgd.fitting.multi_target import moments_of_targets, of_each_target
         from fastgd.moments import Moments
-        from fastgd.targets import moments_of_targets, of_each_target
 
         before: Moments | None = getattr(self, "moments_", None)
         X, y, s = self._training_set(X, y, sample_weight, reset=before is None)
@@ -345,7 +346,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         return X, y, None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
 
     def _options(self, n_parameters: int) -> dict[str, Any]:
-        from fastgd.methods import DEFAULTS
+        from fastgd.fitting.strategy import DEFAULTS
 
         # What is no number, and no method, is for fit to refuse.
         n_iter = self.max_iter if isinstance(self.max_iter, int) else DEFAULTS.get(str(self.method), (1000, 0.0))[0]
@@ -389,7 +390,7 @@ def _look_at(**given: Any) -> None:
 
 def _each(weight: Real, y: Any) -> NDArray[np.float64]:
     """Return a weight that is given as a number as that of each row."""
-    number = settings.number(weight, "sample_weight", zero=False, hint="Or give one weight for each row.")
+    number = arguments.number(weight, "sample_weight", zero=False, hint="Or give one weight for each row.")
     weights: NDArray[np.float64] = _check_sample_weight(number, y, dtype=np.float64)
     return weights
 

@@ -1,11 +1,11 @@
 """Reference regressions of NIST's Statistical Reference Datasets (StRD), with their certified coefficients.
 
-Those that are formulas, and Longley's, which statsmodels and others carry, too. Norris is in `fastgd.demo`.
+Those that are formulas, and Longley's, which statsmodels and others carry, too. Norris is in `fastgd.cli.demo`.
 """
 
 import numpy as np
 
-from fastgd import demo
+from fastgd.cli import demo
 
 _X = np.arange(21.0)
 _POWERS = _X[:, np.newaxis] ** np.arange(1, 6)

@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import cli, commands, fitting, methods, models, settings
+from fastgd import arguments
+from fastgd.cli import commands, parser
+from fastgd.fitting import fit, strategy
+from fastgd.saving import model_file
 
 # y = 1 + 2 a - 3 b exactly, in a scale in which gradient descent arrives at once.
 EXACT = "a,b,y\n1,0,3\n0,1,-2\n-1,0,-1\n0,-1,4\n"
@@ -30,14 +33,14 @@ def _in_folder_with_data(tmp_path, monkeypatch):
 
 
 def succeeds(capsys, *argv):
-    status = cli.main(list(argv))
+    status = parser.main(list(argv))
     out, err = capsys.readouterr()
     assert (status, err) == (0, "")
     return out
 
 
 def fails(capsys, *argv):
-    status = cli.main(list(argv))
+    status = parser.main(list(argv))
     out, err = capsys.readouterr()
     assert (status, out) == (2, "")
     assert err.startswith("fastgd: error: ")
@@ -68,12 +71,12 @@ def test_fit_prints_the_result_with_the_names_of_the_features(capsys):
 def test_fit_passes_its_options_on(capsys, monkeypatch):
     given = {}
 
-    def fit(X, y, **options):
+    def fit_noting(X, y, **options):
         given.update(options, X=X, y=y)
         return real_fit(X, y)
 
-    real_fit = fitting.fit
-    monkeypatch.setattr(fitting, "fit", fit)
+    real_fit = fit.fit
+    monkeypatch.setattr(fit, "fit", fit_noting)
     succeeds(capsys, "fit", "data.csv", "--target", "y")
     assert given["X"].names == ["a", "b"]
     assert given["X"].X.tolist() == [[1, 0], [0, 1], [-1, 0], [0, -1]]
@@ -130,7 +133,7 @@ def test_a_result_as_json(capsys):
 
 def test_what_is_not_finite_is_null_in_json(capsys):
     arguments = "--target y --method gd --learning-rate 1e300 --json"
-    assert cli.main(["fit", "data.csv", *arguments.split()]) == 1
+    assert parser.main(["fit", "data.csv", *arguments.split()]) == 1
     content = json.loads(capsys.readouterr().out)
     assert content["cost"] is None
     assert content["converged"] is False
@@ -199,7 +202,7 @@ def test_a_formula_that_is_a_name_is_drawn(capsys):
 )
 def test_a_descent_that_diverges_is_drawn_quietly(options, capsys):
     pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
-    assert cli.main(shlex.split(f"fit data.csv --target y --plot p.png {options}")) == 1
+    assert parser.main(shlex.split(f"fit data.csv --target y --plot p.png {options}")) == 1
     assert capsys.readouterr().err == "fastgd: error: the descent diverged.\n"
     assert Path("p.png").exists()
 
@@ -215,7 +218,7 @@ def test_a_descent_that_diverges_is_drawn_quietly(options, capsys):
 )
 def test_a_picture_of_nothing_is_refused_before_the_fit(options, said, capsys, monkeypatch):
     pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
-    monkeypatch.setattr(fitting, "fit", None)
+    monkeypatch.setattr(fit, "fit", None)
     assert said in fails(capsys, *shlex.split(f"fit data.csv --target y --plot p.png {options}"))
     assert not Path("p.png").exists()
 
@@ -223,7 +226,7 @@ def test_a_picture_of_nothing_is_refused_before_the_fit(options, said, capsys, m
 @pytest.mark.parametrize(("options", "status"), [("--method cg", 2), ("--learning-rate 1e300", 1)])
 def test_a_fit_of_one_iteration_has_no_curve(options, status, capsys):
     pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
-    assert cli.main(shlex.split(f"fit data.csv --target y --plot p.png --json --history h.csv {options}")) == status
+    assert parser.main(shlex.split(f"fit data.csv --target y --plot p.png --json --history h.csv {options}")) == status
     out, err = capsys.readouterr()
     assert json.loads(out)["n_iter"] == 1
     assert err.endswith("error: the fit ended after less than two iterations, so there is no curve to draw to p.png.\n")
@@ -296,7 +299,7 @@ def test_a_descent_that_diverges_is_drawn(capsys, columns, n_iter):
     rows = [f"{x},{x % 3},{2 * x + 1}\n" for x in range(40, 61)]
     Path("far.csv").write_text("x,z,y\n" + "".join(rows))
     options = f"--features {columns} --method gd --learning-rate 0.05 --max-iter {n_iter}"
-    assert cli.main(shlex.split(f"fit far.csv --target y --plot p.png {options}")) == 1
+    assert parser.main(shlex.split(f"fit far.csv --target y --plot p.png {options}")) == 1
     assert "diverged" in capsys.readouterr().err
     assert Path("p.png").read_bytes().startswith(b"\x89PNG")
 
@@ -307,7 +310,7 @@ def test_a_picture_without_matplotlib_is_refused_at_once(capsys, monkeypatch):
     assert fails(capsys, *shlex.split("fit nofile.csv --target y --plot p.png")) == (
         "p.png is drawn by matplotlib. Install it with: pip install 'fastgd[plot]'."
     )
-    monkeypatch.setattr("fastgd.roofline.shares", None)
+    monkeypatch.setattr("fastgd.bench.roofline.shares", None)
     assert "pip install 'fastgd[plot]'" in fails(capsys, "bench", "--png", "p.png")
 
 
@@ -359,7 +362,7 @@ def test_an_output_that_fails_stays_as_it_was_and_the_result_is_printed(option, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    assert cli.main(["fit", "data.csv", "--target", "y", "--features", "a", f"--{option}", path]) == 2
+    assert parser.main(["fit", "data.csv", "--target", "y", "--features", "a", f"--{option}", path]) == 2
     out, err = capsys.readouterr()
     assert out.splitlines()[1].split() == ["intercept", "1"]
     assert err == f"fastgd: error: {path} cannot be written: No space left on device. Give another name.\n"
@@ -384,14 +387,14 @@ def test_other_files_give_the_same(ending, capsys):
 
 
 def test_choices_are_those_of_the_library():
-    assert fitting._METHODS == cli.METHODS
-    assert tuple(settings.LOSSES) == cli.LOSSES
-    assert methods.STEPS == cli.STEPS
+    assert fit._METHODS == parser.METHODS
+    assert tuple(arguments.LOSSES) == parser.LOSSES
+    assert strategy.STEPS == parser.STEPS
 
 
 def test_predict_writes_every_digit(capsys):
     coef = np.array([1 / 3, 1e-20])
-    models.save(models.Model("y", ["b", "a"], 0.1, coef), "m.json")
+    model_file.save(model_file.Model("y", ["b", "a"], 0.1, coef), "m.json")
     Path("new.csv").write_text('a,"text, long",b\n1e18,"x, y",3\n-2e300,,0.5\n')
     assert succeeds(capsys, "predict", "m.json", "new.csv") == (
         "predicted_y\n" + "".join(f"{float(np.array(row) @ coef + 0.1)!r}\n" for row in [[3, 1e18], [0.5, -2e300]])
@@ -399,21 +402,21 @@ def test_predict_writes_every_digit(capsys):
 
 
 def test_predict_quotes_the_name_of_the_target(capsys):
-    models.save(models.Model('say "y", now', ["a"], 0.0, np.array([2.0])), "m.json")
+    model_file.save(model_file.Model('say "y", now', ["a"], 0.0, np.array([2.0])), "m.json")
     assert succeeds(capsys, "predict", "m.json", "data.csv") == '"predicted_say ""y"", now"\n2.0\n0.0\n-2.0\n0.0\n'
 
 
 def test_predict_without_missing_values_has_no_lines(capsys):
-    models.save(models.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
+    model_file.save(model_file.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
     out = succeeds(capsys, "predict", "m.json", "data.csv", "--drop-missing")
     assert out == "predicted_y\n2.0\n0.0\n-2.0\n0.0\n"
 
 
 @pytest.mark.parametrize(("rows", "said"), [("1\nNA\n\n3\n", "2 rows"), ("1\nNA\n3\n", "1 row")])
 def test_predict_with_dropped_rows_says_which_are_left(rows, said, capsys):
-    models.save(models.Model("y", ["a"], 0.5, np.array([2.0])), "m.json")
+    model_file.save(model_file.Model("y", ["a"], 0.5, np.array([2.0])), "m.json")
     Path("new.csv").write_text("a\n" + rows)
-    assert cli.main(["predict", "m.json", "new.csv", "--drop-missing"]) == 0
+    assert parser.main(["predict", "m.json", "new.csv", "--drop-missing"]) == 0
     out, err = capsys.readouterr()
     assert err == f"fastgd: {said} with missing values dropped\n"
     assert out == f"line,predicted_y\n2,2.5\n{2 + rows[:-2].count(chr(10))},6.5\n"
@@ -421,9 +424,9 @@ def test_predict_with_dropped_rows_says_which_are_left(rows, said, capsys):
 
 def test_fit_drops_rows(capsys):
     Path("data.csv").write_text(EXACT + "5,,5\n,5,5\n1,1,null\n")
-    status = cli.main(["fit", "data.csv", "--target", "y", "--drop-missing", "--save", "m.json"])
+    status = parser.main(["fit", "data.csv", "--target", "y", "--drop-missing", "--save", "m.json"])
     assert (status, capsys.readouterr().err) == (0, "fastgd: 3 rows with missing values dropped\n")
-    assert models.load("m.json").coef == pytest.approx([2, -3], abs=1e-6)
+    assert model_file.load("m.json").coef == pytest.approx([2, -3], abs=1e-6)
 
 
 @pytest.mark.parametrize("options", [[], ["--no-intercept"], ["--features", ' "x, 3", x1 ']])
@@ -440,7 +443,7 @@ def test_fit_save_predict_against_lstsq(options, capsys):
     theta = np.linalg.lstsq(matrix, y)[0]
     succeeds(capsys, "fit", "train.csv", "--target", "y", "--tol", "1e-12", "--save", "m.json", *options)
 
-    model = models.load("m.json")
+    model = model_file.load("m.json")
     assert model.target == "y"
     assert model.features == (["x, 3", "x1"] if "--features" in options else ["x1", "größe", "x, 3"])
     assert model.coef == pytest.approx(theta[-used.shape[1] :], rel=1e-10)
@@ -453,7 +456,7 @@ def test_fit_save_predict_against_lstsq(options, capsys):
 
 def test_fit_that_needs_more_iterations_fails_and_is_saved(capsys):
     arguments = ["fit", "data.csv", "--target", "y", "--learning-rate", "0.01", "--max-iter", "3"]
-    assert cli.main(arguments) == 1
+    assert parser.main(arguments) == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[0] == (
         "Not converged within --max-iter 3 iterations, --tol 1e-08. --learning-rate was 0.01. The largest stable "
@@ -462,9 +465,9 @@ def test_fit_that_needs_more_iterations_fails_and_is_saved(capsys):
     )
     assert err == "fastgd: error: the descent did not converge.\n"
     arguments[5] = "optimal"  # as advised
-    assert cli.main(arguments) == 1
+    assert parser.main(arguments) == 1
     assert "--learning-rate was 0.6667. " in capsys.readouterr().out
-    assert cli.main([*arguments, "--save", "m.json"]) == 1
+    assert parser.main([*arguments, "--save", "m.json"]) == 1
     assert (
         capsys.readouterr().err == "fastgd: error: the descent did not converge, but the model was saved to m.json.\n"
     )
@@ -473,10 +476,10 @@ def test_fit_that_needs_more_iterations_fails_and_is_saved(capsys):
 
 
 def test_a_warning_is_a_line(capsys, monkeypatch):
-    monkeypatch.setattr(cli, "_run", lambda argv: warnings.warn("no cache\nhere", RuntimeWarning, stacklevel=1) or 0)
+    monkeypatch.setattr(parser, "_run", lambda argv: warnings.warn("no cache\nhere", RuntimeWarning, stacklevel=1) or 0)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        assert cli.main([]) == 0
+        assert parser.main([]) == 0
     assert capsys.readouterr().err == "fastgd: warning: no cache here\n"
 
 
@@ -505,12 +508,12 @@ def test_options_are_told_as_the_command_line_spells_them(told, expected):
 @pytest.mark.parametrize("max_iter", ["3", "1000"])
 def test_fit_that_diverges_is_not_saved(max_iter, capsys):
     arguments = ["fit", "data.csv", "--target", "y", "--learning-rate", "10", "--max-iter", max_iter]
-    assert cli.main([*arguments, "--save", "m.json"]) == 1
+    assert parser.main([*arguments, "--save", "m.json"]) == 1
     out, err = capsys.readouterr()
     assert out.startswith("Diverged after ")
     assert err == "fastgd: error: the descent diverged, so no model was saved to m.json.\n"
     assert not Path("m.json").exists()
-    assert cli.main(arguments) == 1
+    assert parser.main(arguments) == 1
     assert capsys.readouterr().err == "fastgd: error: the descent diverged.\n"
 
 
@@ -519,7 +522,7 @@ def test_result_is_printed_even_if_the_model_cannot_be_written(capsys, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    assert cli.main(["fit", "data.csv", "--target", "y", "--save", "m.json"]) == 2
+    assert parser.main(["fit", "data.csv", "--target", "y", "--save", "m.json"]) == 2
     out, err = capsys.readouterr()
     assert out.startswith("Converged")
     assert err == "fastgd: error: m.json cannot be written: No space left on device. Give another name.\n"
@@ -527,7 +530,7 @@ def test_result_is_printed_even_if_the_model_cannot_be_written(capsys, monkeypat
 
 @pytest.mark.parametrize("argv", [[], ["demo"]])
 def test_demo(argv, capsys, monkeypatch):
-    monkeypatch.setattr("fastgd.demo.run", lambda: print("shown"))
+    monkeypatch.setattr("fastgd.cli.demo.run", lambda: print("shown"))
     assert succeeds(capsys, *argv) == "shown\n"
 
 
@@ -599,7 +602,7 @@ def test_input_that_cannot_be_used(argv, message, capsys):
     Path("text.csv").write_text("a,y\n1,2\nx,3\n")
     Path("missing.csv").write_text("a,y\n1,2\n,3\n")
     Path("lonely.csv").write_text("y\n1\n")
-    models.save(models.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
+    model_file.save(model_file.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
     assert fails(capsys, *argv.split()) == message
     assert Path("data.csv").read_text() == EXACT
 
@@ -677,7 +680,7 @@ def test_the_examples_of_the_help_run(capsys, tmp_path):
     assert len(examples) == 5
     for example in examples:
         arguments = shlex.split(example.partition(" > ")[0])[1:]
-        assert cli.main(arguments) == 0
+        assert parser.main(arguments) == 0
     assert {"model.json", "line.png", "h.csv"} <= set(os.listdir())
 
 
@@ -687,7 +690,7 @@ def test_version(capsys):
 
 def test_help_and_errors_do_not_wait_for_numba():
     code = (
-        "import sys; from fastgd.cli import main; "
+        "import sys; from fastgd.cli.parser import main; "
         "assert main(['--help']) == 0; assert main(['fit', 'none.csv', '--target', 'y']) == 2; "
         "assert main(['predict', 'none.json', 'none.csv']) == 2; assert 'numba' not in sys.modules"
     )
@@ -707,7 +710,7 @@ def test_process():
 
 
 def test_names_that_standard_output_cannot_spell():
-    models.save(models.Model("größe", ["a"], 0.0, np.array([2.0])), "m.json")
+    model_file.save(model_file.Model("größe", ["a"], 0.0, np.array([2.0])), "m.json")
     done = process("predict", "m.json", "data.csv", env=os.environ | {"PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == r"predicted_gr\xf6\xdfe"
@@ -716,7 +719,7 @@ def test_names_that_standard_output_cannot_spell():
 @pytest.mark.skipif(os.name != "posix", reason="pipes end differently elsewhere")
 @pytest.mark.parametrize("n_rows", [10, 100_000])
 def test_closed_pipe(n_rows):
-    models.save(models.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
+    model_file.save(model_file.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
     Path("many.csv").write_text("a\n" + "1.5\n" * n_rows)
     reading, writing = os.pipe()
     os.close(reading)
@@ -732,7 +735,7 @@ def test_closed_pipe(n_rows):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 def test_full_disk():
-    models.save(models.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
+    model_file.save(model_file.Model("y", ["a"], 0.0, np.array([2.0])), "m.json")
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "fastgd", "predict", "m.json", "data.csv"],
@@ -746,7 +749,7 @@ def test_full_disk():
 @pytest.mark.parametrize("argv", [["--help"], ["fit", "data.csv", "--target", "y"]])
 def test_no_standard_output(argv, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
-    assert cli.main(argv) == 2
+    assert parser.main(argv) == 2
     assert capsys.readouterr().err == ("fastgd: error: standard output is closed, but there is something to print.\n")
 
 
@@ -755,7 +758,7 @@ def test_interrupt():
     os.mkfifo("endless.csv")
     # With Python's own handler, even where this test runs in the background and ignores Ctrl-C.
     code = (
-        "import signal, sys; from fastgd.cli import main; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "import signal, sys; from fastgd.cli.parser import main; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "sys.exit(main(['fit', 'endless.csv', '--target', 'y']))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
@@ -782,12 +785,12 @@ def test_many_rows(capsys):
 
 def test_output_that_is_no_file_and_an_interrupt_are_met(monkeypatch, capsys):
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        assert cli.main(["fit", "data.csv", "--target", "y"]) == 0
+        assert parser.main(["fit", "data.csv", "--target", "y"]) == 0
     assert "intercept" in out.getvalue()
 
     def interrupt(argv):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_run", interrupt)
-    assert cli.main([]) == 130
+    monkeypatch.setattr(parser, "_run", interrupt)
+    assert parser.main([]) == 130
     assert capsys.readouterr().err == "fastgd: interrupted\n"

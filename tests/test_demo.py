@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from fastgd import demo, timing
+from fastgd.bench import timing
+from fastgd.cli import demo
 
 
 def test_the_data_are_nists():

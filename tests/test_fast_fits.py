@@ -9,8 +9,8 @@ import pytest
 import threadpoolctl
 
 import fastgd
-from fastgd import demo
-from fastgd.blas import one_blas_thread
+from fastgd.cli import demo
+from fastgd.fitting.blas import one_blas_thread
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.compensated import CompensatedRows
 from fastgd.solvers.inverse_hessian import InverseHessian

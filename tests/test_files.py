@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgd.files import _read_plain_csv, read_table
-from fastgd.tables import TableError, read_csv
+from fastgd.inputs.csv_reader import TableError, read_csv
+from fastgd.inputs.files import _read_plain_csv, read_table
 
 pa = pytest.importorskip("pyarrow", reason="Parquet files, and plain CSV files, are read by pyarrow")
 from pyarrow import parquet  # noqa: E402
@@ -123,7 +123,7 @@ def test_files_are_looked_at_piece_by_piece(text, tmp_path, monkeypatch):
     for columns in (None, ["b"]):
         expected = outcome(_read_fast_or_not, path, columns, True, "y")
         with monkeypatch.context() as patch:
-            patch.setattr("fastgd.files._PIECE", 5)
+            patch.setattr("fastgd.inputs.files._PIECE", 5)
             assert outcome(_read_fast_or_not, path, columns, True, "y") == expected
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import problem, reference, result
+from fastgd import reference
+from fastgd.fitting import problem, result
 from fastgd.rows.blocks import Blocks
 from fastgd.solvers.choose import precomputing_pays
 
@@ -401,7 +402,7 @@ def test_progress_shows_a_bar_for_long_work_only(capfd, monkeypatch):
     gd_fit(X, y, max_iter=10, tol=0)  # loads and compiles, which takes long
     gd_fit(X, y, max_iter=10, tol=0, progress=True)
     assert "iteration" not in capfd.readouterr().err
-    monkeypatch.setattr("fastgd.progress._DELAY", 0)
+    monkeypatch.setattr("fastgd.fitting.progress._DELAY", 0)
     gd_fit(X, y, max_iter=3000, tol=0, progress=True, callback=lambda state: time.sleep(1e-4))
     shown = capfd.readouterr().err
     assert "/3000" in shown
@@ -409,7 +410,7 @@ def test_progress_shows_a_bar_for_long_work_only(capfd, monkeypatch):
 
 
 def test_the_last_bar_of_a_fit_that_ended_early_is_full(capfd, monkeypatch):
-    monkeypatch.setattr("fastgd.progress._DELAY", 0)
+    monkeypatch.setattr("fastgd.fitting.progress._DELAY", 0)
     gd_fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], max_iter=100_000, progress=True)
     bars = [bar for bar in capfd.readouterr().err.split("\r") if "%" in bar]
     assert "100%" in bars[-1]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.files import read_table
 from fastgd.formatting import counted, listed
-from fastgd.tables import TableError
+from fastgd.inputs.csv_reader import TableError
+from fastgd.inputs.files import read_table
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from block_sizes import set_block_values
 
 import fastgd
-from fastgd import frames, validation
+from fastgd.inputs import frames, validation
 from fastgd.rows.columns import Columns, Pieces, side_by_side
 
 nw = pytest.importorskip("narwhals", reason="data frames need narwhals")

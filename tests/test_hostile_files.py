@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd.models import Model, ModelError, load, save
+from fastgd.saving.model_file import Model, ModelError, load, save
 
 MODEL = Model("y", ["a", "größe"], 0.5, np.array([1.25, -3e-5]))
 MOMENTS = dataclasses.replace(

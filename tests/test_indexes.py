@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import cli, models
-from fastgd.indexes import index_columns, left_out
+from fastgd.cli import parser
+from fastgd.inputs.indexes import index_columns, left_out
+from fastgd.saving import model_file
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((60, 2))
@@ -147,16 +148,16 @@ def test_the_command_line_leaves_an_index_out_and_says_so(ending, write, tmp_pat
         pytest.importorskip("pyarrow", reason="reads Parquet")
     monkeypatch.chdir(tmp_path)
     write(tmp_path / f"data.{ending}")
-    assert cli.main(["fit", f"data.{ending}", "--target", "y", "--save", "m.json"]) == 0
+    assert parser.main(["fit", f"data.{ending}", "--target", "y", "--save", "m.json"]) == 0
     (told,) = capsys.readouterr().err.splitlines()
     assert "taken for the index of a data frame" in told
-    model = models.load("m.json")
+    model = model_file.load("m.json")
     assert model.features == ["a", "b"]
     np.testing.assert_allclose([model.intercept, *model.coef], THETA, rtol=1e-10)
-    assert cli.main(["predict", "m.json", f"data.{ending}"]) == 0
+    assert parser.main(["predict", "m.json", f"data.{ending}"]) == 0
     out, err = capsys.readouterr()
     assert (len(out.splitlines()), err) == (61, "")
-    assert cli.main(["fit", f"data.{ending}", "--target", "y", "--features", "a,b"]) == 0
+    assert parser.main(["fit", f"data.{ending}", "--target", "y", "--features", "a,b"]) == 0
     assert capsys.readouterr().err == ""
 
 
@@ -172,7 +173,7 @@ def test_an_index_that_is_named_is_a_feature_or_the_target(write, tmp_path, monk
     ]
     assert fastgd.fit(fastgd.scan_parquet("data.parquet", target=index)).feature_names == ["a", "b", "y"]
     for options in (["--target", "y", "--features", f"a,{index}"], ["--target", index]):
-        assert cli.main(["fit", "data.parquet", *options]) == 0
+        assert parser.main(["fit", "data.parquet", *options]) == 0
         assert capsys.readouterr().err == ""
 
 
@@ -182,8 +183,8 @@ def test_an_index_with_a_name_is_a_column_of_csv_like_others(tmp_path, monkeypat
     frame().set_index(np.arange(60.0)).rename_axis("id").to_csv("data.csv")
     assert fastgd.scan_csv("data.csv", target="y").feature_names == ["id", "a", "b"]
     assert fastgd.scan_csv("data.csv", target="y", features=["a", "b"]).feature_names == ["a", "b"]
-    assert cli.main(["fit", "data.csv", "--target", "y", "--save", "m.json"]) == 0
-    assert (models.load("m.json").features, capsys.readouterr().err) == (["id", "a", "b"], "")
+    assert parser.main(["fit", "data.csv", "--target", "y", "--save", "m.json"]) == 0
+    assert (model_file.load("m.json").features, capsys.readouterr().err) == (["id", "a", "b"], "")
 
 
 def test_a_column_without_a_name_can_be_asked_for(tmp_path):
@@ -206,7 +207,7 @@ def test_nothing_but_an_index_is_no_training_set(tmp_path, monkeypatch, capsys):
     frame()[["a", "y"]].set_index("a").to_parquet("data.parquet")
     with pytest.raises(ValueError, match=r"no columns but 'y', so there are no features\. 'a' is taken for the index"):
         fastgd.scan_parquet("data.parquet", target="y")
-    assert cli.main(["fit", "data.parquet", "--target", "y"]) == 2
+    assert parser.main(["fit", "data.parquet", "--target", "y"]) == 2
     out, err = capsys.readouterr()
     assert (out, len(err.splitlines())) == ("", 1)
     assert "no column but the target 'y', so there is nothing to fit it from. 'a' is taken for the index" in err

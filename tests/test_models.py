@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastgd.models import Model, ModelError, load, save
-from fastgd.outputs import OutputError, check_writable, replacing, same_file
+from fastgd.saving.model_file import Model, ModelError, load, save
+from fastgd.saving.outputs import OutputError, check_writable, replacing, same_file
 
 ADVICE = "Models are written by: fastgd fit DATA.csv --target COLUMN --save MODEL.json"
 MODEL = Model("y", ["a", "b, c"], 0.1, np.array([1 / 3, -5e-324]))

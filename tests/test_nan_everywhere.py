@@ -198,7 +198,7 @@ def of_batches(X, y, s, n_threads):
 
 
 def of_stored_values(X, y, s, n_threads):
-    from fastgd import sparse
+    from fastgd.inputs import sparse
     from fastgd.rows.sparse import SparseRows
 
     matrix = pytest.importorskip("scipy.sparse", reason="sparse matrices are scipy's")

@@ -9,12 +9,12 @@ import scipy.sparse
 from exact import least_norm
 
 import fastgd
+from fastgd.inputs.sparse import read
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.csr import CSR
 from fastgd.rows.factor import factor_of
 from fastgd.rows.rows import rows_of
 from fastgd.sklearn import GDRegressor
-from fastgd.sparse import read
 
 EPS = 2.0**-52
 

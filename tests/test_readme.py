@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fastgd import cli
+from fastgd.cli import parser
 
 README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
 
@@ -34,7 +34,7 @@ def test_the_five_minutes(tmp_path, monkeypatch, capsys):
     for line in blocks("sh")[2].splitlines():
         program, *arguments = shlex.split(line)
         assert program == ".venv/bin/fastgd"
-        assert cli.main(arguments) == 0
+        assert parser.main(arguments) == 0
     out = capsys.readouterr().out
     assert "hours" in out
     assert out.splitlines()[-101] == "predicted_marks"

@@ -7,9 +7,10 @@ import platform
 
 import pytest
 
-from fastgd import cli, roofline, timing
-from fastgd.roofline import Share, Speed
-from fastgd.timing import Comparison
+from fastgd.bench import roofline, timing
+from fastgd.bench.roofline import Share, Speed
+from fastgd.bench.timing import Comparison
+from fastgd.cli import parser
 
 SHARES = [
     Share("float64", "C", 1, 10, 20e9, 0.91, 0.95),
@@ -95,7 +96,7 @@ def measured(monkeypatch):
 
 
 def test_bench_prints_its_tables(measured, capsys):
-    assert cli.main(["bench"]) == 0
+    assert parser.main(["bench"]) == 0
     out = capsys.readouterr().out
     assert roofline.report(SHARES) in out
     assert roofline.describe(SPEEDS) in out
@@ -106,7 +107,7 @@ def test_bench_prints_its_tables(measured, capsys):
 
 
 def test_a_quick_bench_measures_less(measured, capsys):
-    assert cli.main(["bench", "--quick"]) == 0
+    assert parser.main(["bench", "--quick"]) == 0
     ((features,), options), sizes = measured
     assert len(features) < len(roofline.FEATURES)
     assert options["n_bytes"] < roofline.N_BYTES
@@ -115,17 +116,17 @@ def test_a_quick_bench_measures_less(measured, capsys):
 
 def test_bench_without_matplotlib_says_what_to_install(measured, monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    assert cli.main(["bench", "--png", str(tmp_path / "roof.png")]) == 2
+    assert parser.main(["bench", "--png", str(tmp_path / "roof.png")]) == 2
     assert "pip install 'fastgd[plot]'" in capsys.readouterr().err
 
 
 def test_a_picture_that_cannot_be_written_is_said_before_measuring(measured, tmp_path, capsys):
-    assert cli.main(["bench", "--png", str(tmp_path / "nowhere" / "roof.png")]) == 2
+    assert parser.main(["bench", "--png", str(tmp_path / "nowhere" / "roof.png")]) == 2
     assert not measured
 
 
 def test_bench_draws_its_tables(measured, tmp_path, capsys):
-    assert cli.main(["bench", "--quick", "--png", str(tmp_path / "roof.png")]) == 0
+    assert parser.main(["bench", "--quick", "--png", str(tmp_path / "roof.png")]) == 0
     assert (tmp_path / "roof.png").read_bytes().startswith(b"\x89PNG")
 
 

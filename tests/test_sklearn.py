@@ -11,7 +11,7 @@ import pytest
 from test_fast_fits import solve_exactly
 
 import fastgd
-from fastgd import demo
+from fastgd.cli import demo
 
 sklearn = pytest.importorskip("sklearn", reason="the estimator is scikit-learn's")
 

@@ -10,15 +10,15 @@ import pytest
 from block_sizes import set_block_values
 
 import fastgd
+from fastgd.inputs.csv import _Joined
 from fastgd.kernels.dense import dense
 from fastgd.rows import maps
 from fastgd.rows import parquet as parquet_rows
 from fastgd.rows.moments import columns_of, moments_of
+from fastgd.rows.part import Part
 from fastgd.rows.parts import summarise
 from fastgd.rows.rows import rows_of
-from fastgd.rows.source import Part
 from fastgd.rows.stream import chunk_rows, recut
-from fastgd.scan.csv import _Joined
 
 N, K = 203, 3
 NAMES = ["a", "b", "c"]
@@ -904,7 +904,7 @@ def test_columns_of_one_name_are_refused(scan, names, tmp_path):
 @pytest.mark.parametrize("block", [64, 1 << 22])
 def test_lines_within_quotes_and_empty_ones(block, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow", reason="for the fast reader")
-    monkeypatch.setattr("fastgd.scan.csv._BLOCK_BYTES", block)
+    monkeypatch.setattr("fastgd.inputs.csv._BLOCK_BYTES", block)
     X, y, _ = training_set()
     rows = [
         f'"{i}\n\n,""x""\r\n",{a!r},{b!r}\n' for i, (a, b) in enumerate(zip(X[:, 0].tolist(), y.tolist(), strict=True))
@@ -927,7 +927,7 @@ def test_lines_within_quotes_and_empty_ones(block, tmp_path, monkeypatch):
 )
 def test_a_quote_that_is_not_closed_swallows_no_rows(text, block, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow", reason="for the fast reader")
-    monkeypatch.setattr("fastgd.scan.csv._BLOCK_BYTES", block)
+    monkeypatch.setattr("fastgd.inputs.csv._BLOCK_BYTES", block)
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ValueError, match=r"a\.csv"):
         fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"], drop_missing=True))
@@ -936,7 +936,7 @@ def test_a_quote_that_is_not_closed_swallows_no_rows(text, block, tmp_path, monk
 @pytest.mark.parametrize("text", ['a,y,t\n1,2,"x\n' + "3,4,z\n" * 50, "a,y,t\n1,2," + "x" * 300 + "\n3,4,z\n"])
 def test_a_row_without_end_is_told(text, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow", reason="for the fast reader")
-    monkeypatch.setattr("fastgd.scan.csv._BLOCK_BYTES", 64)
+    monkeypatch.setattr("fastgd.inputs.csv._BLOCK_BYTES", 64)
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(
         ValueError, match=r"a\.csv after row 0: a row has more than 64 bytes, or a quote is not closed\. Correct"
@@ -1035,7 +1035,7 @@ def test_without_pyarrow(monkeypatch, tmp_path):
 @pytest.mark.parametrize("home", [as_parquet, as_csv, as_map, as_list])
 def test_each_pass_can_be_watched(home, tmp_path, monkeypatch, capsys):
     pytest.importorskip("tqdm", reason="for the bar")
-    monkeypatch.setattr("fastgd.progress._DELAY", 0.0)
+    monkeypatch.setattr("fastgd.fitting.progress._DELAY", 0.0)
     X, y, _s = home(tmp_path, *training_set(), CUTS)
     fastgd.fit(X, y, progress=True)
     told = capsys.readouterr().err
@@ -1187,7 +1187,7 @@ def test_decimals_of_parquet_are_the_nearest_floats(tmp_path, missing):
     pa, parquet = (pytest.importorskip(name, reason="reads Parquet") for name in ("pyarrow", "pyarrow.parquet"))
     from decimal import Decimal
 
-    from fastgd.files import read_table
+    from fastgd.inputs.files import read_table
 
     rng = np.random.default_rng(0)
     cents = rng.integers(-(10**6), 10**6, (3, 400))

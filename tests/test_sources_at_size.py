@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import fastgd
+from fastgd.inputs.sparse import read
 from fastgd.rows import parquet as parquet_rows
 from fastgd.rows.blocks import Blocks
+from fastgd.rows.part import Part
 from fastgd.rows.rows import rows_of
-from fastgd.rows.source import Part
 from fastgd.rows.stream import chunk_rows, recut
 from fastgd.rows.targets import TargetRows
-from fastgd.sparse import read
 
 
 def training_set(n_samples, n_features, order):
@@ -120,7 +120,7 @@ GROWTH = """
 import sys
 from pathlib import Path
 import numpy as np
-import fastgd, fastgd.fitting
+import fastgd, fastgd.fitting.fit
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

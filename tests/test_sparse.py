@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import sparse
+from fastgd.inputs import sparse
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import Blocks
 from fastgd.rows.csr import CSR

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastgd.tables import TableError, read_csv
+from fastgd.inputs.csv_reader import TableError, read_csv
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import cli, warming
+from fastgd.cli import parser
+from fastgd.kernels import warming
 
 CALLS = """
 import numpy as np, scipy.sparse, fastgd
@@ -85,7 +86,7 @@ def test_dtypes_are_names(dtypes, error):
 
 
 def test_the_command_line_warms_up(capsys):
-    assert cli.main(["warmup", "--features", "1, 3", "--dtype", "float64"]) == 0
+    assert parser.main(["warmup", "--features", "1, 3", "--dtype", "float64"]) == 0
     n_functions = 4 * (3 + 2) + 2 * 4 + 8 + 6
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith(f"Compiling {n_functions} functions in ")
@@ -155,5 +156,5 @@ def test_processes_end_without_a_word_when_somebody_presses_ctrl_c(tmp_path):
 
 @pytest.mark.parametrize("features", ["0", "1,,2", "x", "-1", "1.5"])
 def test_the_command_line_refuses_what_is_no_number_of_features(features, capsys):
-    assert cli.main(["warmup", "--features", features]) == 2
+    assert parser.main(["warmup", "--features", features]) == 2
     assert "expected" in capsys.readouterr().err

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import settings
+from fastgd import arguments
 from fastgd.descent import History
 from fastgd.exceptions import ConvergenceWarning, ignored
-from fastgd.fitting import fit
+from fastgd.fitting.fit import fit
 from fastgd.moments import Moments
 from fastgd.plot.axes import (
     ACCENT,
@@ -253,6 +253,6 @@ def _stable_limit(
         mean = np.zeros_like(mean) if intercept else mean / unit
     if intercept:
         mean, scatter = np.append(1.0, mean), np.pad(scatter, (1, 0))
-    hessian = settings.loss_scale(loss, total) * (scatter + total * np.outer(mean, mean))
+    hessian = arguments.loss_scale(loss, total) * (scatter + total * np.outer(mean, mean))
     hessian += np.diag([0.0] * intercept + [2.0 * l2] * moments.n_features)
     return 2.0 / float(np.linalg.eigvalsh(hessian)[-1])

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import validation
+from fastgd.fitting.result import FitResult
 from fastgd.formatting import counted
-from fastgd.frames import are_numbers
+from fastgd.inputs import validation
+from fastgd.inputs.frames import are_numbers
 from fastgd.plot.axes import ACCENT, DARK, LIGHT, axes_of, within
-from fastgd.result import FitResult
 
 _MAX_POINTS = 10_000
 _MAX_RESIDUALS = 50

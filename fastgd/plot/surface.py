@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd.descent import History
 from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
-from fastgd.fitting import fit
+from fastgd.fitting.fit import fit
 from fastgd.formatting import counted
 from fastgd.moments import Moments
 from fastgd.plot.axes import ACCENT, MAX_MARKERS, MIDDLE, axes_of, checked

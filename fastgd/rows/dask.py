@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 from fastgd.rows.blocks import pairwise
+from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
-from fastgd.rows.source import Part
 
 # So many summaries are merged by one task: a task costs the scheduler a millisecond, a merge takes microseconds.
 _MERGED_AT_ONCE = 8

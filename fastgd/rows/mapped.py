@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastgd.rows.arrays import lies_by_columns
 from fastgd.rows.columns import Columns
 from fastgd.rows.maps import check, maps
-from fastgd.rows.source import Part
+from fastgd.rows.part import Part
 from fastgd.rows.stream import StreamRows, chunk_rows
 
 _Array = NDArray[Any]

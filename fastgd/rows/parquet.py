@@ -12,8 +12,8 @@ from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.arrow import as_floats
 from fastgd.rows.blocks import Blocks, Fold
+from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
-from fastgd.rows.source import Part
 from fastgd.rows.stream import chunk_rows
 
 _Array = NDArray[Any]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastgd.rows.arrays import SMALLEST_TOTAL, ArrayRows, total_weight
 from fastgd.rows.blocks import added
 from fastgd.rows.csr import CSR
-from fastgd.rows.source import Part
+from fastgd.rows.part import Part
 from fastgd.rows.sparse import SparseRows
 
 _Array = NDArray[Any]

@@ -11,8 +11,8 @@ from fastgd.kernels.dense import dense
 from fastgd.rows.arrays import ArrayRows, lies_by_columns
 from fastgd.rows.blocks import pairwise
 from fastgd.rows.columns import Columns
+from fastgd.rows.part import Batches, Part
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
-from fastgd.rows.source import Batches, Part
 
 _Array = NDArray[Any]
 

@@ -1,6 +1,6 @@
 """How many threads a pass over the rows may take."""
 
-from fastgd import settings
+from fastgd import arguments
 from fastgd.rows import parallel
 
 
@@ -52,4 +52,4 @@ def set_num_threads(n_threads: int | None) -> None:
     1
     >>> fastgd.set_num_threads(None)
     """
-    parallel.set_default(settings.thread_count(n_threads))
+    parallel.set_default(arguments.thread_count(n_threads))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import frames, validation
 from fastgd.formatting import counted, listed
-from fastgd.rows.source import Part, Source
+from fastgd.inputs import frames, validation
+from fastgd.inputs.source import Source
+from fastgd.rows.part import Part
 
 if TYPE_CHECKING:
     from fastgd.rows.parts import PartedRows

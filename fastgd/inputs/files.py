@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.formatting import counted
+from fastgd.formatting import counted, printable
+from fastgd.inputs.csv_reader import MISSING, Table, TableError, names_of, opened, read_csv, wanted_columns
 from fastgd.rows.arrow import as_floats
-from fastgd.tables import MISSING, Table, TableError, names_of, opened, printable, read_csv, wanted_columns
 
 _PIECE = 1 << 24  # bytes
 _ROWS = 1 << 16
@@ -37,8 +37,8 @@ def read_table(
         pyarrow where it is installed and the file is a plain one.
     columns : sequence of str, optional
         The columns to read, in the order wanted. By default all but `target` and the index of a data frame (see
-        `fastgd.indexes.index_columns`), in the order of the file. Those of an array are numbered from 0, or have the names of
-        its fields.
+        `fastgd.inputs.indexes.index_columns`), in the order of the file. Those of an array are numbered from 0, or have the
+        names of its fields.
     drop_missing : bool, default False
         Whether to drop a row in which one of the columns has a missing value, rather than to refuse the file.
     target : str, optional

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fastgd.tables import printable
+from fastgd.formatting import printable
 
 _PICTURES = (".png", ".pdf", ".svg")
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.formatting import counted
-from fastgd.indexes import index_columns
+from fastgd.formatting import counted, printable
+from fastgd.inputs.indexes import index_columns
 
 # What stands for a missing value, in small letters and in any: what pandas takes for one.
 _MISSING = {"", "na", "nan", "-nan", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "null", "none"}
@@ -63,7 +63,7 @@ def read_csv(
         The file.
     columns : sequence of str, optional
         The columns to read, in the order wanted. By default all but `target` and the index of a data frame (see
-        `fastgd.indexes.index_columns`), in the order of the file.
+        `fastgd.inputs.indexes.index_columns`), in the order of the file.
     drop_missing : bool, default False
         Whether to drop a row in which one of the columns has a missing value, rather than to refuse the file.
     target : str, optional
@@ -84,23 +84,6 @@ def read_csv(
         open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
     ):
         return _read(file, printable(path), columns, drop_missing, target)
-
-
-def printable(path: str | os.PathLike[str]) -> str:
-    """Return the name of a file as it can stand in a line of text.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    str
-        Its name.
-    """
-    name = os.fspath(path)
-    return name if name and name.isprintable() else repr(name)
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.problem import Problem
-from fastgd.run import CONVERGED, Judge, Run
+from fastgd.fitting.loop import CONVERGED, Judge, Run
+from fastgd.fitting.problem import Problem
 from fastgd.solvers.choose import preconditioning_pays
 from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
 from fastgd.solvers.gradient_descent import gradient_descent

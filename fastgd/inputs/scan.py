@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fastgd.formatting import counted, listed
-from fastgd.indexes import left_out
-from fastgd.rows.source import Source
-from fastgd.tables import separator_hint
+from fastgd.inputs.csv_reader import separator_hint
+from fastgd.inputs.indexes import left_out
+from fastgd.inputs.source import Source
 
 PathLike = str | os.PathLike[str]
 

@@ -7,7 +7,8 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import fitting, timing
+from fastgd.bench import timing
+from fastgd.fitting import fit
 from fastgd.formatting import table
 
 # NIST/ITL Statistical Reference Datasets, linear regression, data set Norris.
@@ -24,7 +25,7 @@ def norris() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     x, y : ndarray of shape (36,), float64
         NIST's measurement of ozone, and the monitor's reading.
     """
-    text = resources.files("fastgd").joinpath("data/norris.csv").read_text(encoding="utf-8")
+    text = resources.files("fastgd.cli").joinpath("data/norris.csv").read_text(encoding="utf-8")
     rows = [(float(row["x"]), float(row["y"])) for row in csv.DictReader(text.splitlines())]
     x, y = np.array(rows).T.copy()
     return x, y
@@ -55,7 +56,7 @@ def run() -> None:
         "Batch gradient descent on the standardised x from (0, 0) until rounding ends it. The learning rate is 0.1: each"
     )
     print("update is -0.1 times its gradient.\n")
-    result = fitting.fit(x, y, standardize=True, learning_rate=0.1, tol=1e-15, history=True)
+    result = fit.fit(x, y, standardize=True, learning_rate=0.1, tol=1e-15, history=True)
     print(result.history)
     print(f"{result.message}\n")
     rows = [

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import validation
-from fastgd.blas import one_blas_thread
-from fastgd.homes import home_of
+from fastgd.fitting.blas import one_blas_thread
+from fastgd.inputs import validation
+from fastgd.inputs.source import Source
+from fastgd.inputs.training_set import home_of
 from fastgd.moments import Moments
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.compensated import CompensatedRows
@@ -18,7 +19,6 @@ from fastgd.rows.factor import factor_of
 from fastgd.rows.moments import CentredMoments, columns_of, moments_of
 from fastgd.rows.parts import PartedRows, Watch
 from fastgd.rows.rows import Rows
-from fastgd.rows.source import Source
 from fastgd.rows.sparse import SparseRows
 from fastgd.solvers.choose import moments_fit, precomputing_pays
 from fastgd.solvers.inverse_hessian import InverseHessian

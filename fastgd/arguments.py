@@ -1,6 +1,6 @@
 """Where settings are checked: numbers, words and switches that calls are given beside their data.
 
-Errors are as in `fastgd.validation`, which checks the data.
+Errors are as in `fastgd.inputs.validation`, which checks the data.
 """
 
 import math

@@ -1,13 +1,9 @@
-"""Where rows come from that need not all be in memory."""
+"""Rows that are read some at a time: one such part, and what gives them."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from fastgd.rows.parts import PartedRows
 
 _Array = NDArray[Any]
 
@@ -40,20 +36,3 @@ class Batches(Protocol):
 
     def batches(self) -> Iterator[Part]:
         """Go through the rows from the beginning, any number of them at a time."""
-
-
-class Source(ABC):
-    """A training set that is given as a whole, in the place of X: features, target and sample weights."""
-
-    n_features: int
-    """The number of features."""
-    feature_names: list[Any] | None = None
-    """The labels of the features, if they have any."""
-    one_shot: bool = False
-    """Whether its rows can be read once only."""
-    note: str = ""
-    """What to say of it in the message of a fit, if anything."""
-
-    @abstractmethod
-    def rows(self, n_threads: int | None) -> "PartedRows":
-        """Return what sums the rows up, on so many threads."""

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
-from fastgd.files import read_table
 from fastgd.formatting import counted
-from fastgd.indexes import left_out
-from fastgd.models import Model, load, save
-from fastgd.outputs import check_picture, check_writable, replacing, same_file
-from fastgd.tables import Table
+from fastgd.inputs.csv_reader import Table
+from fastgd.inputs.files import read_table
+from fastgd.inputs.indexes import left_out
+from fastgd.saving.model_file import Model, load, save
+from fastgd.saving.outputs import check_picture, check_writable, replacing, same_file
 
 if TYPE_CHECKING:
-    from fastgd.result import FitResult
+    from fastgd.fitting.result import FitResult
 
 # Sizes at which plain numpy is timed, too: in cache and out of it.
 _PEER_SIZES = ((1_000, 10), (100_000, 10), (10_000_000, 2), (3_000_000, 10), (300_000, 100))
@@ -164,8 +164,8 @@ def bench(args: argparse.Namespace) -> int:
     """
     if args.png is not None:
         check_picture(args.png)
-    from fastgd import roofline
-    from fastgd.timing import compare, machine, report
+    from fastgd.bench import roofline
+    from fastgd.bench.timing import compare, machine, report
 
     features = (1, 10, 100, 1000) if args.quick else roofline.FEATURES
     n_bytes, n_rounds = (1 << 24, 3) if args.quick else (roofline.N_BYTES, 7)
@@ -203,8 +203,8 @@ def warmup(args: argparse.Namespace) -> int:
     int
         0.
     """
-    from fastgd import warming
-    from fastgd.threads import get_num_threads
+    from fastgd.kernels import warming
+    from fastgd.rows.threads import get_num_threads
 
     start = time.perf_counter()
     n_compiled = warming.warmup_by_processes(
@@ -232,7 +232,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 def _check_curve(args: argparse.Namespace, n_samples: int, n_features: int) -> None:
     """Refuse to draw the cost over the iterations where there will be only one or two."""
-    from fastgd.methods import chosen
+    from fastgd.fitting.strategy import chosen
 
     try:
         method = chosen(args.method, args.learning_rate, n_samples, n_features, sparse=False)
@@ -251,14 +251,14 @@ def _check_curve(args: argparse.Namespace, n_samples: int, n_features: int) -> N
 
 
 def _fitted(args: argparse.Namespace, table: Table, *, history: bool) -> "FitResult":
-    from fastgd import fitting
-    from fastgd.frames import Frame
+    from fastgd.fitting import fit
+    from fastgd.inputs.frames import Frame
 
     # Without gaps, so that each pass reads them in place; and with their names, for what is to be said of them.
     X: Any = Frame(np.ascontiguousarray(table.values[:, :-1]), table.names[:-1])
     try:
         with ignored(ConvergenceWarning, RankWarning):  # whose words are in the message, which is printed
-            return fitting.fit(
+            return fit.fit(
                 X,
                 np.ascontiguousarray(table.values[:, -1]),
                 intercept=not args.no_intercept,

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.descent import History
+from fastgd.fitting.progress import Progress
 from fastgd.formatting import counted
-from fastgd.progress import Progress
 from fastgd.solvers.objective import Evaluation, Objective
 from fastgd.solvers.step_size import Spectrum
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgd import validation
-from fastgd.dask import is_dask
 from fastgd.formatting import counted
+from fastgd.inputs import validation
+from fastgd.inputs.dask import is_dask
+from fastgd.inputs.source import Source
 from fastgd.rows.csr import CSR
+from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows
-from fastgd.rows.source import Part, Source
 from fastgd.rows.stream import StreamRows
 
 

@@ -7,14 +7,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fastgd.indexes import index_columns
+from fastgd.inputs.csv_reader import MISSING, names_of
+from fastgd.inputs.indexes import index_columns
+from fastgd.inputs.scan import PathLike, Scan, files_of, required_pyarrow
 from fastgd.rows.columns import Columns
 from fastgd.rows.parquet import missing_value, numbers_of
+from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows
-from fastgd.rows.source import Part
 from fastgd.rows.stream import StreamRows
-from fastgd.scan.files import PathLike, Scan, files_of, required_pyarrow
-from fastgd.tables import MISSING, names_of
 
 # What is read of a file at a time.
 _BLOCK_BYTES = 1 << 22

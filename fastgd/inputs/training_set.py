@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import settings, validation
-from fastgd.dask import DaskSet, is_dask
+from fastgd import arguments
+from fastgd.inputs import validation
+from fastgd.inputs.dask import DaskSet, is_dask
+from fastgd.inputs.source import Source
 from fastgd.rows.rows import Rows, rows_of
-from fastgd.rows.source import Source
 
 
 class Home(NamedTuple):
@@ -50,7 +51,7 @@ def home_of(X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_thre
     ValueError
         If shapes do not fit together, or sample weights are out of range.
     """
-    n_threads = settings.thread_count(n_threads)
+    n_threads = arguments.thread_count(n_threads)
     if isinstance(X, Source):
         if y is not None or sample_weight is not None:
             raise TypeError(

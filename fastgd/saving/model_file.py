@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.formatting import counted
-from fastgd.outputs import replacing
-from fastgd.tables import printable
+from fastgd.formatting import counted, printable
+from fastgd.saving.outputs import replacing
 
 _FORMAT = "fastgd-model"
 _VERSION = 1

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import validation
 from fastgd.descent import History
 from fastgd.formatting import counted
-from fastgd.frames import are_numbers
+from fastgd.inputs import validation
+from fastgd.inputs.frames import are_numbers
 from fastgd.rows.blocks import Blocks
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgd.files import holds_numbers
-from fastgd.indexes import index_columns
+from fastgd.inputs.files import holds_numbers
+from fastgd.inputs.indexes import index_columns
+from fastgd.inputs.scan import PathLike, Scan, files_of, required_pyarrow
 from fastgd.rows.parquet import ParquetRows, ParquetTable, RowGroup
 from fastgd.rows.parts import PartedRows
-from fastgd.scan.files import PathLike, Scan, files_of, required_pyarrow
 
 
 def scan_parquet(

@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import settings, validation
-from fastgd.blas import one_blas_thread
+from fastgd import arguments
 from fastgd.exceptions import ConvergenceWarning, RankWarning, warn
+from fastgd.fitting.blas import one_blas_thread
+from fastgd.fitting.loop import CONVERGED, FitState, Run, message, step_size_advice
+from fastgd.fitting.problem import Problem
+from fastgd.fitting.progress import Progress
+from fastgd.fitting.result import FitResult
+from fastgd.fitting.strategy import DEFAULTS, STEPS, Method, chosen
 from fastgd.formatting import counted, listed
-from fastgd.methods import DEFAULTS, STEPS, Method, chosen
+from fastgd.inputs import validation
+from fastgd.inputs.source import Source
 from fastgd.moments import Moments
-from fastgd.problem import Problem
-from fastgd.progress import Progress
-from fastgd.result import FitResult
-from fastgd.rows.source import Source
-from fastgd.run import CONVERGED, FitState, Run, message, step_size_advice
 from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.solvers.step_size import MAX_PRODUCTS
 
@@ -144,7 +145,7 @@ def fit(
     >>> result.predict([10.0]).round(6)
     array([21.])
     """
-    n_threads, precompute = settings.thread_count(n_threads), _checked_precompute(precompute)
+    n_threads, precompute = arguments.thread_count(n_threads), _checked_precompute(precompute)
     return fit_problem(
         Problem(X, y, sample_weight, n_threads, precompute),
         intercept=intercept,
@@ -198,24 +199,24 @@ def fit_problem(
     FitResult
         Coefficients, and how the fit ended.
     """
-    method = settings.choice(method, "method", _METHODS)
-    intercept = settings.switch(intercept, "intercept")
-    standardize = settings.switch(standardize, "standardize")
-    every = settings.interval(history, "history")
+    method = arguments.choice(method, "method", _METHODS)
+    intercept = arguments.switch(intercept, "intercept")
+    standardize = arguments.switch(standardize, "standardize")
+    every = arguments.interval(history, "history")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback is a {type(callback).__name__}, but a function of a FitState is expected.")
     if not (isinstance(learning_rate, str) and learning_rate in STEPS):
         hint = 'Or "auto" for a safe one; "optimal" or "exact" for method "gd".'
-        learning_rate = settings.number(learning_rate, "learning_rate", zero=False, hint=hint)
-    l2 = settings.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
+        learning_rate = arguments.number(learning_rate, "learning_rate", zero=False, hint=hint)
+    l2 = arguments.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
     method = chosen(method, learning_rate, problem.n_samples, problem.n_features, sparse=problem.is_sparse)
     default_iter, default_tol = DEFAULTS[method]
     max_iter = default_iter if max_iter is None else max_iter
-    max_iter = settings.count(max_iter, "max_iter", f"{default_iter} is the default.")
+    max_iter = arguments.count(max_iter, "max_iter", f"{default_iter} is the default.")
     tol = default_tol if tol is None else tol
-    tol = settings.number(tol, "tol", zero=True, hint=f"{default_tol:g} is the default.")
+    tol = arguments.number(tol, "tol", zero=True, hint=f"{default_tol:g} is the default.")
     start = None if theta0 is None else validation.starting_point(theta0, problem.n_features, intercept)
-    loss = settings.choice(loss, "loss", tuple(settings.LOSSES))
+    loss = arguments.choice(loss, "loss", tuple(arguments.LOSSES))
 
     # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise (but not in a callback).
     errors = np.geterr()
@@ -232,7 +233,7 @@ def fit_problem(
         if method == "preconditioned":
             n_answers = 0  # of the moments, beside their inverse
         problem.take_moments(method == "preconditioned", n_answers)
-        scale = settings.loss_scale(loss, problem.total_weight)
+        scale = arguments.loss_scale(loss, problem.total_weight)
         sized = tol > 0 or method in ("cg", "preconditioned")
         problem.state(intercept=intercept, scale=scale, l2=l2, standardize=standardize, sized=sized)
         way = Method(method, problem, learning_rate, tol, start)

@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import settings, validation
-from fastgd.fitting import fit_problem
+from fastgd import arguments
+from fastgd.fitting.fit import fit_problem
+from fastgd.fitting.problem import Problem
+from fastgd.fitting.result import FitResult
+from fastgd.inputs import validation
+from fastgd.inputs.sparse import is_sparse
 from fastgd.moments import Moments
-from fastgd.problem import Problem
-from fastgd.result import FitResult
 from fastgd.rows.csr import CSR
 from fastgd.rows.factor import factor_of
 from fastgd.rows.moments import CentredMoments, moments_of
 from fastgd.rows.targets import TargetRows
 from fastgd.solvers.inverse_hessian import InverseHessian
-from fastgd.sparse import is_sparse
 
 _Vector = NDArray[np.float64]
 
@@ -128,7 +129,7 @@ def fit_targets(
     TypeError, ValueError
         As of `fastgd.fit`.
     """
-    n_threads = settings.thread_count(n_threads)
+    n_threads = arguments.thread_count(n_threads)
     starts: Any = [None] * Y.shape[1] if theta0s is None else theta0s
     inverses: dict[bool, InverseHessian] = {}
 
@@ -177,7 +178,7 @@ def _rows(
     data = validation.training_set(X, Y[:, 0], sample_weight)
     Y = validation.real_array(Y, "y")
     assert not isinstance(data.X, CSR)
-    return TargetRows(data.X, Y, data.sample_weight, settings.thread_count(n_threads)), data.names
+    return TargetRows(data.X, Y, data.sample_weight, arguments.thread_count(n_threads)), data.names
 
 
 def _moments(rows: TargetRows, names: list[Any] | None) -> Moments:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fastgd import settings
+from fastgd import arguments
 from fastgd.kernels.registry import EVERY_KERNEL, Variant, variants
 
 _TELL_SECONDS = 10.0
@@ -73,7 +73,7 @@ def warmup_by_processes(
     int
         As of `warmup`.
     """
-    given = (None if n_features is None else settings.feature_counts(n_features), settings.float_dtypes(dtypes))
+    given = (None if n_features is None else arguments.feature_counts(n_features), arguments.float_dtypes(dtypes))
     expected = _expected(*given)
     tell(f"Compiling {_count(expected)} functions in {n_processes} process{'es' * (n_processes > 1)}.")
     reading, writing = os.pipe()
@@ -81,7 +81,7 @@ def warmup_by_processes(
     # when somebody presses Ctrl-C.
     code = (
         f"import signal, sys; sys.path[:] = {sys.path!r}; signal.signal(signal.SIGINT, signal.SIG_DFL); "
-        f"from fastgd.warming import compile_share; compile_share({given!r}, int(sys.argv[1]), {n_processes})"
+        f"from fastgd.kernels.warming import compile_share; compile_share({given!r}, int(sys.argv[1]), {n_processes})"
     )
     with open(reading, encoding="ascii") as done:
         children = [
@@ -114,8 +114,8 @@ def compile_share(given: tuple[Any, Any], share: int, n_shares: int) -> None:
 
 def _expected(n_features: int | Iterable[int] | None, dtypes: Iterable[str]) -> list[Variant]:
     """List what calls will need."""
-    counts = EVERY_KERNEL if n_features is None else settings.feature_counts(n_features)
-    return [variant for variant in variants(counts, settings.float_dtypes(dtypes)) if variant.is_for_fits]
+    counts = EVERY_KERNEL if n_features is None else arguments.feature_counts(n_features)
+    return [variant for variant in variants(counts, arguments.float_dtypes(dtypes)) if variant.is_for_fits]
 
 
 def _count(expected: list[Variant]) -> int:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import frames, sparse
 from fastgd.formatting import counted
+from fastgd.inputs import frames, sparse
+from fastgd.inputs.source import Source
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
 from fastgd.rows.maps import check, mapped_files
-from fastgd.rows.source import Source
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]

@@ -13,11 +13,12 @@ import sys
 import warnings
 from typing import Any, NoReturn, TextIO
 
-from fastgd import __version__, commands
-from fastgd.commands import InputError, say
-from fastgd.models import ModelError
-from fastgd.outputs import OutputError
-from fastgd.tables import TableError
+from fastgd import __version__
+from fastgd.cli import commands
+from fastgd.cli.commands import InputError, say
+from fastgd.inputs.csv_reader import TableError
+from fastgd.saving.model_file import ModelError
+from fastgd.saving.outputs import OutputError
 
 METHODS = ("auto", "gd", "nesterov", "cg", "preconditioned")
 LOSSES = ("mse", "half_mse", "sse")
@@ -115,7 +116,7 @@ def _run(argv: list[str] | None) -> int:
         raise InputError(f"unrecognized arguments: {' '.join(unknown)} (see {command} --help{separated})")
     if args.command in _COMMANDS:
         return _COMMANDS[args.command](args)
-    from fastgd.demo import run
+    from fastgd.cli.demo import run
 
     run()
     return 0

@@ -1,0 +1,1 @@
+"""Models on disk, written in one step."""
