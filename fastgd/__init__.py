@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fastgd.descent import History, descend
     from fastgd.exceptions import ConvergenceWarning, RankWarning
     from fastgd.fitting.fit import fit
-    from fastgd.fitting.loop import FitState
+    from fastgd.fitting.options import FitState
     from fastgd.fitting.result import FitResult
     from fastgd.inputs.batches import from_batches
     from fastgd.inputs.csv import scan_csv
@@ -48,7 +48,7 @@ __all__ = [
 _LAZY_IMPORTS = {
     "ConvergenceWarning": "fastgd.exceptions",
     "FitResult": "fastgd.fitting.result",
-    "FitState": "fastgd.fitting.loop",
+    "FitState": "fastgd.fitting.options",
     "History": "fastgd.descent",
     "Moments": "fastgd.moments",
     "RankWarning": "fastgd.exceptions",

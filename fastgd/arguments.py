@@ -180,6 +180,15 @@ def switch(value: object, name: str) -> bool:
     raise TypeError(f"{name}={value!r} was given, but True or False is expected.")
 
 
+def switch_or_auto(value: object, name: str) -> bool | str:
+    """Check a truth value, or ``"auto"``; errors are as of `switch`."""
+    if isinstance(value, bool | np.bool):
+        return bool(value)
+    if isinstance(value, str) and value == "auto":
+        return value
+    raise TypeError(f'{name}={value!r} was given, but True, False or "auto" is expected.')
+
+
 def number(value: object, name: str, *, zero: bool, hint: str) -> float:
     """Check a finite number that must not be negative.
 

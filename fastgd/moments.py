@@ -190,14 +190,13 @@ class Moments:
             If shapes do not fit together, a value is not finite, or the squares exceed float64.
         """
         # Here, as nothing else needs numba: not what loads a model, and predicts by it.
-        from fastgd.inputs.training_set import home_of
+        from fastgd.inputs.training_set import open_training_set
         from fastgd.rows.moments import moments_of
 
-        rows, _, names, *_ = home_of(X, y, sample_weight, n_threads)
+        data = open_training_set(X, y, sample_weight, n_threads)
+        rows = data.rows
         moments = moments_of(rows)
-        names = (
-            X.feature_names if isinstance(X, Source) else names
-        )  # of which a batch behind the first may be first to have any
+        names = data.feature_names
         if not np.isfinite(moments.scatter).all():
             place, need = rows.first_non_finite(), "moments are taken of finite numbers"
             validation.refuse_non_finite(place, rows.n_features, need, names)

@@ -6,9 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import arguments
 from fastgd.inputs import validation
 from fastgd.inputs.source import Source
-from fastgd.inputs.training_set import home_of
+from fastgd.inputs.training_set import open_training_set
 from fastgd.rows.arrays import short_pass
-from fastgd.rows.parts import PartedRows
 
 _LOSSES = arguments.LOSSES
 
@@ -225,16 +224,17 @@ def _evaluate(
     out: NDArray[np.float64] | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
     intercept = arguments.switch(intercept, "intercept")
-    rows, total_weight, _, arrays, _ = home_of(X, y, sample_weight, n_threads)
+    data = open_training_set(X, y, sample_weight, n_threads)
+    rows = data.rows
     given = validation.real_array(theta, "theta")
     parameters = validation.parameters(given, rows.n_features, intercept)
-    scale = arguments.loss_scale(loss, total_weight or 1.0)
+    scale = arguments.loss_scale(loss, data.total_weight or 1.0)
     l2 = arguments.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
     if out is not None:
-        validation.output(out, given.shape, (*arrays, given))
+        validation.output(out, given.shape, (*data.arrays, given))
     sums = rows.gradient(parameters, scale)
-    if isinstance(rows, PartedRows):  # whose total weight is known by now
-        sums *= arguments.loss_scale(loss, rows.total_weight) / scale
+    if not rows.in_memory:  # whose total weight is known by now
+        sums *= arguments.loss_scale(loss, data.total_weight) / scale
     value, result = 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
     if l2:
         coef = parameters[1:] if intercept else parameters

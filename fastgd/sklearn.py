@@ -5,7 +5,7 @@ What fits is imported by the methods that do: a model that is loaded and predict
 
 import math
 from numbers import Real
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from fastgd.formatting import counted
 from fastgd.inputs import frames, validation
 from fastgd.inputs.dask import DaskSet, by_partition, is_dask
 from fastgd.rows.maps import check, mapped_files
+
+if TYPE_CHECKING:
+    from fastgd.fitting.options import Options
 
 try:
     import joblib
@@ -163,8 +166,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ConvergenceWarning
             If the fit did not converge within `max_iter` iterations, or diverged.
         """
-        from fastgd.fitting.fit import fit
+        from fastgd.fitting.fit import fit_data
         from fastgd.fitting.multi_target import fit_targets
+        from fastgd.fitting.problem import open_data
 
         starts = self._starts()
         X, y, s = self._training_set(X, y, sample_weight, reset=True)
@@ -172,13 +176,16 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         n_parameters = self.n_features_in_ + bool(self.fit_intercept)
         if starts is not None and starts.shape != (n_targets, n_parameters):
             starts = None
-        options = self._options(n_parameters) | {"sample_weight": s, "n_threads": _n_threads(self.n_jobs)}
+        n_threads = _n_threads(self.n_jobs)
         with ignored(RankWarning):
             if y.ndim == 1:
-                start = None if starts is None else starts[0]
-                results = [fit(X, y, theta0=start, precompute=self.precompute, **options)]
+                options = self._options(
+                    n_parameters, precompute=self.precompute, theta0=None if starts is None else starts[0]
+                )
+                results = [fit_data(open_data(X, y, s, n_threads), options)]
             else:
-                results = fit_targets(X, y, theta0s=starts, precompute=self.precompute, **options)
+                options = self._options(n_parameters, precompute=self.precompute)
+                results = fit_targets(X, y, options, sample_weight=s, theta0s=starts, n_threads=n_threads)
         self._keep(results, several=y.ndim == 2)
         self.__dict__.pop("moments_", None)
         return self
@@ -209,8 +216,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ValueError, TypeError
             If the data cannot be fitted, do not go with those before, or a parameter is out of its range.
         """
-        from fastgd.fitting.fit import fit
+        from fastgd.fitting.fit import fit_data
         from fastgd.fitting.multi_target import moments_of_targets, of_each_target
+        from fastgd.fitting.problem import open_data
         from fastgd.moments import Moments
 
         before: Moments | None = getattr(self, "moments_", None)
@@ -232,7 +240,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         n_parameters = self.n_features_in_ + bool(self.fit_intercept)
         options = self._options(n_parameters)
         with ignored(RankWarning):
-            results = [fit(each, **options) for each in of_each_target(moments, n_targets)]
+            results = [fit_data(open_data(each), options) for each in of_each_target(moments, n_targets)]
         self._keep(results, several=y.ndim == 2)
         self.moments_ = moments
         return self
@@ -345,22 +353,23 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         check_consistent_length(X, y)
         return X, y, None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
 
-    def _options(self, n_parameters: int) -> dict[str, Any]:
-        from fastgd.fitting.strategy import DEFAULTS
+    def _options(self, n_parameters: int, **others: Any) -> "Options":
+        from fastgd.fitting.options import DEFAULTS, Options
 
         # What is no number, and no method, is for fit to refuse.
         n_iter = self.max_iter if isinstance(self.max_iter, int) else DEFAULTS.get(str(self.method), (1000, 0.0))[0]
-        return {
-            "intercept": self.fit_intercept,
-            "method": self.method,
-            "learning_rate": self.learning_rate,
-            "max_iter": self.max_iter,
-            "tol": self.tol,
-            "l2": self.l2,
-            "standardize": self.standardize,
-            "history": max(1, -(-n_iter * n_parameters // _HISTORY_VALUES)),
-            "progress": bool(self.verbose),
-        }
+        return Options(
+            intercept=self.fit_intercept,
+            method=self.method,
+            learning_rate=self.learning_rate,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            l2=self.l2,
+            standardize=self.standardize,
+            history=max(1, -(-n_iter * n_parameters // _HISTORY_VALUES)),
+            progress=bool(self.verbose),
+            **others,
+        )
 
     def _starts(self) -> NDArray[np.float64] | None:
         if not self.warm_start or not hasattr(self, "coef_"):

@@ -17,7 +17,8 @@ import pytest
 import fastgd
 from fastgd import arguments
 from fastgd.cli import commands, parser
-from fastgd.fitting import fit, strategy
+from fastgd.fitting import fit
+from fastgd.fitting.options import DEFAULTS, STEPS
 from fastgd.saving import model_file
 
 # y = 1 + 2 a - 3 b exactly, in a scale in which gradient descent arrives at once.
@@ -387,9 +388,9 @@ def test_other_files_give_the_same(ending, capsys):
 
 
 def test_choices_are_those_of_the_library():
-    assert fit._METHODS == parser.METHODS
+    assert ("auto", *DEFAULTS) == parser.METHODS
     assert tuple(arguments.LOSSES) == parser.LOSSES
-    assert strategy.STEPS == parser.STEPS
+    assert STEPS == parser.STEPS
 
 
 def test_predict_writes_every_digit(capsys):

@@ -13,7 +13,7 @@ from fastgd.solvers.nesterov import nesterov
 from fastgd.solvers.objective import Evaluation, Objective, Scales
 from fastgd.solvers.preconditioned import preconditioned, refinement
 from fastgd.solvers.step_size import _length, spectrum
-from fastgd.solvers.stopping import Refined, Stopping
+from fastgd.solvers.stopping import GradientCriterion, Status, StepCriterion
 
 
 def with_eigenvalues(values, seed=0):
@@ -129,18 +129,18 @@ def test_the_witness_denies_only_what_the_whole_test_denies(options, tol):
     y = X @ [1.0, -2.0, 0.5, 3.0] + rng.standard_normal(50)
     objective, scales = make_objective(X, y, **options)
     at = objective.evaluate(np.zeros(objective.n_parameters))
-    quick = Stopping(objective, scales, tol)
+    quick = GradientCriterion(objective, scales, tol)
     verdicts, denied = [], []
     for _ in range(400):
-        whole = Stopping(objective, scales, tol)
+        whole = GradientCriterion(objective, scales, tol)
         whole._witness_denies = lambda at: False
-        verdicts.append(whole.arrived(at))
+        verdicts.append(whole.check(at))
         denied.append(quick._witness_denies(at))
-        assert quick.arrived(at) == verdicts[-1]
+        assert quick.check(at) == verdicts[-1]
         at = objective.evaluate(at.theta - 0.2 * at.gradient)
-    assert verdicts[0] == ""
+    assert verdicts[0] is None
     assert denied.count(True) > 0.5 * verdicts.count("")
-    assert verdicts[-1] == ("rounding" if tol == 1e-300 else "tolerance")
+    assert verdicts[-1] == (Status.ROUNDING if tol == 1e-300 else Status.TOLERANCE)
 
 
 OPTIONS = [
@@ -199,13 +199,13 @@ def test_a_point_is_a_minimum_up_to_the_tolerance_or_the_rounding_of_each_entry(
         "tolerance": tol * (objective.scale * norms * residual_norm + penalty),
         "rounding": 2.0**-53 * (objective.scale * terms * (terms @ abs(theta) + np.linalg.norm(y)) + penalty),
     }["rounding" if tol < 1e-20 else "tolerance"]
-    once = Stopping(objective, scales, tol)  # which remembers the entry that it saw last
+    once = GradientCriterion(objective, scales, tol)  # which remembers the entry that it saw last
     for j in range(objective.n_parameters):
-        for share, expected in ((1.001, ""), (0.999, "rounding" if tol < 1e-20 else "tolerance"), (1.001, "")):
+        for share, expected in ((1.001, None), (0.999, "rounding" if tol < 1e-20 else "tolerance"), (1.001, None)):
             gradient = 0.5 * limits * rng.choice([-1, 1], len(limits))
             gradient[j] *= 2 * share
             at = Evaluation(theta, 1.0, gradient, residual_norm)
-            assert once.arrived(at) == Stopping(objective, scales, tol).arrived(at) == expected
+            assert once.check(at) == GradientCriterion(objective, scales, tol).check(at) == expected
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-30])
@@ -213,7 +213,7 @@ def test_the_witness_knows_a_penalty_that_outweighs_all(tol):
     X = orthogonal(20, 2)
     for l2 in (1e9, 1e12):
         objective, scales = make_objective(X, np.zeros(20), intercept=False, l2=l2)
-        stopping = Stopping(objective, scales, tol)
+        stopping = GradientCriterion(objective, scales, tol)
         theta = np.array([2.0, 0.0])
         limit = max(tol, 2.0**-53) * 2 * l2 * 2.0
         for share, denied in ((1.001, True), (0.999, False)):
@@ -228,14 +228,14 @@ def test_residuals_of_nothing_are_a_minimum_and_infinite_ones_are_none():
         (np.arange(10.0), {"intercept": False}, np.sqrt(285.0)),
     ):
         objective, scales = make_objective(X, y, **options)
-        stopping = Stopping(objective, scales, 1e-3)
+        stopping = GradientCriterion(objective, scales, 1e-3)
         theta = np.ones(objective.n_parameters)
         uphill = np.full(len(theta), 1e9)
-        assert stopping.arrived(Evaluation(theta, 0.0, uphill, 0.999e-3 * spread)) == "residual"
-        assert stopping.arrived(Evaluation(theta, 0.0, uphill, 1.001e-3 * spread + 1e-9)) == ""
-        assert stopping.arrived(Evaluation(theta, np.inf, 0 * uphill, np.inf)) == ""
+        assert stopping.check(Evaluation(theta, 0.0, uphill, 0.999e-3 * spread)) is Status.RESIDUAL
+        assert stopping.check(Evaluation(theta, 0.0, uphill, 1.001e-3 * spread + 1e-9)) is None
+        assert stopping.check(Evaluation(theta, np.inf, 0 * uphill, np.inf)) is None
         penalised, _ = make_objective(X, y, l2=1.0, **options)
-        assert Stopping(penalised, scales, 1e-3).arrived(Evaluation(theta, 0.0, uphill, 0.0)) == ""
+        assert GradientCriterion(penalised, scales, 1e-3).check(Evaluation(theta, 0.0, uphill, 0.0)) is None
 
 
 @pytest.mark.parametrize("options", [each for each in OPTIONS if each.get("intercept", True)], ids=str)
@@ -565,8 +565,8 @@ class Accepts:
     def spreads(self, scales):
         return self._mean, self.norms
 
-    def arrived(self, at):
-        return "tolerance" if at.cost < np.inf else ""
+    def check(self, at):
+        return Status.TOLERANCE if at.cost < np.inf else None
 
 
 SCALES = Scales(np.zeros(1), np.ones(1), 0.0, 1.0, 1.0)
@@ -574,48 +574,48 @@ SCALES = Scales(np.zeros(1), np.ones(1), 0.0, 1.0, 1.0)
 
 def refined_by(steps, theta, norms, y_norm=0.0, *, mean=None, every_digit=False):
     """Return what a refined test says of points with these next steps, and what it keeps."""
-    refined = Refined(Accepts(norms, y_norm, mean), lambda gradient: gradient, SCALES, every_digit=every_digit)
+    refined = StepCriterion(Accepts(norms, y_norm, mean), lambda gradient: gradient, SCALES, every_digit=every_digit)
     points = [Evaluation(np.array(theta), 0.0, np.array(step), 1.0) for step in steps]
-    verdicts = [refined.arrived(at) for at in points]
+    verdicts = [refined.check(at) for at in points]
     return verdicts, next(i for i, at in enumerate(points) if at is refined.best), refined.error
 
 
 def test_a_descent_goes_on_while_its_next_step_changes_the_hypothesis_and_shrinks():
     # By sixteen units of roundoff of |X| |theta| + |y|, which is 1 x 3 + 2 x 0 + 2 = 5.
     for step, ends in ((79 * 2.0**-53, True), (81 * 2.0**-53, False)):
-        assert refined_by([[step, 0.0]], [3.0, 0.0], [1.0, 2.0], 2.0)[0] == ["tolerance" if ends else ""]
-        assert refined_by([[0.0, step / 2]], [3.0, 0.0], [1.0, 2.0], 2.0)[0] == ["tolerance" if ends else ""]
+        assert refined_by([[step, 0.0]], [3.0, 0.0], [1.0, 2.0], 2.0)[0] == ["tolerance" if ends else None]
+        assert refined_by([[0.0, step / 2]], [3.0, 0.0], [1.0, 2.0], 2.0)[0] == ["tolerance" if ends else None]
     # With an intercept it is what changes at the mean: an intercept that makes up for a slope changes nothing.
     mean = np.array([1e6])
-    assert refined_by([[-1e6 * 1e-14, 1e-14]], [3.0, 1.0], [1.0, 1.0], mean=mean)[0] == [""]
+    assert refined_by([[-1e6 * 1e-14, 1e-14]], [3.0, 1.0], [1.0, 1.0], mean=mean)[0] == [None]
     assert refined_by([[-1e6 * 1e-15, 1e-15]], [3.0, 1.0], [1.0, 1.0], mean=mean)[0] == ["tolerance"]
-    assert refined_by([[1e6 * 1e-15, 1e-15]], [3.0, 1.0], [1.0, 1.0], mean=mean)[0] == [""]
+    assert refined_by([[1e6 * 1e-15, 1e-15]], [3.0, 1.0], [1.0, 1.0], mean=mean)[0] == [None]
     steps = [[1.0, -8.0], [-1.0, 3.0], [0.0, 1.6]]  # less than half of the one before, and then not
     verdicts, best, error = refined_by(steps, [1.0, 4.0], [1.0, 1.0])
-    assert verdicts == ["", "", "tolerance"]
+    assert verdicts == [None, None, "tolerance"]
     assert best == 2
     assert error == 0.4
     verdicts, best, error = refined_by([[1.0, 2.0], [3.0, 0.0]], [1.0, 4.0], [1.0, 1.0])
-    assert verdicts == ["", "tolerance"]
+    assert verdicts == [None, "tolerance"]
     assert best == 0  # whose step was the smallest
     assert error == 1.0
     verdicts, best, _ = refined_by([[4.0], [2.0], [2.0]], [1.0], [1.0])
-    assert verdicts == ["", "tolerance", "tolerance"]  # half is not less than half
+    assert verdicts == [None, "tolerance", "tolerance"]  # half is not less than half
     assert best == 1  # the first of two
     with np.errstate(invalid="ignore"):  # as a fit does; nothing is no more than a share of nothing
         assert refined_by([[0.0]], [0.0], [1.0])[0] == ["tolerance"]
 
 
 def test_a_point_that_is_not_accepted_is_not_refined():
-    refined = Refined(Accepts([1.0], 0.0), lambda gradient: gradient, SCALES, every_digit=False)
-    assert refined.arrived(Evaluation(np.ones(1), np.inf, np.zeros(1), 1.0)) == ""
+    refined = StepCriterion(Accepts([1.0], 0.0), lambda gradient: gradient, SCALES, every_digit=False)
+    assert refined.check(Evaluation(np.ones(1), np.inf, np.zeros(1), 1.0)) is None
     assert refined.best is None
 
 
 def test_a_descent_goes_on_until_each_digit_is_there():
     for share, ends in ((1.9, True), (2.1, False)):
         step = [0.0, share * 2.0**-53 * 1e-5]
-        assert refined_by([step], [1.0, 1e-5], [1.0, 1.0], every_digit=True)[0] == ["tolerance" if ends else ""]
+        assert refined_by([step], [1.0, 1e-5], [1.0, 1.0], every_digit=True)[0] == ["tolerance" if ends else None]
 
 
 def test_what_adds_next_to_nothing_to_the_hypothesis_needs_no_digits():

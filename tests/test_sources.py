@@ -1125,7 +1125,7 @@ def test_a_pass_tells_what_it_is_through_with(home, tmp_path):
 
     X, y, _ = home(tmp_path, *training_set(), CUTS)
     rows = X.rows(2) if y is None else rows_of(X, y)
-    rows.watch = Watch()
+    rows.report_to(Watch())
     n_parts, n_expected, unit = N, N if home is as_map else None, "row"
     if home is as_parquet:
         n_parts = n_expected = sum(-(-len(part) // 50) for part in np.split(np.arange(N), CUTS))

@@ -97,7 +97,7 @@ def fit(args: argparse.Namespace) -> int:
     if draws_curve:
         _check_curve(args, len(table.values), len(features))
     result = _fitted(args, table, history=args.history is not None or draws_curve)
-    diverged = result.message.startswith("Diverged") or not np.isfinite(result.theta).all()
+    diverged = result.status == "diverged" or not np.isfinite(result.theta).all()
     failed = diverged or not (result.converged or args.tol == 0)
     draws = args.plot is not None and (not draws_curve or result.n_iter > 1)
     try:
@@ -232,10 +232,11 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 def _check_curve(args: argparse.Namespace, n_samples: int, n_features: int) -> None:
     """Refuse to draw the cost over the iterations where there will be only one or two."""
-    from fastgd.fitting.strategy import chosen
+    from fastgd.fitting.options import Options
 
     try:
-        method = chosen(args.method, args.learning_rate, n_samples, n_features, sparse=False)
+        given = Options(method=args.method, learning_rate=args.learning_rate)
+        method = given.for_rows(n_samples, n_features, sparse=False).method
     except ValueError as error:
         raise InputError(as_options(str(error))) from error
     if args.max_iter is not None and args.max_iter < 2:

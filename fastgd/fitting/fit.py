@@ -3,30 +3,21 @@
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import arguments
-from fastgd.exceptions import ConvergenceWarning, RankWarning, warn
 from fastgd.fitting.blas import one_blas_thread
-from fastgd.fitting.loop import CONVERGED, FitState, Run, message, step_size_advice
-from fastgd.fitting.problem import Problem
+from fastgd.fitting.loop import Run
+from fastgd.fitting.messages import messages
+from fastgd.fitting.options import FitState, Options
+from fastgd.fitting.problem import Data, Problem, Work, build_problem, open_data
 from fastgd.fitting.progress import Progress
 from fastgd.fitting.result import FitResult
-from fastgd.fitting.strategy import DEFAULTS, STEPS, Method, chosen
-from fastgd.formatting import counted, listed
-from fastgd.inputs import validation
+from fastgd.fitting.strategy import Strategy
 from fastgd.inputs.source import Source
 from fastgd.moments import Moments
-from fastgd.solvers.inverse_hessian import InverseHessian
-from fastgd.solvers.step_size import MAX_PRODUCTS
-
-_METHODS = ("auto", *DEFAULTS)
-
-# How many iterations are expected where `tol` may end the descent before `max_iter` does.
-_EXPECTED_ITER = 100
+from fastgd.solvers.stopping import Status
 
 # Products with matrices of this order BLAS keeps to one thread itself.
 _SMALL_MATRIX = 32
@@ -145,9 +136,7 @@ def fit(
     >>> result.predict([10.0]).round(6)
     array([21.])
     """
-    n_threads, precompute = arguments.thread_count(n_threads), _checked_precompute(precompute)
-    return fit_problem(
-        Problem(X, y, sample_weight, n_threads, precompute),
+    options = Options(
         intercept=intercept,
         loss=loss,
         method=method,
@@ -157,147 +146,67 @@ def fit(
         theta0=theta0,
         standardize=standardize,
         l2=l2,
+        precompute=precompute,
         history=history,
         progress=progress,
         callback=callback,
     )
+    return fit_data(open_data(X, y, sample_weight, n_threads), options)
 
 
-def _checked_precompute(precompute: bool | str) -> bool | str:
-    if not (isinstance(precompute, str) and precompute == "auto") and not isinstance(precompute, bool | np.bool):
-        raise TypeError(f'precompute={precompute!r} was given, but True, False or "auto" is expected.')
-    return precompute if isinstance(precompute, str) else bool(precompute)
-
-
-def fit_problem(
-    problem: Problem,
-    *,
-    intercept: bool = True,
-    loss: str = "mse",
-    method: str = "auto",
-    learning_rate: float | str = "auto",
-    max_iter: int | None = None,
-    tol: float | None = None,
-    theta0: ArrayLike | None = None,
-    standardize: bool = False,
-    l2: float = 0.0,
-    history: bool | int = False,
-    progress: bool = False,
-    callback: Callable[[FitState], object] | None = None,
-) -> FitResult:
-    """Fit a linear hypothesis to a problem, as `fit` does to a training set.
+def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResult:
+    """Fit a linear hypothesis to what is open, as `fit` does.
 
     Parameters
     ----------
-    problem : Problem
-        The problem.
-    intercept, loss, method, learning_rate, max_iter, tol, theta0, standardize, l2, history, progress, callback
-        See `fit`.
+    data : Data
+        The training set, or moments.
+    options : Options
+        How to fit it.
+    work : Work, optional
+        What is shared with other fits.
 
     Returns
     -------
     FitResult
         Coefficients, and how the fit ended.
     """
-    method = arguments.choice(method, "method", _METHODS)
-    intercept = arguments.switch(intercept, "intercept")
-    standardize = arguments.switch(standardize, "standardize")
-    every = arguments.interval(history, "history")
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback is a {type(callback).__name__}, but a function of a FitState is expected.")
-    if not (isinstance(learning_rate, str) and learning_rate in STEPS):
-        hint = 'Or "auto" for a safe one; "optimal" or "exact" for method "gd".'
-        learning_rate = arguments.number(learning_rate, "learning_rate", zero=False, hint=hint)
-    l2 = arguments.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
-    method = chosen(method, learning_rate, problem.n_samples, problem.n_features, sparse=problem.is_sparse)
-    default_iter, default_tol = DEFAULTS[method]
-    max_iter = default_iter if max_iter is None else max_iter
-    max_iter = arguments.count(max_iter, "max_iter", f"{default_iter} is the default.")
-    tol = default_tol if tol is None else tol
-    tol = arguments.number(tol, "tol", zero=True, hint=f"{default_tol:g} is the default.")
-    start = None if theta0 is None else validation.starting_point(theta0, problem.n_features, intercept)
-    loss = arguments.choice(loss, "loss", tuple(arguments.LOSSES))
-
+    options = options.for_rows(data.n_samples, data.n_features, sparse=data.is_sparse)
+    direct = options.method in ("preconditioned", "cg")
     # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise (but not in a callback).
     errors = np.geterr()
-    short = method in ("preconditioned", "cg") and problem.n_features > _SMALL_MATRIX
     with (
-        one_blas_thread() if short else nullcontext(),
+        one_blas_thread() if direct and data.n_features > _SMALL_MATRIX else nullcontext(),
         np.errstate(all="ignore"),
-        Progress(progress, max_iter) as bar,
+        Progress(options.progress, options.max_iter or 0) as bar,
     ):
-        problem.show_passes(bar.passes())
-        n_answers = max_iter if tol == 0 else min(max_iter, _EXPECTED_ITER)
-        if learning_rate in ("auto", "optimal"):
-            n_answers += min(problem.n_features + intercept, MAX_PRODUCTS)
-        if method == "preconditioned":
-            n_answers = 0  # of the moments, beside their inverse
-        problem.take_moments(method == "preconditioned", n_answers)
-        scale = arguments.loss_scale(loss, problem.total_weight)
-        sized = tol > 0 or method in ("cg", "preconditioned")
-        problem.state(intercept=intercept, scale=scale, l2=l2, standardize=standardize, sized=sized)
-        way = Method(method, problem, learning_rate, tol, start)
-        run = Run(problem.final, way.start, every, callback, errors, bar)
-        ending = way.carry_out(run, max_iter)
-        failed = ending == "diverged" or (ending == "max_iter" and tol > 0)
-        told = [message(ending, run.n_iter, tol)]
-        if failed and way.has_step_size:
-            options = {"standardized": standardize, "momentum": method == "nesterov"}
-            told.append(step_size_advice(ending, float(way.learning_rate), way.spectrum(), **options))
-        elif ending == "max_iter" and failed:
-            told.append("Try a larger max_iter, or a larger tol.")
-        inverse = way.inverse
-        gap = None if inverse is None else inverse.gap(run.last.gradient)
-        theta = problem.final.units.to_rows(run.last.theta)
-        gradient = problem.final.units.gradient_to_rows(run.last.gradient)
-    if failed:
-        warn(" ".join(told), ConvergenceWarning)
-    rank = inverse.rank if method == "preconditioned" and inverse is not None else None
-    if inverse is not None and rank is not None and rank < problem.final.n_parameters:
-        dependence = _dependence(inverse, problem.final.n_parameters, problem.feature_names, standardize, start is None)
-        warn(dependence, RankWarning)
-        told.append(dependence)
-    if method == "cg":
-        told.append(
-            "The rank was not looked at: where columns depend on each other, theta is one of many, not that of least |coef|."
-        )
-    n_dropped = problem.count_dropped()
-    if n_dropped:
-        told.append(f"{counted(n_dropped, 'row')} with missing values left out.")
-    if problem.note:
-        told.append(problem.note)
-    if not problem.has_rows:
-        why = "Moments only were given" if problem.count_passes() == 0 else "The rows could be read once only"
-        told.append(f"{why}, so the result is not verified on the rows.")
+        if data.rows is not None:
+            data.rows.report_to(bar.passes())
+        problem = build_problem(data, options, work)
+        strategy = Strategy(problem)
+        run = Run(problem.objective, strategy.start, options, errors, bar)
+        status = strategy.run(run)
+        said = messages(problem, strategy, run, status)
+        return _result(problem, strategy, run, status, " ".join(said))
+
+
+def _result(problem: Problem, strategy: Strategy, run: Run, status: Status, message: str) -> FitResult:
+    units, intercept = problem.objective.units, problem.options.intercept
+    theta = units.to_rows(run.last.theta)
     return FitResult(
         coef=theta[intercept:].copy(),
         intercept=float(theta[0]) if intercept else 0.0,
         theta=theta.copy(),
         cost=run.last.cost,
-        gradient_norm=math.hypot(*gradient),  # norm() would overflow at 1e154
-        gap=gap,
-        rank=rank,
-        condition=way.condition,
-        feature_names=problem.feature_names,
+        gradient_norm=math.hypot(*units.gradient_to_rows(run.last.gradient)),  # norm() would overflow at 1e154
+        gap=None if problem.inverse is None else problem.inverse.gap(run.last.gradient),
+        rank=problem.rank,
+        condition=strategy.condition,
+        feature_names=problem.data.feature_names,
         n_iter=run.n_iter,
-        n_passes=problem.count_passes(),
-        converged=ending in CONVERGED,
-        verified=problem.has_rows,  # the last gradient is then of a true pass over them, in any case
-        message=" ".join(told),
-        history=run.history() if every else None,
-    )
-
-
-def _dependence(
-    inverse: InverseHessian, n_parameters: int, names: list[Any] | None, standardized: bool, from_zero: bool
-) -> str:
-    columns = inverse.dependent.tolist()
-    named = listed(columns if names is None else [names[j] for j in columns])
-    least = "|coef|" if from_zero else "|coef - coef of theta0|"
-    of_what = " of the standardised features" if standardized else ""
-    what = "is constant or zero" if len(columns) == 1 else "depend on each other, or are constant"
-    return (
-        f"The rank is {inverse.rank} for {counted(n_parameters, 'parameter')}: column{'s' * (len(columns) > 1)} {named} "
-        f"of X {what}, to rounding, so that many theta have the same cost. This one has the least {least}{of_what}. "
-        "Leave a column out, or give a small l2."
+        n_passes=problem.data.n_passes,
+        status=status,
+        verified=problem.data.has_rows,  # the last gradient is then of a true pass over them, in any case
+        message=message,
+        history=run.history() if problem.options.history else None,
     )

@@ -1,14 +1,15 @@
 """Several targets of the same rows, whose fits share what they know of the features."""
 
-from functools import cache, partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import arguments
-from fastgd.fitting.fit import fit_problem
-from fastgd.fitting.problem import Problem
+from fastgd.fitting.fit import fit_data
+from fastgd.fitting.options import Options
+from fastgd.fitting.problem import Work, open_data
 from fastgd.fitting.result import FitResult
 from fastgd.inputs import validation
 from fastgd.inputs.sparse import is_sparse
@@ -16,8 +17,8 @@ from fastgd.moments import Moments
 from fastgd.rows.csr import CSR
 from fastgd.rows.factor import factor_of
 from fastgd.rows.moments import CentredMoments, moments_of
+from fastgd.rows.rows import Rows
 from fastgd.rows.targets import TargetRows
-from fastgd.solvers.inverse_hessian import InverseHessian
 
 _Vector = NDArray[np.float64]
 
@@ -91,15 +92,64 @@ def of_each_target(moments: Moments, n_targets: int) -> list[Moments]:
     return apart
 
 
+class _SharedWork(Work):
+    """One pass for all targets where each problem would make one of its own.
+
+    Parameters
+    ----------
+    X, Y, sample_weight, n_threads
+        As of `fit_targets`.
+    """
+
+    def __init__(self, X: ArrayLike, Y: NDArray[Any], sample_weight: ArrayLike | None, n_threads: int | None) -> None:
+        super().__init__()
+        self._given = X, Y, sample_weight
+        self._n_threads = n_threads
+        self._n_targets = Y.shape[1]
+        self._moments: list[Moments] | None = None
+        self._factor: _Vector | None = None
+        self.target = 0  # the one of the problem at hand
+
+    def moments(self, rows: Rows) -> CentredMoments:
+        """Take the moments of all targets, at the first call."""
+        rows.n_passes += 1
+        if self._moments is None:
+            together = moments_of_targets(*self._given, n_threads=self._n_threads)
+            self._moments = of_each_target(together, self._n_targets)
+        return self._moments[self.target].centred()
+
+    def factor(self, rows: Rows, centre: _Vector | None) -> _Vector:
+        """Decompose the rows with all targets, at the first call."""
+        rows.n_passes += 1
+        if self._factor is None:
+            self._factor = self._decomposed(centre)
+        before = np.arange(self._factor.shape[1] - self._n_targets)
+        factor: _Vector = self._factor[:, np.append(before, len(before) + self.target)]
+        if centre is not None:
+            factor[0, -1] -= factor[0, 0] * centre[-1]
+        return factor
+
+    def _decomposed(self, centre: _Vector | None) -> _Vector:
+        """Return the factor of centred features and of targets that are not."""
+        together, _ = _rows(*self._given, self._n_threads)
+        if centre is None:
+            return factor_of(together, None)
+        _, Y, sample_weight = self._given
+        s = np.ones(len(Y)) if sample_weight is None else np.broadcast_to(np.asarray(sample_weight), len(Y))
+        means = np.average(Y[s > 0].astype(np.float64), axis=0, weights=s[s > 0])
+        factor = factor_of(together, np.append(centre[:-1], means))
+        factor[0, -self._n_targets :] += factor[0, 0] * means  # R's first column is that of ones
+        return factor
+
+
 def fit_targets(
     X: ArrayLike,
     Y: NDArray[Any],
+    options: Options,
     *,
     sample_weight: ArrayLike | None,
     theta0s: _Vector | None,
-    precompute: bool | str,
     n_threads: int | None,
-    **options: Any,
 ) -> list[FitResult]:
     """Fit each target, as `fit` does.
 
@@ -112,12 +162,12 @@ def fit_targets(
         The features.
     Y : ndarray of shape (n_samples, n_targets), real
         The targets.
-    sample_weight, n_threads, options
+    options : Options
+        How to fit them.
+    sample_weight, n_threads
         As of `fastgd.fit`.
     theta0s : ndarray of shape (n_targets, n_parameters), float64, or None
         Where to start.
-    precompute : bool or "auto"
-        Whether the moments are taken.
 
     Returns
     -------
@@ -130,45 +180,14 @@ def fit_targets(
         As of `fastgd.fit`.
     """
     n_threads = arguments.thread_count(n_threads)
-    starts: Any = [None] * Y.shape[1] if theta0s is None else theta0s
-    inverses: dict[bool, InverseHessian] = {}
-
-    @cache
-    def moments() -> list[Moments]:
-        return of_each_target(moments_of_targets(X, Y, sample_weight, n_threads=n_threads), Y.shape[1])
-
-    def taken(rows: Any, t: int) -> CentredMoments:
-        rows.n_passes += 1
-        return moments()[t].centred()
-
-    factors: list[_Vector] = []
-
-    def decomposed(rows: Any, centre: _Vector | None, t: int) -> _Vector:
-        rows.n_passes += 1
-        if not factors:
-            s = np.ones(len(Y)) if sample_weight is None else np.broadcast_to(np.asarray(sample_weight), len(Y))
-            means = np.average(Y[s > 0].astype(np.float64), axis=0, weights=s[s > 0])
-            together, _ = _rows(X, Y, sample_weight, n_threads)
-            factors.append(factor_of(together, None if centre is None else np.append(centre[:-1], means)))
-            if (
-                centre is not None
-            ):  # targets as they are, which their means are taken off: R's first column is that of ones
-                factors[0][0, -Y.shape[1] :] += factors[0][0, 0] * means
-        n_before = factors[0].shape[1] - Y.shape[1]
-        factor: _Vector = factors[0][:, np.append(np.arange(n_before), n_before + t)]
-        if centre is not None:
-            factor[0, -1] -= factor[0, 0] * centre[-1]
-        return factor
-
-    together = Y.shape[1] > 1 and not is_sparse(X)
+    shared = Y.shape[1] > 1 and not is_sparse(X)
+    work = _SharedWork(X, Y, sample_weight, n_threads) if shared else None
     results = []
-    for t, (y, start) in enumerate(zip(np.asfortranarray(Y).T, starts, strict=True)):
-        take = partial(taken, t=t) if together else None
-        decompose = partial(decomposed, t=t) if together else factor_of
-        problem = Problem(
-            X, y, sample_weight, n_threads, precompute, take_moments=take, factor_of=decompose, inverses=inverses
-        )
-        results.append(fit_problem(problem, theta0=start, **options))
+    for t, y in enumerate(np.asfortranarray(Y).T):
+        if work is not None:
+            work.target = t
+        start = replace(options, theta0=None if theta0s is None else theta0s[t])
+        results.append(fit_data(open_data(X, y, sample_weight, n_threads), start, work))
     return results
 
 

@@ -13,6 +13,7 @@ from fastgd.inputs.frames import are_numbers
 from fastgd.rows.blocks import Blocks
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
+from fastgd.solvers.stopping import Status
 
 _MAX_PRINTED = 10
 
@@ -102,8 +103,9 @@ class FitResult:
         How many iterations were run.
     n_passes : int
         How many times the rows were read.
-    converged : bool
-        Whether the gradient came down to `tol` or to its rounding error.
+    status : Status
+        How the fit ended, a text: ``"tolerance"``, ``"residual"`` or ``"rounding"`` where it converged, else ``"max_iter"``,
+        ``"diverged"`` or ``"callback"``.
     verified : bool
         Whether cost and gradient at theta come from a true pass over the rows.
     message : str
@@ -123,7 +125,7 @@ class FitResult:
     feature_names: list[Any] | None
     n_iter: int
     n_passes: int
-    converged: bool
+    status: Status
     verified: bool
     message: str
     history: History | None
@@ -132,6 +134,11 @@ class FitResult:
         """Let nobody write into theta or coef, which would no longer agree."""
         for array in (self.coef, self.theta):
             array.flags.writeable = False
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gradient came down to `tol` or to its rounding error."""
+        return self.status.converged
 
     def __repr__(self) -> str:
         """Return the result in a few lines."""

@@ -12,22 +12,44 @@ from fastgd.inputs.source import Source
 from fastgd.rows.rows import Rows, rows_of
 
 
-class Home(NamedTuple):
-    """A checked training set, and what sums it up."""
+class TrainingSet(NamedTuple):
+    """A training set, checked and open: what sums it up, and what is known of it."""
 
     rows: Rows
     """The rows."""
-    total_weight: float | None
-    """The sum of their weights; None where it is not known before the first pass."""
-    feature_names: list[Any] | None
-    """The labels of the features, if they have any."""
-    arrays: list[NDArray[Any] | None]
+    arrays: tuple[NDArray[Any] | None, ...] = ()
     """The arrays in memory that are read."""
-    one_shot: bool
-    """Whether the rows can be read once only."""
+    source: Source | None = None
+    """Where the rows come from, if not from these."""
+    names: list[Any] | None = None
+    """The labels of the features of arrays, if they have any."""
+    weight: float = 0.0
+    """The sum of the weights of arrays."""
+
+    @property
+    def feature_names(self) -> list[Any] | None:
+        """The labels of the features, if they have any; of a source, as far as it has been read."""
+        return self.names if self.source is None else self.source.feature_names
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of the sample weights; 0 before the first pass over rows that are not in memory."""
+        return self.rows.total_weight or self.weight
+
+    @property
+    def one_shot(self) -> bool:
+        """Whether the rows can be read once only."""
+        return self.source is not None and self.source.one_shot
+
+    @property
+    def note(self) -> str:
+        """What is to be said of how the rows were read, if anything."""
+        return "" if self.source is None else self.source.note
 
 
-def home_of(X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_threads: int | None) -> Home:
+def open_training_set(
+    X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_threads: int | None
+) -> TrainingSet:
     """Check a training set, and open it.
 
     Parameters
@@ -41,7 +63,7 @@ def home_of(X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_thre
 
     Returns
     -------
-    Home
+    TrainingSet
         The training set.
 
     Raises
@@ -58,9 +80,9 @@ def home_of(X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_thre
                 f"X is a {type(X).__name__}, which holds target and sample weights itself, but y or sample_weight was given, "
                 "too. Leave them out."
             )
-        return Home(X.rows(n_threads), None, X.feature_names, [], X.one_shot)
+        return TrainingSet(X.rows(n_threads), source=X)
     if is_dask(X):
-        return home_of(DaskSet(X, y, sample_weight), None, None, n_threads)
+        return open_training_set(DaskSet(X, y, sample_weight), None, None, n_threads)
     if y is None and isinstance(X, str | PathLike):
         raise TypeError(
             f"X is {X!r}, a path, but rows are expected. Give fastgd.scan_parquet(path, target=...), or scan_csv."
@@ -72,4 +94,4 @@ def home_of(X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_thre
         )
     data = validation.training_set(X, y, sample_weight)
     rows = rows_of(data.X, data.y, data.sample_weight, n_threads)
-    return Home(rows, data.total_weight, data.names, data.arrays(), one_shot=False)
+    return TrainingSet(rows, tuple(data.arrays()), names=data.names, weight=data.total_weight)

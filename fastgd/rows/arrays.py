@@ -82,6 +82,10 @@ class ArrayRows:
     )
 
     min_shared_values = _MIN_SHARED_VALUES
+    in_memory = True
+    is_sparse = False
+    n_dropped = 0
+    total_weight = 0.0  # which is known before, where it was checked
 
     def __init__(
         self, X: _Array | Columns, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None
@@ -201,6 +205,14 @@ class ArrayRows:
         """Return rows start to stop as `blocks` does."""
         s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
         return self._values(slice(start, stop)), s
+
+    @property
+    def n_expected(self) -> int:
+        """How many rows there are."""
+        return int(self.n_samples)
+
+    def report_to(self, listener: object) -> None:
+        """Report nothing: a pass is too short."""
 
     @property
     def n_threads(self) -> int:

@@ -1,5 +1,6 @@
 """Rows that are in memory a part at a time, or in parts elsewhere: what the parts add, and in which order."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from operator import methodcaller
@@ -31,7 +32,7 @@ class Summary(NamedTuple):
     """Row and column of the first NaN or infinity, if it was looked for, because the sums were not finite."""
 
 
-class Watch(Protocol):
+class ProgressListener(Protocol):
     """What is told how far a pass has come."""
 
     def begin(self, number: int, n_parts: int | None, unit: str) -> None:
@@ -67,6 +68,8 @@ class PartedRows(ABC):
 
     Attributes
     ----------
+    n_expected : int
+        The number of rows, as far as it is known; a very large one where it is not.
     n_samples : int
         The number of rows; 0 before the first pass.
     total_weight : float
@@ -75,21 +78,21 @@ class PartedRows(ABC):
         How many times the rows were read for a sum.
     n_dropped : int
         How many rows the last pass left out, as they had missing values.
-    watch : Watch or None
-        What is told how far a pass has come.
     """
 
     n_parts: int | None = None
     unit = "row"
+    in_memory = False
+    is_sparse = False
 
     def __init__(self, n_features: int, n_expected: int | None) -> None:
         self.n_features = n_features
-        self.n_expected = n_expected
+        self.n_expected = n_expected or sys.maxsize
         self.n_samples = 0
         self.total_weight = 0.0
         self.n_passes = 0
         self.n_dropped = 0
-        self.watch: Watch | None = None
+        self._listener: ProgressListener | None = None
         self._non_finite: tuple[int, int] | None = None
 
     @abstractmethod
@@ -117,13 +120,13 @@ class PartedRows(ABC):
             If there are no rows, other ones than in the pass before, or all without weight.
         """
         self.n_passes += 1
-        if self.watch is not None:
-            self.watch.begin(self.n_passes, self.n_parts, self.unit)
+        if self._listener is not None:
+            self._listener.begin(self.n_passes, self.n_parts, self.unit)
         try:
             summary = self._summarised(of_rows, merge)
         finally:
-            if self.watch is not None:
-                self.watch.end()
+            if self._listener is not None:
+                self._listener.end()
         n_samples = 0 if summary is None else summary.n_samples
         if self.n_samples and n_samples != self.n_samples:
             raise ValueError(
@@ -150,13 +153,17 @@ class PartedRows(ABC):
         """Sum what `ArrayRows.product` does, in one pass."""
         return self._scaled(methodcaller("product", p), 1.0)
 
+    def report_to(self, listener: ProgressListener | None) -> None:
+        """Report how far each pass has come."""
+        self._listener = listener
+
     def first_non_finite(self) -> tuple[int, int] | None:
         """Return what `ArrayRows.first_non_finite` does, as the last pass found it."""
         return self._non_finite
 
     def _done(self, n_parts: int) -> None:
-        if self.watch is not None:
-            self.watch.update(n_parts)
+        if self._listener is not None:
+            self._listener.update(n_parts)
 
     def _scaled(self, of_rows: Callable[[Any], _Vector], scale: float) -> _Vector:
         sums: _Vector = self.reduce(of_rows, added)

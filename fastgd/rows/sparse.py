@@ -54,6 +54,11 @@ class SparseRows:
 
     __slots__ = ("_X", "_files", "_n_threads", "_s", "_y", "n_features", "n_passes", "n_samples")
 
+    in_memory = True
+    is_sparse = True
+    n_dropped = 0
+    total_weight = 0.0  # which is known before, where it was checked
+
     def __init__(self, X: CSR, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None) -> None:
         self.n_samples, self.n_features = X.shape
         self.n_passes = 0
@@ -142,6 +147,14 @@ class SparseRows:
         s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
         X = self._X.dense(np.arange(start, stop))
         return np.column_stack((X, self._y[start:stop])).astype(np.float64), s
+
+    @property
+    def n_expected(self) -> int:
+        """How many rows there are."""
+        return self.n_samples
+
+    def report_to(self, listener: object) -> None:
+        """Report nothing: a pass is too short."""
 
     @property
     def n_threads(self) -> int:

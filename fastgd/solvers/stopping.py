@@ -1,12 +1,36 @@
-"""When a descent has arrived."""
+"""When to stop."""
 
 import math
 from collections.abc import Callable
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.solvers.objective import Evaluation, Objective, Scales
+
+
+class Status(StrEnum):
+    """How a descent ended."""
+
+    TOLERANCE = "tolerance"
+    """The gradient is within the tolerance."""
+    RESIDUAL = "residual"
+    """The residuals are nothing beside the spread of y."""
+    ROUNDING = "rounding"
+    """The gradient is down to its rounding error."""
+    MAX_ITER = "max_iter"
+    """As many iterations were run as there may be."""
+    DIVERGED = "diverged"
+    """The cost grew beyond that of the start, or all bounds."""
+    CALLBACK = "callback"
+    """A callback said so."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether the descent is at the minimum."""
+        return self in (Status.TOLERANCE, Status.RESIDUAL, Status.ROUNDING)
+
 
 _UNIT_ROUNDOFF = 2.0**-53
 
@@ -23,7 +47,7 @@ _NO_WORD = 4.0
 _NOTHING = 1e-6
 
 
-class Stopping:
+class GradientCriterion:
     """The scale-free test of convergence: no entry of the gradient exceeds `tol` times what it could be.
 
     For each j, ``|x_j . r| <= tol |x_j| |r|`` (weighted norms) says that the residuals are at right angles to x_j up to
@@ -62,7 +86,7 @@ class Stopping:
         self._y_spread = root * scales.y_std if objective.intercept else self.y_norm
         self._witness = 0  # an entry that was too large when last looked at all of them
 
-    def arrived(self, at: Evaluation) -> str:
+    def check(self, at: Evaluation) -> Status | None:
         """Tell whether a point counts as the minimum, and by what.
 
         Parameters
@@ -72,26 +96,25 @@ class Stopping:
 
         Returns
         -------
-        str
-            ``"tolerance"``, ``"residual"`` for residuals of nothing, ``"rounding"`` for the rounding floor, or ``""`` if it
-            does not.
+        Status or None
+            By what it does; None if it does not.
         """
         if not math.isfinite(at.residual_norm):
-            return ""  # infinite tolerances would accept anything
+            return None  # infinite tolerances would accept anything
         if at.residual_norm <= self._tol * self._y_spread and not self.objective.l2:
-            return "residual"
+            return Status.RESIDUAL
         if self._witness_denies(at):
-            return ""
+            return None
         scale = self.objective.scale
         penalty = abs(self.objective.penalty_gradient(at.theta))
         tolerance = self._tol * (scale * self.norms * at.residual_norm + penalty)
         rounding = self.rounding(at)
         gradient = abs(at.gradient)
         if (gradient <= tolerance).all():
-            return "tolerance"
+            return Status.TOLERANCE
         excess = gradient - np.maximum(tolerance, rounding)
         self._witness = int(excess.argmax())
-        return "" if excess[self._witness] > 0 else "rounding"
+        return None if excess[self._witness] > 0 else Status.ROUNDING
 
     def rounding(self, at: Evaluation) -> NDArray[np.float64]:
         """Bound the rounding error of a gradient's own computation.
@@ -124,8 +147,8 @@ class Stopping:
         return abs(at.gradient.item(j)) > scale * residual + penalty
 
 
-class Refined:
-    """Convergence of a descent that knows its next step: `Stopping`, and no digit of theta left to change.
+class StepCriterion:
+    """Convergence of a descent that knows its next step: `GradientCriterion`, and no digit of theta left to change.
 
     A scale-free gradient may be small while theta is far from the minimum, where columns nearly depend on each other. The next
     step is the error of theta, nearly; the descent goes on until none of its entries changes the hypothesis by more than the
@@ -134,7 +157,7 @@ class Refined:
 
     Parameters
     ----------
-    stopping : Stopping
+    criterion : GradientCriterion
         What must hold first.
     inverse_hessian : callable
         Makes of a gradient the next step.
@@ -148,30 +171,30 @@ class Refined:
     Attributes
     ----------
     best : Evaluation or None
-        Of the points that `stopping` accepts, the one with the smallest next step.
+        Of the points that `criterion` accepts, the one with the smallest next step.
     error : float
         The next step's largest share of an entry of theta there.
     """
 
     def __init__(
         self,
-        stopping: Stopping,
+        criterion: GradientCriterion,
         inverse_hessian: Callable[[NDArray[np.float64]], NDArray[np.float64]],
         scales: Scales,
         *,
         every_digit: bool,
         solution: NDArray[np.float64] | None = None,
     ) -> None:
-        self._stopping = stopping
+        self._criterion = criterion
         self._solution = solution
         self._inverse_hessian = inverse_hessian
-        self._mean, self._spreads = stopping.objective.spreads(scales)
+        self._mean, self._spreads = criterion.objective.spreads(scales)
         self._every_digit = every_digit
         self._last = math.inf
         self.error = math.inf
         self.best: Evaluation | None = None
 
-    def arrived(self, at: Evaluation) -> str:
+    def check(self, at: Evaluation) -> Status | None:
         """Tell whether a point counts as the minimum, and by what.
 
         Parameters
@@ -182,16 +205,15 @@ class Refined:
         Returns
         -------
         str
-            As of `Stopping.arrived`.
+            As of `GradientCriterion.check`.
         """
-        reason = self._stopping.arrived(at)
-        if at.theta is self._solution and (abs(at.gradient) <= _NO_WORD * self._stopping.rounding(at)).all():
-            reason = "solved"
-        if not reason:
-            return ""
+        status = self._criterion.check(at)
+        is_solved = at.theta is self._solution and (abs(at.gradient) <= _NO_WORD * self._criterion.rounding(at)).all()
+        if status is None and not is_solved:
+            return None
         step, size = self._inverse_hessian(at.gradient), abs(at.theta)
-        norms = self._stopping.norms
-        hypothesis = norms @ size + self._stopping.y_norm
+        norms = self._criterion.norms
+        hypothesis = norms @ size + self._criterion.y_norm
         changes = self._spreads * abs(step)
         if self._mean is not None:
             at_mean = abs(step[0] + self._mean @ step[1:])
@@ -210,7 +232,7 @@ class Refined:
         if change < self._last:
             self._last, self.best = change, at
             self.error = float(np.max(step / sizes))
-        if reason == "solved":
+        if is_solved:
             self.best = at
-            return "rounding"
-        return "" if shrinks and not lost else reason
+            return Status.ROUNDING
+        return None if shrinks and not lost else status

@@ -1,0 +1,120 @@
+"""The options of a fit, checked once, and the method that they come to for a training set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd import arguments
+from fastgd.solvers.choose import preconditioning_pays
+
+# Iterations and tolerance of each method, where nothing else is said.
+DEFAULTS = {"gd": (1000, 1e-8), "nesterov": (1000, 1e-8), "cg": (1000, 1e-12), "preconditioned": (100, 1e-12)}
+
+# Step sizes with a name.
+STEPS = ("auto", "optimal", "exact")
+
+
+class FitState(NamedTuple):
+    """What a callback sees after an iteration, in the units of X, whatever those in which steps are taken."""
+
+    n_iter: int
+    """How many iterations have been run."""
+    theta: NDArray[np.float64]
+    """Theta after them, the intercept first, shape (n_parameters,); it can be given back as `theta0`."""
+    cost: float
+    """The cost there."""
+    gradient: NDArray[np.float64]
+    """The gradient there, shape (n_parameters,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to fit: the options of `fastgd.fit`, checked, but for `theta0`, whose length the data decide.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `fastgd.fit`.
+    """
+
+    intercept: bool = True
+    loss: str = "mse"
+    method: str = "auto"
+    learning_rate: float | str = "auto"
+    max_iter: int | None = None
+    tol: float | None = None
+    theta0: ArrayLike | None = None
+    standardize: bool = False
+    l2: float = 0.0
+    precompute: bool | str = "auto"
+    history: bool | int = False
+    progress: bool = False
+    callback: Callable[[FitState], object] | None = None
+
+    def __post_init__(self) -> None:
+        """Keep what the checks make of each option."""
+        own = "Leave it out for the method's own."
+        checked: dict[str, Any] = {
+            "intercept": arguments.switch(self.intercept, "intercept"),
+            "loss": arguments.choice(self.loss, "loss", tuple(arguments.LOSSES)),
+            "method": arguments.choice(self.method, "method", ("auto", *DEFAULTS)),
+            "standardize": arguments.switch(self.standardize, "standardize"),
+            "l2": arguments.number(self.l2, "l2", zero=True, hint="Give 0 for no penalty."),
+            "precompute": arguments.switch_or_auto(self.precompute, "precompute"),
+            "history": arguments.interval(self.history, "history"),
+        }
+        if not (isinstance(self.learning_rate, str) and self.learning_rate in STEPS):
+            hint = 'Or "auto" for a safe one; "optimal" or "exact" for method "gd".'
+            checked["learning_rate"] = arguments.number(self.learning_rate, "learning_rate", zero=False, hint=hint)
+        if self.max_iter is not None:
+            checked["max_iter"] = arguments.count(self.max_iter, "max_iter", own)
+        if self.tol is not None:
+            checked["tol"] = arguments.number(self.tol, "tol", zero=True, hint=own)
+        if self.callback is not None and not callable(self.callback):
+            raise TypeError(f"callback is a {type(self.callback).__name__}, but a function of a FitState is expected.")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        self._check_learning_rate()
+
+    def for_rows(self, n_samples: int, n_features: int, *, sparse: bool) -> Self:
+        """Decide what was left open: the method, and its own iterations and tolerance.
+
+        Parameters
+        ----------
+        n_samples, n_features : int
+            The shape of X.
+        sparse : bool
+            Whether X is sparse.
+
+        Returns
+        -------
+        Options
+            A copy without ``"auto"`` for the method and without None but for `theta0` and `callback`.
+        """
+        method = self.method
+        if method == "auto":
+            best = "preconditioned" if preconditioning_pays(n_samples, n_features, sparse=sparse) else "cg"
+            method = best if self.learning_rate == "auto" else "gd"
+        max_iter, tol = DEFAULTS[method]
+        return replace(
+            self,
+            method=method,
+            max_iter=max_iter if self.max_iter is None else self.max_iter,
+            tol=tol if self.tol is None else self.tol,
+        )
+
+    def _check_learning_rate(self) -> None:
+        """Refuse a step size that the method does not have."""
+        if self.learning_rate != "auto" and self.method in ("cg", "preconditioned"):
+            raise ValueError(
+                f"learning_rate={self.learning_rate!r} was given, but method={self.method!r} finds the size of its steps "
+                'itself. Leave it out, or give method="gd".'
+            )
+        if self.learning_rate in ("optimal", "exact") and self.method == "nesterov":
+            raise ValueError(
+                f'learning_rate={self.learning_rate!r} was given, but method="nesterov" needs a number or "auto". Leave it '
+                'out, or give method="gd".'
+            )
