@@ -365,7 +365,7 @@ def _inverse(
 
 
 def _noise(data: Data, moments: CentredMoments) -> float:
-    """Return the roundoff of moments in multiples of that of sums about the mean, which is taken off those of sparse rows late."""
+    """Return the roundoff of moments beside that of sums about the mean: from those of sparse rows it is taken off late."""
     if not data.is_sparse:
         return 1.0
     mean, squares = moments.mean[:-1], np.diagonal(moments.scatter)[:-1] / moments.total_weight
