@@ -170,7 +170,7 @@ def test_a_child_forked_in_a_fit_lets_go_of_blas_as_its_parent_does():
     # A fit keeps numpy's BLAS to one thread for all threads of the process: who is forked in one must not stay with that.
     run("""
         import threadpoolctl
-        from fastgd import blas
+        from fastgd.fitting import blas
 
         def blas_threads():
             return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}

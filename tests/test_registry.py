@@ -25,7 +25,7 @@ def noted(self, signature):
 
 numba_dispatcher.Dispatcher.compile = noted
 import numpy as np, scipy.sparse, fastgd
-from fastgd import roofline
+from fastgd.bench import roofline
 
 rng = np.random.default_rng(0)
 for k in (3, 20, 130):
