@@ -436,6 +436,56 @@ def test_from_a_start_dependent_columns_end_at_the_nearest_theta():
         assert "least |coef - coef of theta0|" in result.message
 
 
+@pytest.mark.parametrize("offset", [1e3, 1e6, 1.7e9, 1e10])
+@pytest.mark.parametrize(("n", "noise"), [(2, 0.0), (3, 1e-9), (30, 1e-6), (30, 1.0)])
+def test_a_slope_far_from_zero_has_its_digits_in_few_rows_on_a_line_or_near_one(offset, n, noise):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        t = offset + rng.permutation(3000)[:n] / 1024
+        y = 2.0 * (t - offset) + noise * rng.standard_normal(n)
+        centred = [Fraction(each) - Fraction(t[0]) for each in t]
+        mean = sum(centred) / n
+        products = sum((x - mean) * Fraction(each) for x, each in zip(centred, y, strict=True))
+        slope = products / sum((x - mean) ** 2 for x in centred)
+        for data in ((t[:, None], y), (fastgd.from_batches([(t[:, None], y)]),)):
+            # The intercept is rounded to the roundoff of the offset, and what that leaves of a slope by that of the mean.
+            bound = max(1e-12, 10 * (EPS * offset) ** 2)
+            np.testing.assert_allclose(fit_quietly(*data).coef, [float(slope)], rtol=bound)
+
+
+@pytest.mark.parametrize("constant", [1.0, 1e16, 2.0**108, 1e31, 1e100])
+@pytest.mark.parametrize("l2", [0.0, 1e-300])
+def test_a_constant_of_any_size_hides_no_other_column(constant, l2):
+    # What is left of it without its mean is rounding, whatever its size.
+    for extra in ([[0, 0], [1, 1], [0, 0]], [[0, 0], [1, 1], [2, 2], [5, 5], [7, 7]]):
+        X = np.column_stack((np.full(len(extra), constant), extra))
+        result = fit_quietly(X, 3.0 * X[:, 1] + 1.0, l2=l2)
+        np.testing.assert_allclose(result.coef, [0.0, 1.5, 1.5], atol=1e-13)
+        assert result.converged
+
+
+def test_columns_that_are_one_share_evenly_beside_one_of_a_tiny_unit_in_few_rows():
+    X = np.array([[-1.1, -0.9, 0, 0, -6], [-0.6, 0, 1, 1, -8], [0.1, 1.5, 1, 1, -14], [-0.8, -0.3, 1, 1, 5]])
+    for unit in (1.0, 2.0**-30, 2.0**-50, 2.0**-60):
+        result = fit_quietly(X * [1, 1, 1, 1, unit], [1.0, 1, 0, 0])
+        np.testing.assert_allclose(result.coef[2:4], result.coef[2:4].mean(), rtol=1e-13)
+        assert (result.converged, result.rank) == (True, 4)
+
+
+@pytest.mark.parametrize("l2", [1e-12, 1e-3, 1.0, 100.0])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_a_penalty_beside_a_column_of_zeros_converges_in_few_rows(l2, intercept):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X, y = rng.integers(-5, 6, (5, 8)).astype(float), rng.integers(-5, 6, 5).astype(float)
+        X[:, 3] = 0.0
+        result = fit_quietly(X, y, l2=l2, intercept=intercept)
+        A, b = (X - X.mean(axis=0), y - y.mean()) if intercept else (X, y)
+        A, b = np.concatenate((A, np.sqrt(5 * l2) * np.eye(8))), np.append(b, np.zeros(8))
+        np.testing.assert_allclose(result.coef, np.linalg.lstsq(A, b)[0], atol=1e-9)
+        assert result.converged
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_columns_that_agree_to_many_digits_converge(seed):
     rng = np.random.default_rng(seed)

@@ -195,9 +195,10 @@ def test_a_point_is_a_minimum_up_to_the_tolerance_or_the_rounding_of_each_entry(
     norms = np.linalg.norm(features_of(objective, X), axis=0)
     _, terms = objective.column_norms(scales)
     penalty = 2 * objective.l2 * abs(np.r_[[0.0] * objective.intercept, theta[objective.intercept :]])
+    whole = np.where(penalty > 0, np.linalg.norm(penalty), 0.0)  # coefficients are rounded beside the largest
     limits = {
         "tolerance": tol * (objective.scale * norms * residual_norm + penalty),
-        "rounding": 2.0**-53 * (objective.scale * terms * (terms @ abs(theta) + np.linalg.norm(y)) + penalty),
+        "rounding": 2.0**-53 * (objective.scale * terms * (terms @ abs(theta) + np.linalg.norm(y)) + whole),
     }["rounding" if tol < 1e-20 else "tolerance"]
     once = GradientCriterion(objective, scales, tol)  # which remembers the entry that it saw last
     for j in range(objective.n_parameters):

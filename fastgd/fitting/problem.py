@@ -351,8 +351,11 @@ def _inverse(
     if not exact or data.rows is None or not data.has_rows:
         return inverse
     assert scales is not None
-    if inverse and inverse.trusted and not (objective.intercept and _passes_lose_more(inverse.condition, scales)):
-        return inverse
+    if inverse and inverse.trusted:
+        # What moments lose by squares, and passes over columns far from zero by their size.
+        lost = min(inverse.condition, math.sqrt(inverse.condition) * scales.farthest) * np.finfo(np.float64).eps
+        if lost <= _FEW_DIGITS or not objective.intercept:
+            return inverse
     centre = np.append(scales.mean, scales.y_mean) if objective.intercept else None
     with one_blas_thread():
         factor = work.factor(data.rows, centre)
@@ -370,9 +373,3 @@ def _noise(data: Data, moments: CentredMoments) -> float:
         return 1.0
     mean, squares = moments.mean[:-1], np.diagonal(moments.scatter)[:-1] / moments.total_weight
     return 1.0 + float(np.divide(mean**2, squares, out=np.zeros_like(mean), where=squares > 0).max())
-
-
-def _passes_lose_more(condition: float, scales: Scales) -> bool:
-    """Tell whether columns are so far from zero that passes over them cannot mend what moments lose by squares."""
-    far = np.divide(abs(scales.mean), scales.std, out=np.zeros_like(scales.std), where=scales.std > 0).max()
-    return bool(min(condition, math.sqrt(condition) * far) * np.finfo(np.float64).eps > _FEW_DIGITS)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.fitting.loop import Criterion, Run
 from fastgd.fitting.problem import Problem
@@ -17,6 +18,9 @@ from fastgd.solvers.stopping import GradientCriterion, Status, StepCriterion
 
 # Where digits of theta beyond this one are lost to the residuals' rounding, these passes are made with twice the precision.
 _LOST_DIGITS = 1e-13
+
+# Of columns whose means are so many standard deviations from zero, or fewer, passes lose three digits at most.
+_NEAR = 1e3
 
 
 class Strategy:
@@ -46,7 +50,7 @@ class Strategy:
         self.start = self._beginning.evaluate(self._objective.units.from_rows(theta))
         if not math.isfinite(self.start.cost):
             problem.data.refuse_non_finite()
-        self._solution = None if problem.inverse is None else problem.inverse.minimum(self.start.theta)
+        self._solution = self._direct_solution()
         if self.has_step_size and self.learning_rate in ("auto", "optimal"):
             self.learning_rate = self._found_learning_rate()
 
@@ -110,6 +114,19 @@ class Strategy:
     def _is_preconditioned(self) -> bool:
         return self._problem.options.method == "preconditioned"
 
+    def _direct_solution(self) -> NDArray[np.float64] | None:
+        """Return the minimum as a factor knows it, or as moments do."""
+        inverse = self._problem.inverse
+        if inverse is None or not self._is_preconditioned:
+            return None
+        if inverse.exact:
+            return inverse.minimum(self.start.theta)
+        if self._beginning is not self._problem.cheapest:
+            return None
+        # Far from the minimum the gradient along features far from zero is a small difference of large numbers.
+        theta = self.start.theta - inverse(self.start.gradient)
+        return theta - inverse(self._problem.cheapest.evaluate(theta).gradient)
+
     def _found_learning_rate(self) -> float:
         found = self.spectrum
         if not math.isfinite(found.largest):
@@ -132,10 +149,8 @@ class Strategy:
     def _solver(self, objective: Objective, at: Evaluation) -> Iterator[Evaluation]:
         inverse, scales = self._problem.inverse, self._problem.scales
         if self._is_preconditioned and inverse is not None:
-            if inverse.exact:
-                return refinement(objective, at, inverse, self._solution if at is self.start else None)
-            rehearsed = at is self.start and self._beginning is self._problem.cheapest
-            return preconditioned(objective, at, inverse, self._problem.cheapest if rehearsed else None)
+            steps = refinement if inverse.exact else preconditioned
+            return steps(objective, at, inverse, self._solution if at is self.start else None)
         if self._problem.options.method == "cg":
             assert scales is not None
             return conjugate_gradient(objective, at, objective.uncorrelated_inverse(scales))
@@ -153,5 +168,7 @@ class Strategy:
         if not self._is_preconditioned or inverse is None:
             return criterion
         every_digit = self._problem.data.is_cheap
-        solution = self._solution if objective is self._problem.objective else None
+        # Moments lose the digits that the square of the condition number has, passes those that columns are far from zero.
+        is_best = inverse.exact or max(math.sqrt(inverse.condition), _NEAR) < scales.farthest
+        solution = self._solution if is_best and objective is self._problem.objective else None
         return StepCriterion(criterion, inverse, scales, every_digit=every_digit, solution=solution)

@@ -22,8 +22,12 @@ _MOST_ROWS = 1000
 # A column with a smaller share, squared, of all the directions that are left out has none but for their rounding.
 _NO_SHARE = 1e-8
 
-# No share of a column in another is taken for rounding if it is larger than this.
-_NO_ENTRY = 1e-6
+# What a share of a column in another is known to, for columns that are not far from zero and far from depending on each other;
+# and no share is taken for rounding if it is larger than the second number.
+_ENTRY, _NO_ENTRY = 4.0 * 2.0**-52, 1e-6
+
+# So often a solution is freed of what leads nowhere, as long as that takes most of it away: its rounding is left.
+_MOST_PROJECTIONS = 4
 
 # A row whose square is so large, beside the longest one's, may be taken in its place.
 _NEARLY_LONGEST = 0.1
@@ -183,17 +187,20 @@ class InverseHessian:
         .. [2] E. Anderson et al., "LAPACK Users' Guide", SIAM 1999, section 2.4.1, xGELSD.
         """
         n_features = len(sizes)
+        # A constant leaves nothing but its rounding, which would look like any other column once it is as long.
+        factor = np.where(np.linalg.norm(factor, axis=0) > _ROUNDING * sizes, factor, 0.0)
         if l2:
             factor = np.concatenate((factor, math.sqrt(2.0 * l2) * np.eye(n_features)))
         unit = np.linalg.norm(factor, axis=0)
+        far = np.divide(sizes, unit, out=np.zeros(n_features), where=unit > 0)
         unit[unit == 0] = 1.0
         new = cls(unit, mean, total_curvature)
         new.trusted = new.exact = True
         left, values, vectors = np.linalg.svd(factor / unit, full_matrices=False)
-        terms = abs(vectors) @ (sizes / unit)
+        terms = abs(vectors) @ far
         rounding = np.finfo(np.float64).eps * max(n_features, min(n_samples, _MOST_ROWS))
         real = values > np.maximum(rounding * values.max(initial=0.0), _ROUNDING * terms)
-        new._keep(values[real], vectors[real].T, lambda _: rounding + _ROUNDING * sizes / unit)
+        new._keep(values[real], vectors[real].T, lambda _: _ENTRY * (1.0 + far))
         new._left = left[:, real]
         new._image = values[real, np.newaxis] * vectors[real] * unit
         return new
@@ -331,9 +338,15 @@ class InverseHessian:
             return coef
         result: _Vector = np.zeros_like(self._unit)
         result[self._spanning] = coef
-        if self._null is not None:
-            return result - self._null @ (result @ self._null)
-        return result if self._range is None else self._range @ (result @ self._range)
+        for _ in range(_MOST_PROJECTIONS):
+            before, length = result, abs(result).max()
+            if self._null is not None:
+                result = before - self._null @ (before @ self._null)
+            elif self._range is not None:
+                result = self._range @ (before @ self._range)
+            if abs(result).max() > 0.5 * length:
+                break
+        return result
 
 
 def _spanning_rows(basis: _Vector, preference: _Vector) -> NDArray[np.intp]:

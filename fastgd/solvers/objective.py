@@ -37,6 +37,13 @@ class Scales(NamedTuple):
     total_weight: float
     """sum s."""
 
+    @property
+    def farthest(self) -> float:
+        """How many standard deviations a feature's mean is from zero, at most."""
+        return float(
+            np.divide(abs(self.mean), self.std, out=np.zeros_like(self.std), where=self.std > 0).max(initial=0.0)
+        )
+
 
 class Evaluation(NamedTuple):
     """An objective at one point."""

@@ -19,7 +19,7 @@ def preconditioned(
     objective: Objective,
     start: Evaluation,
     inverse_hessian: InverseHessian,
-    rehearsal: Objective | None = None,
+    solution: _Vector | None = None,
 ) -> Iterator[Evaluation]:
     """Descend along conjugate directions, one pass each.
 
@@ -38,9 +38,8 @@ def preconditioned(
         Where to start.
     inverse_hessian : InverseHessian
         The approximate inverse of the Hessian.
-    rehearsal : Objective, optional
-        The same objective as the moments know it, which costs no pass: the first step is corrected by it. Far from the minimum
-        the gradient along the features is a small difference of large numbers, where these are far from zero.
+    solution : ndarray of shape (n_parameters,), float64, optional
+        Where the first step leads, if that is known better than by the gradient at the start.
 
     Yields
     ------
@@ -55,13 +54,14 @@ def preconditioned(
     theta, gradient = start.theta, start.gradient
     known: list[tuple[_Vector, _Vector, float]] = []  # directions p, H p, and p . H p
     while True:
-        direction = inverse_hessian(gradient)
-        if rehearsal is not None:
-            direction = direction + inverse_hessian(rehearsal.evaluate(theta - direction).gradient)
-            rehearsal = None
-        for p, image, curvature in known:
-            direction = direction - p * (float(direction @ image) / curvature)
-        at = objective.evaluate(theta - direction)
+        if solution is None:
+            direction = inverse_hessian(gradient)
+            for p, image, curvature in known:
+                direction = direction - p * (float(direction @ image) / curvature)
+            at = objective.evaluate(theta - direction)
+        else:
+            direction = theta - solution
+            at, solution = objective.evaluate(solution), None
         yield at
         image = gradient - at.gradient
         curvature = float(direction @ image)

@@ -131,6 +131,7 @@ class GradientCriterion:
         """
         terms = self._terms @ abs(at.theta) + self.y_norm
         penalty = abs(self.objective.penalty_gradient(at.theta))
+        penalty[penalty > 0] = np.linalg.norm(penalty)  # coefficients are rounded beside the largest
         bound: NDArray[np.float64] = self._roundoff * (self.objective.scale * self._terms * terms + penalty)
         return bound
 
