@@ -29,6 +29,9 @@ _ENTRY, _NO_ENTRY = 4.0 * 2.0**-52, 1e-6
 # So often a solution is freed of what leads nowhere, as long as that takes most of it away: its rounding is left.
 _MOST_PROJECTIONS = 4
 
+# Columns whose lengths differ by less lose three digits at most where their shares in each other are left as they are.
+_ALIKE = 1e3
+
 # A row whose square is so large, beside the longest one's, may be taken in its place.
 _NEARLY_LONGEST = 0.1
 
@@ -127,7 +130,8 @@ class InverseHessian:
         if not intercept:
             hessian += np.outer(scale * total_weight * mean, mean)
         unit = np.sqrt(diagonal)
-        unit[unit == 0] = 1.0
+        nothing = unit == 0
+        unit[nothing] = 1.0
         hessian /= unit
         hessian /= unit[:, np.newaxis]
         new = cls(unit, mean if intercept else None, scale * total_weight)
@@ -143,6 +147,7 @@ class InverseHessian:
             new._inverse, new._matrix = inverse, hessian
             return new
         values, vectors = np.linalg.eigh(hessian)
+        vectors[nothing] = 0.0
         known = values > _LOST * noise * max(1.0, len(values) / 50.0) * values[-1]
 
         def rounding(root: _Vector) -> _Vector:
@@ -193,10 +198,12 @@ class InverseHessian:
             factor = np.concatenate((factor, math.sqrt(2.0 * l2) * np.eye(n_features)))
         unit = np.linalg.norm(factor, axis=0)
         far = np.divide(sizes, unit, out=np.zeros(n_features), where=unit > 0)
-        unit[unit == 0] = 1.0
+        nothing = unit == 0
+        unit[nothing] = 1.0
         new = cls(unit, mean, total_curvature)
         new.trusted = new.exact = True
         left, values, vectors = np.linalg.svd(factor / unit, full_matrices=False)
+        vectors[:, nothing] = 0.0
         terms = abs(vectors) @ far
         rounding = np.finfo(np.float64).eps * max(n_features, min(n_samples, _MOST_ROWS))
         real = values > np.maximum(rounding * values.max(initial=0.0), _ROUNDING * terms)
@@ -206,12 +213,36 @@ class InverseHessian:
         return new
 
     def _keep(self, values: _Vector, vectors: _Vector, rounding: Callable[[_Vector], _Vector]) -> None:
-        """Keep the directions of these singular values, and leave the others out.
+        """Keep the directions of these singular values, and leave the others out."""
+        n_features, rank = vectors.shape
+        self.rank -= n_features - rank
+        self._root = vectors / values / self._unit[:, np.newaxis]
+        if rank == n_features:
+            self.condition = float((values.max() / values.min()) ** 2)
+            return
+        self.dependent = np.flatnonzero(1.0 - (vectors**2).sum(axis=1) > _NO_SHARE)
+        few = n_features - rank <= rank
+        basis = np.linalg.qr(vectors, mode="complete").Q[:, rank:] if few else vectors
+        if self._unit.max() <= _ALIKE * self._unit.min():
+            unit = self._unit[:, np.newaxis]
+            basis = basis / unit if few else basis * unit
+        else:
+            basis = self._sparse_basis(values, vectors, basis, rounding)
+        basis = basis / abs(basis).max(axis=0)
+        # Reflections keep the digits of small rows if these come last.
+        order = np.argsort(-abs(basis).max(axis=1, initial=0.0), kind="stable")
+        basis[order] = np.linalg.qr(basis[order]).Q
+        self._null, self._range = (basis, None) if few else (None, basis)
 
-        Where columns depend on each other, some that span the others are chosen, ``x_d = sum_i C_id x_i`` [1]_: steps are taken
-        along these, and what leads nowhere, ``(-C, I)``, is then taken out of them in the units of theta. C is that of columns
-        of the same length until its entries that are nothing but rounding are zeros: in the units of theta, where lengths may
-        differ by many powers of ten, rounding may be the largest of all.
+    def _sparse_basis(
+        self, values: _Vector, vectors: _Vector, basis: _Vector, rounding: Callable[[_Vector], _Vector]
+    ) -> _Vector:
+        """Return a basis of what leads nowhere, or of what leads somewhere, in which rounding is zero.
+
+        Some columns that span the others are chosen, ``x_d = sum_i C_id x_i`` [1]_: steps are taken along these, and what leads
+        nowhere, ``(-C, I)``, is then taken out of them in the units of theta. C is that of columns of the same length until its
+        entries that are nothing but rounding are zeros: in the units of theta, where lengths differ by many powers of ten,
+        rounding may be the largest of all.
 
         References
         ----------
@@ -219,37 +250,25 @@ class InverseHessian:
            Applications 15 (1994), 592-622.
         """
         n_features, rank = vectors.shape
-        self.rank -= n_features - rank
-        if rank == n_features:
-            self.condition = float((values.max() / values.min()) ** 2)
-            self._root = vectors / values / self._unit[:, np.newaxis]
-            return
-        self.dependent = np.flatnonzero(1.0 - (vectors**2).sum(axis=1) > _NO_SHARE)
-        few = n_features - rank <= rank
+        few = basis is not vectors
+        chosen = _spanning_rows(basis, 1.0 / self._unit if few else self._unit)
+        others = np.delete(np.arange(n_features), chosen)
+        spanning, spanned = (others, chosen) if few else (chosen, others)
         if few:
-            null = np.linalg.qr(vectors, mode="complete").Q[:, rank:]
-            spanned = _spanning_rows(null, 1.0 / self._unit)
-            self._spanning = np.delete(np.arange(n_features), spanned)
-            C = np.linalg.solve(null[spanned].T, -null[self._spanning].T).T
+            C = np.linalg.solve(basis[spanned].T, -basis[spanning].T).T
         else:
-            self._spanning = _spanning_rows(vectors, self._unit)
-            spanned = np.delete(np.arange(n_features), self._spanning)
-            C = np.linalg.solve(vectors[self._spanning].T, vectors[spanned].T)
-        root = np.linalg.inv(vectors[self._spanning].T) / values
+            C = np.linalg.solve(basis[spanning].T, basis[spanned].T)
+        root = np.linalg.inv(vectors[spanning].T) / values
         known = rounding(root)
-        unknown = np.linalg.norm(root, axis=1)[:, np.newaxis] * (known[spanned] + known[self._spanning] @ abs(C))
+        unknown = np.linalg.norm(root, axis=1)[:, np.newaxis] * (known[spanned] + known[spanning] @ abs(C))
         C[abs(C) < np.minimum(unknown, _NO_ENTRY)] = 0.0
-        unit = self._unit[self._spanning][:, np.newaxis]
-        self._root = root / unit
+        unit = self._unit[spanning][:, np.newaxis]
+        self._spanning, self._root = spanning, root / unit
         C *= self._unit[spanned] / unit
-        basis = np.empty((n_features, len(spanned) if few else rank))
-        basis[self._spanning] = -C if few else np.eye(rank)
-        basis[spanned] = np.eye(len(spanned)) if few else C.T
-        basis /= abs(basis).max(axis=0)
-        # Reflections keep the digits of small rows if these come last.
-        order = np.argsort(-abs(basis).max(axis=1, initial=0.0), kind="stable")
-        basis[order] = np.linalg.qr(basis[order]).Q
-        self._null, self._range = (basis, None) if few else (None, basis)
+        sparse = np.empty(basis.shape)
+        sparse[spanning] = -C if few else np.eye(rank)
+        sparse[spanned] = np.eye(len(spanned)) if few else C.T
+        return sparse
 
     def __call__(self, gradient: _Vector) -> _Vector:
         """Apply it to a gradient.
@@ -334,7 +353,7 @@ class InverseHessian:
 
     def _least_norm(self, coef: _Vector) -> _Vector:
         """Make of coefficients of the columns that span the others the shortest ones of all columns."""
-        if len(coef) == len(self._unit):
+        if self._null is None and self._range is None:
             return coef
         result: _Vector = np.zeros_like(self._unit)
         result[self._spanning] = coef
