@@ -125,6 +125,7 @@ def test_a_result_as_json(capsys):
         "n_iter",
         "n_passes",
         "rank",
+        "status",
         "converged",
         "verified",
     ):
@@ -137,7 +138,7 @@ def test_what_is_not_finite_is_null_in_json(capsys):
     assert parser.main(["fit", "data.csv", *arguments.split()]) == 1
     content = json.loads(capsys.readouterr().out)
     assert content["cost"] is None
-    assert content["converged"] is False
+    assert (content["status"], content["converged"]) == ("diverged", False)
 
 
 def test_json_is_json_whatever_the_terminal_can_show():

@@ -38,6 +38,7 @@ _JSON_FIELDS = (
     "condition",
     "n_iter",
     "n_passes",
+    "status",
     "converged",
     "verified",
     "message",
