@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba.core import config
 from test_kernels import COLUMN_MAJOR, ROW_MAJOR, SCALE, at_a_cliff, few, whole, whole_numbers
 
-from fastgd.kernels import column_major, csr, jit, row_major, streams
+from fastgd.kernels import column_major, csr, jit, machine, row_major, streams
 from fastgd.kernels.compensated import compiled_compensated
 from fastgd.kernels.gram import entries, gram, order
 from fastgd.kernels.plain_sum import compiled_plain_sum
@@ -147,8 +147,8 @@ def check_passes(kind, n_features=3):
     x_dtype, y_dtype, weighted = kind
     X, y, s, theta = (values.astype(float) for values in whole_numbers(1003, n_features, True))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(few(n_features, False).kernel, "block_rows", lambda n_features: 8)
-        patch.setattr(ArrayRows, "min_shared_values", 1)
+        patch.setattr(machine, "BLOCK_VALUES", 8 * n_features)
+        patch.setattr(machine, "MIN_SHARED_VALUES", 1)
         rows = ArrayRows(X.astype(x_dtype), y.astype(y_dtype), s if weighted else None, 2)
         r = X @ theta[1:] + theta[0] - y
         sr = s * r if weighted else r
@@ -165,7 +165,7 @@ def without_memory(X, start, stop, y, s, theta, scale, sums):
 
 def check_a_kernel_without_memory():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ArrayRows, "min_shared_values", 1)
+        patch.setattr(machine, "MIN_SHARED_VALUES", 1)
         rows = ArrayRows(np.ones((40, 1)), np.ones(40), None, 2)
         patch.setattr(rows, "_kernel", jit.Kernel(without_memory, lambda n_features: 8))
         with pytest.raises(MemoryError):
@@ -293,7 +293,7 @@ def check_what_streams_ask_for(module, n_samples, n_features, dtype):
     X = np.ones((n_samples, n_features), dtype)
     inputs = X.T.copy() if module is column_major else X, 0, n_samples, None, None, np.ones(n_features), SCALE
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "CACHED", -1)
+        patch.setattr(machine, "CACHED_BYTES", -1)
         asked, levels = asked_for(kernel, (dtype, None, False), *inputs, np.empty(2 + n_features))
         with plain_kernels.uncompiled():
             kernel.function(*inputs, np.empty(2 + n_features))

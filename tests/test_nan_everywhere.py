@@ -213,10 +213,7 @@ def of_stored_values(X, y, s, n_threads):
 def test_every_block_of_rows(poison, home, n_threads, monkeypatch, reached):
     n, k = 23, 3
     set_block_values(monkeypatch, 15)
-    monkeypatch.setattr("fastgd.rows.stream._CHUNK_VALUES", 30)
-    monkeypatch.setattr("fastgd.rows.sparse.BLOCK_VALUES", 15)
-    monkeypatch.setattr("fastgd.rows.sparse._VALUES_PER_SUM", 1)
-    monkeypatch.setattr("fastgd.rows.sparse._MIN_SHARED_VALUES", 1)
+    monkeypatch.setattr("fastgd.kernels.machine.STREAM_VALUES", 30)
     data = whole_numbers(n, k, intercept=True)
     s, theta = data.pop("s"), data.pop("theta")
     n_places = 0

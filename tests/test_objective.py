@@ -8,6 +8,7 @@ import pytest
 
 import fastgd
 from fastgd import objective
+from fastgd.kernels import machine
 from fastgd.rows import arrays
 
 LOSSES = ["mse", "half_mse", "sse"]
@@ -258,7 +259,7 @@ def test_nan_and_inf_come_through(where, dtype, layout, poison):
 
 @pytest.mark.parametrize("layout", ["C", "F"])
 def test_infinities_of_both_signs_in_different_blocks_come_through_without_a_warning(layout):
-    n_samples = arrays.BLOCK_VALUES + 1
+    n_samples = machine.BLOCK_VALUES + 1
     X = np.ones((n_samples, 2), order=layout)
     X[0, 0], X[-1, 0] = np.inf, -np.inf
     cost, gradient = fastgd.cost_and_gradient(X, np.ones(n_samples), [1.0, 1.0])

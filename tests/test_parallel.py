@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 
 import fastgd
 from fastgd.kernels import blocks as compiled_blocks
-from fastgd.kernels import jit, mailbox, signals
+from fastgd.kernels import jit, machine, mailbox, signals
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.csr import CSR
@@ -106,11 +106,11 @@ def test_a_worker_is_waited_for_awake_where_each_thread_has_a_processor(monkeypa
     ring, n_looks = parallel._Worker.ring, []
     monkeypatch.setattr(parallel._Worker, "ring", lambda *given: n_looks.append(given[-1]) or ring(*given))
     monkeypatch.setattr(parallel, "processors", lambda: 3)
-    for n_threads, expected in ((2, parallel._LOOKS), (3, parallel._LOOKS), (4, parallel._LOOKS_OF_MANY)):
+    for n_threads, expected in ((2, machine.LOOKS), (3, machine.LOOKS), (4, machine.LOOKS_OF_MANY)):
         n_looks.clear()
         share(lambda i: None, range(12), n_threads)
         assert n_looks == [expected] * (n_threads - 1)
-    assert parallel._LOOKS > 10 * parallel._LOOKS_OF_MANY
+    assert machine.LOOKS > 10 * machine.LOOKS_OF_MANY
 
 
 def test_several_threads_take_part():

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from block_sizes import set_block_values
 
 import fastgd
 from fastgd.inputs import sparse
@@ -32,9 +33,7 @@ def training_set(n=300, k=6, density=0.3, seed=0, dtype=float):
 
 @pytest.fixture(params=[40, 1 << 17])
 def block_values(request, monkeypatch):
-    monkeypatch.setattr("fastgd.rows.sparse.BLOCK_VALUES", request.param)
-    monkeypatch.setattr("fastgd.rows.sparse._VALUES_PER_SUM", 1)
-    monkeypatch.setattr("fastgd.rows.sparse._MIN_SHARED_VALUES", 100)
+    set_block_values(monkeypatch, request.param)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -16,11 +16,9 @@ from fastgd.fitting.progress import Progress
 from fastgd.fitting.result import FitResult
 from fastgd.fitting.strategy import Strategy
 from fastgd.inputs.source import Source
+from fastgd.kernels import machine
 from fastgd.moments import Moments
 from fastgd.solvers.stopping import Status
-
-# Products with matrices of this order BLAS keeps to one thread itself.
-_SMALL_MATRIX = 32
 
 
 def fit(
@@ -176,7 +174,7 @@ def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResul
     # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise (but not in a callback).
     errors = np.geterr()
     with (
-        one_blas_thread() if direct and data.n_features > _SMALL_MATRIX else nullcontext(),
+        one_blas_thread() if direct and data.n_features > machine.SMALL_MATRIX else nullcontext(),
         np.errstate(all="ignore"),
         Progress(options.progress, options.max_iter or 0) as bar,
     ):

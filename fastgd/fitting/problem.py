@@ -12,6 +12,7 @@ from fastgd.fitting.options import Options
 from fastgd.inputs import validation
 from fastgd.inputs.source import Source
 from fastgd.inputs.training_set import TrainingSet, open_training_set
+from fastgd.kernels import machine
 from fastgd.moments import Moments
 from fastgd.rows.compensated import CompensatedRows
 from fastgd.rows.factor import factor_of
@@ -27,14 +28,8 @@ _Vector = NDArray[np.float64]
 # How many iterations are expected where `tol` may end the descent before `max_iter` does.
 _EXPECTED_ITER = 100
 
-# In so many rows it is looked whether a column that seems to hold zeros only holds what is too small to be squared.
-_LOOKED_AT, _LOOKED_AT_VALUES = 1000, 1 << 20
-
 # Where moments leave a larger relative error, and passes do, too, the rows are decomposed.
 _FEW_DIGITS = 1e-9
-
-# Up to so many values a pass takes less than a millisecond, and is repeated for a last digit.
-_CHEAP_VALUES = 1 << 20
 
 
 class Work:
@@ -93,7 +88,7 @@ class Data:
             self.has_rows
             and self.rows is not None
             and self.rows.in_memory
-            and self.n_samples * self.n_features <= _CHEAP_VALUES
+            and self.n_samples * self.n_features <= machine.CHEAP_VALUES
         )
 
     @property
@@ -326,7 +321,7 @@ def _check_column_scale(data: Data, scales: Scales, *, with_y: bool) -> None:
     nothing = sizes == 0  # or what squares and means make zeros of
     if nothing.any() and data.rows is not None and data.rows.in_memory:
         sample = data.rows.sample(  # type: ignore[union-attr]  # in memory
-            max(1, min(_LOOKED_AT, _LOOKED_AT_VALUES // data.n_features))
+            max(1, min(machine.SAMPLED_ROWS, machine.SAMPLED_VALUES // data.n_features))
         )
         sizes[nothing] = abs(sample).max(axis=0)[: len(sizes)][nothing]
     validation.refuse_extremes(sizes, scales.total_weight, data.n_features, data.feature_names)

@@ -10,6 +10,7 @@ import numpy as np
 from fastgd.inputs.csv_reader import MISSING, names_of
 from fastgd.inputs.indexes import index_columns
 from fastgd.inputs.scan import PathLike, Scan, files_of, required_pyarrow
+from fastgd.kernels import machine
 from fastgd.rows.columns import Columns
 from fastgd.rows.parquet import missing_value, numbers_of
 from fastgd.rows.part import Part
@@ -17,8 +18,6 @@ from fastgd.rows.parts import PartedRows
 from fastgd.rows.stream import StreamRows
 
 # What is read of a file at a time.
-_BLOCK_BYTES = 1 << 22
-
 # The target of a row put behind the last: pyarrow takes a quote that is not closed for text up to the end, in which it is lost.
 _END = -3.0517578125e-300
 
@@ -118,7 +117,9 @@ class CSVScan(Scan):
                 open(path, "rb") as file,
                 open_csv(
                     _Joined(file, io.BytesIO(f"\n{','.join(end)}\n".encode())),
-                    read_options=ReadOptions(column_names=numbered, skip_rows=n_lines, block_size=_BLOCK_BYTES),
+                    read_options=ReadOptions(
+                        column_names=numbered, skip_rows=n_lines, block_size=machine.CSV_BLOCK_BYTES
+                    ),
                     parse_options=ParseOptions(newlines_in_values=True),
                     convert_options=ConvertOptions(
                         column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=MISSING
@@ -133,7 +134,7 @@ class CSVScan(Scan):
         except ArrowException as error:
             problem = str(error).splitlines()[0].rstrip(".")
             if "straddl" in problem:
-                problem = f"a row has more than {_BLOCK_BYTES:,} bytes, or a quote is not closed"
+                problem = f"a row has more than {machine.CSV_BLOCK_BYTES:,} bytes, or a quote is not closed"
             for number, name in zip(wanted, self._names, strict=True):
                 problem = problem.replace(f"CSV column #{number}:", f"column {name!r}:")
             raise ValueError(f"{path} after row {first}: {problem}. Correct it, or choose other features.") from None

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.formatting import counted, listed
+from fastgd.kernels import machine
 from fastgd.rows.columns import Column, Columns, Pieces, side_by_side
 
 _Array = NDArray[Any]
-
-# Chunks of fewer rows are put together block by block, by their library: as arrays each costs as much as so many rows.
-_FEW_ROWS = 1000
 
 # What takes a lazy frame's rows into memory: of dask, Spark, Ibis, DuckDB, and polars (Spark's collect gives no frame).
 _TO_MEMORY = ("compute", "toPandas", "to_pandas", "df", "collect")
@@ -273,7 +271,7 @@ def _pieces(series: Any, native: Any, nw: Any) -> list[_Array] | None:
 
 def _views(chunks: Callable[[], Iterable[Any]], n_chunks: int, n: int, **without_copy: bool) -> list[Any]:
     """Return the chunks as arrays, without empty ones; None where one is none without a copy, or they are too many."""
-    if n_chunks > 1 and n < n_chunks * _FEW_ROWS:
+    if n_chunks > 1 and n < n_chunks * machine.FEW_ROWS:
         return [None]
     try:
         return [chunk.to_numpy(**without_copy) for chunk in chunks() if len(chunk)]

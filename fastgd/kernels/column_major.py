@@ -2,34 +2,15 @@
 
 import numpy as np
 
-from fastgd.kernels.jit import BLOCK_VALUES, kernel
+from fastgd.kernels import machine
+from fastgd.kernels.jit import kernel
 from fastgd.kernels.simd import LANES
-from fastgd.kernels.streams import (
-    CACHED,
-    N_STREAMS,
-    products,
-    products_and_sums,
-    residuals,
-    sums_of_multiples,
-    write_sums,
-)
-
-# A panel is read from memory, and then from the second-level cache, so that it should take no more than part of it; but a
-# column's piece should be long, as each begins with a page that the processor has not looked up and a stream that the hardware
-# has not recognised. Beyond _MAX_SHORT features no panel does both, and the second reading is from the third level.
-_PANEL_BYTES, _PIECE_BYTES = 1 << 18, 384
-_MAX_SHORT, _LONG_PIECE_BYTES = 1200, 1536
-
-# In a block; a thread hears of an interrupt between two blocks.
-_MIN_BLOCK_ROWS, _MAX_VALUES = 1024, 1 << 25
-
-# How far ahead of its reading the kernel asks for memory, in bytes of each column.
-_AHEAD = 1024
+from fastgd.kernels.streams import N_STREAMS, products, products_and_sums, residuals, sums_of_multiples, write_sums
 
 
 def _block_rows(n_features: int) -> int:
-    # Enough panels: the first and the last are read by halves.
-    return max(1, min(max(_MIN_BLOCK_ROWS, 4 * BLOCK_VALUES // n_features), _MAX_VALUES // n_features))
+    n_rows = max(machine.MIN_BLOCK_ROWS, 4 * machine.BLOCK_VALUES // n_features)
+    return max(1, min(n_rows, machine.MAX_BLOCK_VALUES // n_features))
 
 
 @kernel(_block_rows)
@@ -39,12 +20,14 @@ def column_major(columns, start, stop, y, s, theta, scale, sums):
     n_rows = stop - start
     padded = (n_features + LANES - 1) // LANES * LANES
     bias = theta[0] if theta.shape[0] > n_features else 0.0
-    piece = max(_PANEL_BYTES // n_features, _PIECE_BYTES) if n_features <= _MAX_SHORT else _LONG_PIECE_BYTES
+    piece = machine.LONG_PIECE_BYTES
+    if n_features <= machine.MAX_PANEL_FEATURES:
+        piece = max(machine.PANEL_BYTES // n_features, machine.PIECE_BYTES)
     # Panels of much the same length: a short one at the end costs as much as a long one.
     n_panels = max(1, -(-n_rows * columns.itemsize // piece))
     panel = max(1, -(-n_rows // (n_panels * LANES))) * LANES
-    lead = min(panel, _AHEAD // columns.itemsize)
-    cached = columns.size * columns.itemsize <= CACHED
+    lead = min(panel, machine.COLUMN_AHEAD // columns.itemsize)
+    cached = columns.size * columns.itemsize <= machine.CACHED_BYTES
 
     work = np.empty(2 * LANES + 2 * padded + 3 * panel)
     for i in range(work.shape[0]):

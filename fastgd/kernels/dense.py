@@ -2,12 +2,12 @@
 
 from functools import cache
 
-from fastgd.kernels import few
+from fastgd.kernels import machine
 from fastgd.kernels.column_major import column_major
+from fastgd.kernels.few import few_features
 from fastgd.kernels.jit import Kernel
 from fastgd.kernels.row_major import row_major
 from fastgd.kernels.simd import LANES
-from fastgd.kernels.whole_rows import MAX_FEATURES as MAX_WHOLE
 from fastgd.kernels.whole_rows import whole_rows
 
 
@@ -27,8 +27,8 @@ def dense(n_features: int, by_columns: bool) -> Kernel:
     Kernel
         The kernel.
     """
-    if n_features <= (few.MAX_COLUMNS if by_columns else few.MAX_FEATURES):
-        return few.few_features(n_features, by_columns)
+    if n_features <= (machine.FEW_COLUMNS if by_columns else machine.FEW_FEATURES):
+        return few_features(n_features, by_columns)
     if by_columns:
         return column_major
-    return whole_rows(-(-n_features // LANES)) if n_features <= MAX_WHOLE else row_major
+    return whole_rows(-(-n_features // LANES)) if n_features <= machine.WHOLE_FEATURES else row_major

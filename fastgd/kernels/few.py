@@ -6,20 +6,9 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
+from fastgd.kernels import machine
 from fastgd.kernels.jit import Kernel
 from fastgd.kernels.simd import LANES, Code, int64, line_values
-
-MAX_FEATURES = 8
-
-# More columns at a time are more streams than the hardware follows: against a plain sum, 1.0 at 32, and 0.88 at 40.
-MAX_COLUMNS = 32
-
-# How far ahead rows are asked for, in cache lines. The hardware foresees them, too, but brings them no nearer than the
-# second-level cache: against a plain sum, float32 reached 0.64 to 0.83 without and 0.87 to 1.02 with it. Columns need no help.
-_LINES_AHEAD = 64
-
-# Steps of eight rows whose sums are kept apart, so that an addition need not wait for the one before.
-_UNROLLED = {1: 4, 2: 2, 3: 2}
 
 
 @cache
@@ -29,7 +18,7 @@ def few_features(n_features: int, by_columns: bool) -> Kernel:
     Parameters
     ----------
     n_features : int
-        1 to MAX_FEATURES, or to MAX_COLUMNS by columns.
+        1 to `machine.FEW_FEATURES`, or to `machine.FEW_COLUMNS` by columns.
     by_columns : bool
         Whether X is column-major, and comes transposed.
 
@@ -89,9 +78,8 @@ class _Rows:
         self._y, self._s = y, s
         self._w = [code.splat(code.number(w, j)) for j in range(n_features)]
         self._bias = code.splat(bias)
-        self._sums = [
-            [code.variable(code.zeros()) for _ in range(2 + n_features)] for _ in range(_UNROLLED.get(n_features, 1))
-        ]
+        n_steps = machine.UNROLLED.get(n_features, 1)
+        self._sums = [[code.variable(code.zeros()) for _ in range(2 + n_features)] for _ in range(n_steps)]
 
     def add(self, n_rows: Any) -> None:
         """Sum over all rows."""
@@ -143,7 +131,7 @@ class _Rows:
             mask = None if n_values is None else code.first(code.sub(n_values, int64(place)))
             vectors.append(code.vector(X, code.add(first, int64(place)), mask))
         line = line_values(X)
-        ahead = _LINES_AHEAD * line
+        ahead = machine.FEW_LINES_AHEAD * line
         for place in range(ahead, ahead + k * LANES, line):
             code.prefetch(X, code.add(first, int64(place)), level=1)
         return code.deinterleave(vectors)

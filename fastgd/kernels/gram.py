@@ -7,12 +7,9 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fastgd.kernels.jit import BLOCK_VALUES, HELPER_FLAGS, Kernel
+from fastgd.kernels import machine
+from fastgd.kernels.jit import HELPER_FLAGS, Kernel
 from fastgd.kernels.simd import LANES, Code, int64
-
-# Rows are copied, centred, so many at a time that the copy stays in the nearest caches, but at least as many as are worth the
-# reading and writing of each tile.
-_COPY_BYTES, _MIN_COPY_ROWS = 1 << 16, 64
 
 
 def order(n_features: int) -> int:
@@ -20,18 +17,14 @@ def order(n_features: int) -> int:
     return -(-(n_features + 2) // LANES) * LANES
 
 
-# In a block, some 50 ms: a thread hears of an interrupt between two blocks.
-_MAX_MULTIPLY_ADDS = 1 << 31
-
-
 def _block_rows(n_features: int) -> int:
-    # A block's matrix is added to that of others, which should cost little beside it.
-    n_rows = max(BLOCK_VALUES // n_features, 16 * n_features, 256)
-    return min(n_rows, max(64, 2 * _MAX_MULTIPLY_ADDS // n_features**2))
+    least = max(machine.MOMENT_ROWS_PER_FEATURE * n_features, machine.MIN_MOMENT_ROWS)
+    n_rows = max(machine.BLOCK_VALUES // n_features, least)
+    return min(n_rows, max(machine.MIN_COPY_ROWS, 2 * machine.MAX_MULTIPLY_ADDS // n_features**2))
 
 
 def _work(n_features: int) -> int:
-    return 1 + n_features // 64  # this many multiply-adds with a value take as long as to read one
+    return 1 + n_features // machine.MULTIPLY_ADDS_PER_READ
 
 
 def _n_sums(n_features: int) -> int:
@@ -61,7 +54,7 @@ def gram(by_columns: bool) -> Kernel:
         width = (n_features + 2 + LANES - 1) // LANES * LANES
         for i in range(width * width):
             sums[i] = 0.0
-        n_copied = max(1, min(stop - start, max(_COPY_BYTES // (8 * width), _MIN_COPY_ROWS)))
+        n_copied = max(1, min(stop - start, max(machine.COPY_BYTES // (8 * width), machine.MIN_COPY_ROWS)))
         Z = _zero_lines(n_copied * width)
         W = Z if s is None else _zero_lines(n_copied * width)
         for i in range(n_copied):

@@ -5,7 +5,7 @@ from typing import Any
 
 from numba import types
 
-from fastgd.kernels import cache
+from fastgd.kernels import cache, machine
 
 # reassoc   a sum may be taken in several accumulators: without it no reduction is vectorised.
 # contract  a product and a sum may become one fused multiply-add.
@@ -29,13 +29,6 @@ LANE_FLAGS = {**HELPER_FLAGS, "fastmath": {"nsz", "arcp"}}
 # What a compiled variant is for: the dtype characters of X and y, "d" or "f" (None where there is no y), and whether there are
 # sample weights.
 Kind = tuple[str, str | None, bool]
-
-# How many values a block of rows should hold: read in 40 to 80 us, in which a thread can be woken up, and enough for the few
-# instructions between blocks to be lost in them.
-BLOCK_VALUES = 1 << 17
-
-# How many blocks of so many values a thread sums before it hears of an interrupt: some 20 ms.
-_BLOCKS_AT_ONCE = 256
 
 _FLOATS = {"d": types.float64, "f": types.float32}
 
@@ -130,7 +123,7 @@ class Kernel(dict[Kind, Callable[..., None]]):
     def blocks_at_once(self, n_features: int) -> int:
         """Return how many blocks a thread may sum before it hears of an interrupt, at least 1."""
         n_values = self.block_rows(n_features) * n_features * self._work(n_features)
-        return max(1, min(_BLOCKS_AT_ONCE, _BLOCKS_AT_ONCE * BLOCK_VALUES // n_values))
+        return max(1, min(machine.BLOCKS_AT_ONCE, machine.BLOCKS_AT_ONCE * machine.BLOCK_VALUES // n_values))
 
     def address(self, kind: Kind) -> int:
         """Return where a variant's machine code is, for the compiled code that calls it."""
@@ -159,7 +152,7 @@ def _work_of_gradient(n_features: int) -> int:
 
 
 def _rows_of_values(n_features: int) -> int:
-    return BLOCK_VALUES // n_features
+    return max(1, machine.BLOCK_VALUES // n_features)
 
 
 def kernel(block_rows: Callable[[int], int]) -> Callable[[Callable[..., None]], Kernel]:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
-from fastgd.kernels import blocks, csr, few, mailbox, whole_rows
+from fastgd.kernels import blocks, csr, machine, mailbox
 from fastgd.kernels.compensated import compensated, compiled_compensated
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import gram
@@ -18,7 +18,7 @@ from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import compiled_sum_nonnegative, sum_nonnegative
 
 # A number of features for each kernel there is: beyond these, one serves all.
-EVERY_KERNEL = range(1, 1 + max(few.MAX_COLUMNS, whole_rows.MAX_FEATURES) + 1)
+EVERY_KERNEL = range(1, 1 + max(machine.FEW_COLUMNS, machine.WHOLE_FEATURES) + 1)
 
 
 class Variant(NamedTuple):

@@ -2,32 +2,15 @@
 
 import numpy as np
 
-from fastgd.kernels.jit import BLOCK_VALUES, kernel
+from fastgd.kernels import machine
+from fastgd.kernels.jit import kernel
 from fastgd.kernels.simd import LANES
-from fastgd.kernels.streams import (
-    CACHED,
-    N_STREAMS,
-    products,
-    products_and_sums,
-    residuals,
-    sums_of_multiples,
-    write_sums,
-)
-
-# How far ahead of its reading the kernel asks for memory, in bytes. Eight rows of some hundred features are eight short
-# streams, which the hardware does not follow: against a plain sum, 0.5 (float32) to 0.9 without and 0.9 to 1.1 with it. Up to
-# _SHORT bytes a row, lines are asked for in the order in which they lie; beyond, in the order in which they are read.
-_LINES_AHEAD, _ROW_AHEAD = 8192, 2048
-_SHORT = 896
-
-# In a block. The first and the last group of rows are read by halves, which costs 6 of 100 with half as many. Where a group of
-# rows does not stay in cache, all are; and a thread hears of an interrupt between two blocks.
-_MIN_GROUPS, _MAX_VALUES = 64, 1 << 25
+from fastgd.kernels.streams import N_STREAMS, products, products_and_sums, residuals, sums_of_multiples, write_sums
 
 
 def _block_rows(n_features: int) -> int:
-    n_rows = max(_MIN_GROUPS, 2 * BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS
-    return min(n_rows, max(1, _MAX_VALUES // n_features // N_STREAMS) * N_STREAMS)
+    n_rows = max(machine.MIN_GROUPS, 2 * machine.BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS
+    return min(n_rows, max(1, machine.MAX_BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS)
 
 
 @kernel(_block_rows)
@@ -46,13 +29,13 @@ def row_major(X, start, stop, y, s, theta, scale, sums):
     for j in range(n_features):
         w[j] = theta[theta.shape[0] - n_features + j]
 
-    if X.size * X.itemsize <= CACHED:
+    if X.size * X.itemsize <= machine.CACHED_BYTES:
         turn = near = far = step = spread = 0
-    elif n_features * X.itemsize <= _SHORT:
-        near = far = _LINES_AHEAD // X.itemsize
-        turn, step, spread = 0, N_STREAMS, 64 // X.itemsize
+    elif n_features * X.itemsize <= machine.SHORT_ROW_BYTES:
+        near = far = machine.SHORT_ROWS_AHEAD // X.itemsize
+        turn, step, spread = 0, N_STREAMS, machine.CACHE_LINE // X.itemsize
     else:
-        near = _ROW_AHEAD // X.itemsize
+        near = machine.LONG_ROW_AHEAD // X.itemsize
         turn, far, step, spread = n_features - near, near + (N_STREAMS - 1) * n_features, 1, n_features
 
     # The last vector of a row reaches into the next row, and behind the last one of X there is none.

@@ -13,12 +13,13 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
+from fastgd.kernels import machine
+
 LANES = 8
 
 _INT64, _INT32 = ir.IntType(64), ir.IntType(32)
 _FLOAT64 = ir.DoubleType()
 _POINTER = ir.IntType(8).as_pointer()
-_CACHE_LINE = 64  # bytes
 
 
 def int64(value: int) -> Any:
@@ -216,7 +217,7 @@ class Variable:
 
 def line_values(pointer: Any) -> int:
     """Return how many numbers a cache line holds."""
-    return _CACHE_LINE // _align(pointer.type.pointee)
+    return machine.CACHE_LINE // _align(pointer.type.pointee)
 
 
 def _align(number: Any) -> int:

@@ -19,9 +19,6 @@ from fastgd.kernels.simd import LANES, Code, int64, line_values
 
 N_STREAMS = LANES
 
-# What is no larger than this is taken to be in the second-level cache, where asking takes as long again as reading.
-CACHED = 1 << 20  # bytes
-
 
 @intrinsic
 def products_and_sums(_context, X, products_at, sums_at, stride, length, v, d, c, g, ahead):

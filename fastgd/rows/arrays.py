@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.kernels import machine
 from fastgd.kernels.blocks import ENVIRONMENT_LENGTH, abandon, compiled_pass, new_cells, whole
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram
-from fastgd.kernels.jit import BLOCK_VALUES, Kernel, Kind
+from fastgd.kernels.jit import Kernel, Kind
 from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows import parallel
@@ -25,16 +26,6 @@ _FLOAT32 = np.dtype(np.float32)
 
 # Sample weights of a smaller sum lose their digits to underflow when they are multiplied with residuals.
 SMALLEST_TOTAL = 1e-290
-
-# From here on a pass is shared among threads: sharing costs 15 us, or some 50 where the workers are asleep, in which one thread
-# reads 2^17 values.
-_MIN_SHARED_VALUES = 3 << 17
-
-# Each place costs a look-up where rows are in memory, and a wait for the disk where they are in a mapped file.
-_SAMPLED_TOGETHER = 50
-
-# What numpy goes over several times stays in the second-level cache.
-_CACHED_VALUES = 1 << 16
 
 # Kinds of kernel variants: X and y of the same dtype, no sample weights.
 _FLOAT64_ROWS: Kind = ("d", "d", False)
@@ -81,7 +72,7 @@ class ArrayRows:
         "n_samples",
     )
 
-    min_shared_values = _MIN_SHARED_VALUES
+    is_chunk = False
     in_memory = True
     is_sparse = False
     n_dropped = 0
@@ -198,7 +189,7 @@ class ArrayRows:
             Their sample weights, 1 each without.
         """
         self.n_passes += 1
-        for start, stop in Blocks(self.n_samples, max(1, _CACHED_VALUES // self.n_features)):
+        for start, stop in Blocks(self.n_samples, max(1, machine.CACHED_VALUES // self.n_features)):
             yield self.block(start, stop)
 
     def block(self, start: int, stop: int) -> tuple[_Vector, _Vector]:
@@ -238,7 +229,8 @@ class ArrayRows:
         self.n_passes += 1
         kind = self._x_dtype.char, None if y is None else self._y_dtype.char, self._s is not None
         n_block_rows = kernel.block_rows(self.n_features)
-        if self.n_samples * self.n_features < self.min_shared_values or self.n_samples <= n_block_rows:
+        shared = self.is_chunk or self.n_samples * self.n_features >= machine.MIN_SHARED_VALUES
+        if not shared or self.n_samples <= n_block_rows:
             return self._summed(kernel[kind], slice(0, self.n_samples), theta, scale, y, kernel.n_sums(self.n_features))
         sum_blocks = self._sum_in_place if self._in_place else self._sum_converted
         total = sum_blocks(kernel, kind, theta, y, Blocks(self.n_samples, n_block_rows))
@@ -360,7 +352,7 @@ def short_pass(
     if by_columns and not (flags.fnc and flags.behaved):
         return None
     kernel = dense(n_features, by_columns)
-    if n_samples * n_features >= _MIN_SHARED_VALUES and n_samples > kernel.block_rows(n_features):
+    if n_samples * n_features >= machine.MIN_SHARED_VALUES and n_samples > kernel.block_rows(n_features):
         return None
     total: float = n_samples
     s = sample_weight
@@ -402,7 +394,7 @@ def sampled(n_samples: int, sample_weight: _Array | None, n: int) -> NDArray[np.
     ndarray of shape (1 to n,), intp
         Their numbers, ascending.
     """
-    n_together = min(n, _SAMPLED_TOGETHER)
+    n_together = min(n, machine.SAMPLED_TOGETHER)
     distance = max(n_together, -(-n_samples // (n // n_together)))
     rows = (np.arange(0, n_samples, distance)[:, np.newaxis] + np.arange(n_together)).ravel()
     rows = rows[rows < n_samples]
@@ -426,9 +418,8 @@ def total_weight(sample_weight: _Array) -> float:
         Their sum; NaN if one of them is negative or NaN.
     """
     add = compiled_sum_nonnegative()
-    sums = (
-        add(_converted(sample_weight[start:stop], _FLOAT64)) for start, stop in Blocks(len(sample_weight), BLOCK_VALUES)
-    )
+    blocks = Blocks(len(sample_weight), machine.BLOCK_VALUES)
+    sums = (add(_converted(sample_weight[start:stop], _FLOAT64)) for start, stop in blocks)
     return float(sum(sums))
 
 

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_Vector = NDArray[np.float64]
+from fastgd.kernels import machine
 
-# A thread takes this part of its share of what is left.
-_SHARES_PER_THREAD = 3
+_Vector = NDArray[np.float64]
 
 
 class Blocks:
@@ -85,7 +84,7 @@ def plan(n_blocks: int, n_threads: int, n_at_once: int) -> Plan:
     Plan
         The parts, and how they are added.
     """
-    shares = 1 if n_threads == 1 else _SHARES_PER_THREAD * n_threads
+    shares = 1 if n_threads == 1 else machine.SHARES_PER_THREAD * n_threads
     parts, first = [], 0  # as levels only fall, each subtree begins where one of its level may begin
     while first < n_blocks:
         level = max(1, min(n_at_once, (n_blocks - first) // shares)).bit_length() - 1

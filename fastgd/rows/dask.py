@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from fastgd.kernels import machine
 from fastgd.rows.blocks import pairwise
 from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
-
-# So many summaries are merged by one task: a task costs the scheduler a millisecond, a merge takes microseconds.
-_MERGED_AT_ONCE = 8
 
 
 class DaskRows(PartedRows):
@@ -40,8 +38,9 @@ class DaskRows(PartedRows):
         of_partition = delayed(partial(_of_partition, self._read, of_rows), pure=False)
         of_several = delayed(partial(_of_several, partial(merged, merge=merge)), pure=False)
         tasks = [of_partition(i, *partition) for i, partition in enumerate(self._partitions)]
+        n = machine.MERGED_AT_ONCE
         while len(tasks) > 1:
-            tasks = [of_several(tasks[i : i + _MERGED_AT_ONCE]) for i in range(0, len(tasks), _MERGED_AT_ONCE)]
+            tasks = [of_several(tasks[i : i + n]) for i in range(0, len(tasks), n)]
         summary: Summary = tasks[0].compute()
         return summary if summary.n_samples else None
 

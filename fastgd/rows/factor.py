@@ -5,16 +5,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.kernels import machine
 from fastgd.rows import parallel
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.rows import Rows
 
 _Vector = NDArray[np.float64]
-
-# A block has so many values, which stay in the second-level cache, or some rows for each column: with fewer of them, most of
-# the work would be to merge the factors.
-_BLOCK_VALUES, _ROWS_PER_COLUMN = 1 << 16, 4
 
 
 def factor_of(rows: Rows, centre: _Vector | None) -> _Vector:
@@ -47,7 +44,8 @@ def factor_of(rows: Rows, centre: _Vector | None) -> _Vector:
         whole: _Vector = rows.reduce(partial(factor_of, centre=centre), _merged)
         return whole
     rows.n_passes += 1
-    blocks = Blocks(rows.n_samples, max(_BLOCK_VALUES // rows.n_features, _ROWS_PER_COLUMN * rows.n_features))
+    n_rows = max(machine.CACHED_VALUES // rows.n_features, machine.FACTOR_ROWS_PER_COLUMN * rows.n_features)
+    blocks = Blocks(rows.n_samples, n_rows)
     fold = Fold(len(blocks), _merged)
 
     def do(i: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.kernels import machine
 from fastgd.rows.arrays import lies_by_columns
 from fastgd.rows.columns import Columns
 from fastgd.rows.maps import check, maps
@@ -14,15 +15,6 @@ from fastgd.rows.part import Part
 from fastgd.rows.stream import StreamRows, chunk_rows
 
 _Array = NDArray[Any]
-
-# A map of so many values is copied: it takes no longer than a pass, and what is in memory cannot be cut off.
-COPIED_VALUES = 1 << 19
-
-# How many values are summed at a time, while so many are asked for.
-_CHUNK_VALUES = 1 << 23
-
-# In bytes: what is shorter is not worth asking for; of what is longer, Linux would read the beginning only.
-_MIN_ADVICE, _ADVICE = 1 << 16, 1 << 20
 
 _WILL_NEED = getattr(mmap, "MADV_WILLNEED", None)
 
@@ -83,7 +75,7 @@ class Mapped:
             If a file has become too short.
         """
         check([file for _, file in self._maps])
-        n_rows = chunk_rows(self.n_features, lies_by_columns(self._X), _CHUNK_VALUES)
+        n_rows = chunk_rows(self.n_features, lies_by_columns(self._X), machine.MAPPED_VALUES)
         self._ask_for(slice(0, n_rows))
         for start in range(0, self.n_expected, n_rows):
             rows = slice(start, start + n_rows)
@@ -99,7 +91,7 @@ class Mapped:
             pieces = array[rows]
             for piece in pieces.T if lies_by_columns(pieces) else [pieces]:
                 low, high = np.lib.array_utils.byte_bounds(piece) if piece.size else (0, 0)
-                if high - low >= _MIN_ADVICE:
+                if high - low >= machine.MIN_ADVICE:
                     low = (low - begin) // mmap.PAGESIZE * mmap.PAGESIZE
-                    for start in range(low, high - begin, _ADVICE):
-                        file.madvise(_WILL_NEED, start, min(_ADVICE, high - begin - start))
+                    for start in range(low, high - begin, machine.MAX_ADVICE):
+                        file.madvise(_WILL_NEED, start, min(machine.MAX_ADVICE, high - begin - start))

@@ -19,15 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# How often a thread that waits for another one looks before it goes to sleep, some 15 ns each time. To be woken up took 100 us
-# on a virtual machine; the passes of a descent follow each other in less.
-_LOOKS = 10_000
-
-# With more threads than processors, each look is time that another thread could use; so few that a hand-over is cheapest.
-_LOOKS_OF_MANY = 300
-
-# How long the calling thread sleeps at a time, in seconds, where a worker needs longer than that for its last part.
-_NAP = 5e-5
+from fastgd.kernels import machine
 
 _ENVIRONMENT = "FASTGD_NUM_THREADS"
 
@@ -194,7 +186,7 @@ def _together(
     if n_threads <= 1 or sys.is_finalizing():
         do()
         return False
-    n_looks = _LOOKS if n_threads <= processors() else _LOOKS_OF_MANY
+    n_looks = machine.LOOKS if n_threads <= processors() else machine.LOOKS_OF_MANY
     workers = _Loan()
     try:
         workers = _pool.lend(n_threads - 1)
@@ -219,7 +211,7 @@ def _collect(workers: "_Loan", n_looks: int) -> None:
             try:
                 if worker.collect(n_looks):
                     break
-                time.sleep(_NAP)
+                time.sleep(machine.NAP)
             except BaseException as error:  # KeyboardInterrupt, or what another signal's handler raises
                 interrupt = error
     try:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.kernels import machine
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.arrow import as_floats
@@ -17,15 +18,6 @@ from fastgd.rows.parts import PartedRows, Summary, merged, summarise
 from fastgd.rows.stream import chunk_rows
 
 _Array = NDArray[Any]
-
-# How many values a chunk has, nearly.
-_CHUNK_VALUES = 1 << 20
-
-# Small neighbouring row groups are decoded together: up to such a part of a chunk.
-_RUN_PART = 8
-
-# What is read of a file at a time, for each column.
-_BUFFER_BYTES = 1 << 16
 
 
 class RowGroup(NamedTuple):
@@ -87,10 +79,10 @@ class ParquetRows(PartedRows):
         if not self._n_rows:
             return None
         n_threads = parallel.effective(self._n_threads)
-        blocks = Blocks(self._n_rows, chunk_rows(self.n_features, True, _CHUNK_VALUES))
+        blocks = Blocks(self._n_rows, chunk_rows(self.n_features, True, machine.PARQUET_VALUES))
         fold = Fold(len(blocks), partial(merged, merge=merge))
         chunks = _Chunks(blocks, table)
-        runs = _runs(table.groups, blocks.n_rows // _RUN_PART)
+        runs = _runs(table.groups, blocks.n_rows // machine.PARQUET_RUN_PART)
         # With few of them there is something for each thread to do within them only.
         within = len(runs) < 2 * n_threads and n_threads > 1
 
@@ -157,7 +149,7 @@ class _Files:
             if known == path:
                 return file
             file.close()
-        file = ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        file = ParquetFile(path, buffer_size=machine.PARQUET_BUFFER_BYTES, pre_buffer=False)
         self._open[thread] = path, file
         return file
 

@@ -50,7 +50,7 @@ class ChunkRows(ArrayRows):
 
     __slots__ = ()
 
-    min_shared_values = 0
+    is_chunk = True
 
 
 class PartedRows(ABC):

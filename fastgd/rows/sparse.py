@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.kernels import machine
 from fastgd.kernels.csr import compiled_csr, csr_gradient, csr_moments, csr_spread
-from fastgd.kernels.jit import BLOCK_VALUES
 from fastgd.rows import parallel
 from fastgd.rows.arrays import sampled
 from fastgd.rows.blocks import Blocks, Fold
@@ -17,17 +17,8 @@ from fastgd.rows.maps import check, mapped_files
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
 
-# A block's sums are zeroed and added to those of others, which should cost little beside its values.
-_VALUES_PER_SUM = 4
-
-# From here on a pass is shared among threads.
-_MIN_SHARED_VALUES = 1 << 18
-
 # Below this share of the sum of squares about zero, the one about the mean is its rounding.
 _LOST = 1e-13
-
-# How many values dense copies of rows may have.
-_DENSE_VALUES = 1 << 16
 
 
 class SparseRows:
@@ -139,7 +130,7 @@ class SparseRows:
     def blocks(self) -> Iterator[tuple[_Vector, _Vector]]:
         """Go through the rows, some at a time, as `ArrayRows.blocks` does: dense copies."""
         self.n_passes += 1
-        for start, stop in Blocks(self.n_samples, max(1, _DENSE_VALUES // self.n_features)):
+        for start, stop in Blocks(self.n_samples, max(1, machine.CACHED_VALUES // self.n_features)):
             yield self.block(start, stop)
 
     def block(self, start: int, stop: int) -> tuple[_Vector, _Vector]:
@@ -170,14 +161,14 @@ class SparseRows:
             Row and column, both from 0, y being column n_features; None where every value is finite.
         """
         found = []
-        for start, stop in Blocks(len(self._X.data), BLOCK_VALUES):
+        for start, stop in Blocks(len(self._X.data), machine.BLOCK_VALUES):
             places = np.flatnonzero(~np.isfinite(self._X.data[start:stop]))
             if len(places):
                 place = start + places.item(0)
                 row = int(np.searchsorted(self._X.indptr, place, side="right")) - 1
                 found.append((row, int(self._X.indices[place])))
                 break
-        for start, stop in Blocks(self.n_samples, BLOCK_VALUES):
+        for start, stop in Blocks(self.n_samples, machine.BLOCK_VALUES):
             places = np.flatnonzero(~np.isfinite(self._y[start:stop]))
             if len(places):
                 found.append((start + places.item(0), self.n_features))
@@ -191,7 +182,7 @@ class SparseRows:
         run = compiled_csr(
             function, data.dtype.char, "i" if indices.itemsize == 4 else "l", with_y, self._s is not None
         )
-        n_block_values = max(BLOCK_VALUES, _VALUES_PER_SUM * n_sums)
+        n_block_values = max(machine.BLOCK_VALUES, machine.SPARSE_VALUES_PER_SUM * n_sums)
         blocks = Blocks(self.n_samples, max(1, n_block_values * self.n_samples // max(len(data), self.n_samples)))
         fold = Fold(len(blocks))
 
@@ -204,6 +195,6 @@ class SparseRows:
             fold.add(i, sums)
 
         n_threads = parallel.effective(self._n_threads)
-        parallel.share(do, range(len(blocks)), n_threads if len(data) >= _MIN_SHARED_VALUES else 1)
+        parallel.share(do, range(len(blocks)), n_threads if len(data) >= machine.MIN_SHARED_STORED else 1)
         total: _Vector = fold.total()
         return total

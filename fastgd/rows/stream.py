@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.kernels import machine
 from fastgd.kernels.dense import dense
 from fastgd.rows.arrays import ArrayRows, lies_by_columns
 from fastgd.rows.blocks import pairwise
@@ -15,9 +16,6 @@ from fastgd.rows.part import Batches, Part
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
 
 _Array = NDArray[Any]
-
-# How many values a chunk has, nearly: enough for its threads to be worth waking, and little beside the memory of a program.
-_CHUNK_VALUES = 1 << 21
 
 
 class StreamRows(PartedRows):
@@ -74,7 +72,7 @@ def recut(batches: Iterator[Part], n_features: int) -> Iterator[Part]:
     for X, y, s in batches:
         if not n_rows:
             by_columns = lies_by_columns(X)
-            n_rows = chunk_rows(n_features, by_columns, _CHUNK_VALUES)
+            n_rows = chunk_rows(n_features, by_columns, machine.STREAM_VALUES)
         start = 0
         while start < len(y):
             stop = min(len(y), start + n_rows - (buffer.n_filled if buffer else 0))
