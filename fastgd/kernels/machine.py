@@ -1,22 +1,22 @@
-"""What is tuned to a machine: the sizes of blocks, and what caches, threads, storage and passes are taken to cost.
+"""What is tuned to a machine: the sizes of blocks, prefetching, threads, reading from storage, and the cost of a pass.
 
-The numbers are read as attributes of this module where they are used, so that whoever changes one changes it everywhere. Those
-marked "compiled in" are the exception: a kernel keeps the values that it was compiled with, and the cache on disk tells kernels
-apart by the text of this file (see `fastgd.kernels.cache`), not by values that are set or computed later. A process also keeps
-which kernel it chose for a number of features, which kernels there are, how it cut a pass of some blocks into parts, and the
-layouts that follow from `CACHE_LINE`.
+The numbers are read as attributes of this module where they are used, so a change of one reaches all of its users. Those marked
+"compiled in" are the exception: a kernel keeps the values that it was compiled with, and the cache on disk tells kernels apart
+by the text of this file (`fastgd.kernels.cache`), not by values that are set or computed at run time. A process also keeps its
+list of kernels, the kernel that it chose for a number of features, the plan of a pass (`SHARES_PER_THREAD`), and the layouts
+that follow from `CACHE_LINE`.
 """
 
-# Caches and blocks: these numbers decide how sums are cut, so other values give other last bits.
+# Blocks: these numbers decide how sums are cut, so other values give other last bits.
 
 # How many values a block of rows should hold: read in 40 to 80 us, in which a thread can be woken up, and enough for the few
 # instructions between blocks to be lost in them.
 BLOCK_VALUES = 1 << 17
 
-# What numpy goes over several times stays in the second-level cache: so many values.
+# How many values stay in the second-level cache, for what numpy goes over several times.
 CACHED_VALUES = 1 << 16
 
-# Of at most so many features in a row, the sums of eight rows stay in registers.
+# Up to so many features in a row, eight rows and their sums stay in registers.
 FEW_FEATURES = 8
 
 # More columns at a time are more streams than the hardware follows: against a plain sum, 1.0 at 32, and 0.88 at 40.
@@ -29,11 +29,11 @@ UNROLLED = {1: 4, 2: 2, 3: 2}
 # Rows of up to so many features are kept in registers as a whole.
 WHOLE_FEATURES = 128
 
-# A block of longer rows has so many groups of eight: the first and the last are read by halves, which costs 6 of 100 with half
-# as many.
+# A block of longer rows has at least so many groups of eight: the first and the last are read by halves, which costs 6 of 100
+# with half as many.
 MIN_GROUPS = 64
 
-# A block of columns has so many rows, as the first and the last panel are read by halves.
+# A block of columns has at least so many rows, as the first and the last panel are read by halves.
 MIN_BLOCK_ROWS = 1024
 
 # A block of many features has no more values than this, as a thread hears of an interrupt between two blocks.
@@ -50,25 +50,25 @@ MAX_PANEL_FEATURES, LONG_PIECE_BYTES = 1200, 1536
 # worth the reading and writing of each tile. Compiled in.
 COPY_BYTES, MIN_COPY_ROWS = 1 << 16, 64
 
-# A block's second moments are added to those of others, which should cost little beside it: rows for each feature, and in all;
-# and in a block they take some 50 ms at most, as a thread hears of an interrupt between two blocks.
+# A block's second moments are added to those of others, which should cost little beside it: so it has at least so many rows for
+# each feature, and in all. It takes some 50 ms at most, as a thread hears of an interrupt between two blocks.
 MOMENT_ROWS_PER_FEATURE, MIN_MOMENT_ROWS = 16, 256
 MAX_MULTIPLY_ADDS = 1 << 31
 
-# So many multiply-adds with a value take as long as to read one.
+# How many multiply-adds with a value take as long as reading one.
 MULTIPLY_ADDS_PER_READ = 64
 
 # Sums of a column that are taken side by side, in memory: with fewer, each would wait for its own last one. Compiled in.
 COLUMN_SUMS = 32
 
-# A block of sparse rows has so many values for each of its sums, which are zeroed and added to those of others.
+# A block of sparse rows has at least so many values for each of its sums, which are zeroed and added to those of others.
 SPARSE_VALUES_PER_SUM = 4
 
-# A block that is decomposed has `CACHED_VALUES`, or so many rows for each column: with fewer of them, most of the work would be
-# to merge the factors.
+# A block that is decomposed has `CACHED_VALUES`, and at least so many rows for each column: with fewer of them, most of the
+# work would be to merge the factors.
 FACTOR_ROWS_PER_COLUMN = 4
 
-# How many rows are sampled, and values at most; so many of them together, as each place costs a look-up where rows are in
+# How many rows and values are sampled at most, and how many rows at one place: each place costs a look-up where rows are in
 # memory, and a wait for the disk where they are in a mapped file.
 SAMPLED_ROWS, SAMPLED_VALUES = 1000, 1 << 20
 SAMPLED_TOGETHER = 50
@@ -80,32 +80,32 @@ WHOLE_SUMS = 8
 
 CACHE_LINE = 64  # bytes
 
-# What is no larger than this, in bytes, is taken to be in the second-level cache, where asking takes as long again as reading.
+# What is no larger than this, in bytes, is taken to be in the second-level cache, where a prefetch takes as long as reading.
 CACHED_BYTES = 1 << 20
 
-# How far ahead rows are asked for, in cache lines: few features, and whole rows. The hardware foresees them, too, but brings
-# them no nearer than the second-level cache: against a plain sum, float32 reached 0.64 to 0.83 without and 0.87 to 1.02 with
-# it, and 0.85 and 0.95 of whole rows. Columns need no help.
+# How far ahead rows are prefetched, in cache lines: rows of few features, and whole rows. The hardware foresees them, too, but
+# brings them no nearer than the second-level cache: against a plain sum, float32 reached 0.64 to 0.83 without and 0.87 to 1.02
+# with it in rows of few features, and 0.85 and 0.95 in whole rows. Few columns need no help.
 FEW_LINES_AHEAD, WHOLE_LINES_AHEAD = 64, 128
 
-# How far ahead longer rows are asked for, in bytes. Eight rows of some hundred features are eight short streams, which the
+# How far ahead longer rows are prefetched, in bytes. Eight rows of some hundred features are eight short streams, which the
 # hardware does not follow: against a plain sum, 0.5 (float32) to 0.9 without and 0.9 to 1.1 with it. Up to SHORT_ROW_BYTES a
-# row, lines are asked for in the order in which they lie; beyond, in the order in which they are read.
+# row, lines are prefetched in the order in which they lie; beyond, in the order in which they are read.
 SHORT_ROW_BYTES, SHORT_ROWS_AHEAD, LONG_ROW_AHEAD = 896, 8192, 2048
 
-# How far ahead of its reading columns are asked for, in bytes of each.
+# How far ahead columns are prefetched, in bytes of each.
 COLUMN_AHEAD = 1024
 
-# Threads: but for the first two, which decide how sums are cut, these numbers change no result.
+# Threads: the first two decide how sums are cut, too.
 
 # From here on a pass is shared among threads: sharing costs 15 us, or some 50 where the workers are asleep, in which one thread
 # reads 2^17 values.
 MIN_SHARED_VALUES = 3 << 17
 
-# From so many stored values on, a pass over sparse rows is shared.
+# So is a pass over sparse rows, from so many stored values on.
 MIN_SHARED_STORED = 1 << 18
 
-# A thread takes this part of its share of what is left.
+# A thread takes this part of its share of what is left: one third.
 SHARES_PER_THREAD = 3
 
 # How many blocks of `BLOCK_VALUES` a thread sums before it hears of an interrupt: some 20 ms.
@@ -121,35 +121,36 @@ LOOKS_OF_MANY = 300
 # How long the calling thread sleeps at a time, in seconds, where a worker needs longer than that for its last part.
 NAP = 5e-5
 
-# Products with matrices of this order BLAS keeps to one thread itself.
+# Products with matrices up to this order BLAS keeps to one thread itself.
 SMALL_MATRIX = 32
 
-# So many summaries are merged by one task of dask: a task costs the scheduler a millisecond, a merge takes microseconds.
+# How many summaries one task of dask merges: a task costs the scheduler a millisecond, a merge takes microseconds.
 MERGED_AT_ONCE = 8
 
 # Streams and files: the sizes of chunks decide how sums are cut, too.
 
-# How many values a chunk of a stream has, nearly: enough for its threads to be worth waking, and little beside the memory of a
-# program; and one of a Parquet file, and of a memory map, of which as many are asked for while these are summed.
+# How many values a chunk has, nearly, of a stream: enough for its threads to be worth waking, and little beside the memory of a
+# program; of Parquet files; and of a memory map, where the next chunk is read while one is summed.
 STREAM_VALUES, PARQUET_VALUES, MAPPED_VALUES = 1 << 21, 1 << 20, 1 << 23
 
 # A map of so many values is copied: it takes no longer than a pass, and what is in memory cannot be cut off.
 COPIED_VALUES = 1 << 19
 
-# What is asked for of a map, in bytes: what is shorter is not worth asking for; of what is longer, Linux would read the
-# beginning only.
+# How much of a map the system is advised to read, in bytes: less is not worth a call; of more, Linux would read the beginning
+# only.
 MIN_ADVICE, MAX_ADVICE = 1 << 16, 1 << 20
 
 # Small neighbouring row groups of a Parquet file are decoded together: up to such a part of a chunk.
 PARQUET_RUN_PART = 8
 
-# What is read of a Parquet file at a time, for each column, in bytes.
+# How much of a Parquet file is read at a time, for each column, in bytes.
 PARQUET_BUFFER_BYTES = 1 << 16
 
-# What is parsed of a CSV file at a time, in bytes: when it is scanned, and when it is read at once. A row is no longer.
+# How much of a CSV file is read at a time, in bytes: where it is scanned, and no row may have more; and where its lines are
+# counted.
 CSV_BLOCK_BYTES, CSV_PIECE_BYTES = 1 << 22, 1 << 24
 
-# How many rows of a row-major file are copied at a time: no page is read for one column alone.
+# How many rows of a file of arrays are copied at a time, so that no page of a row-major one is read for one column alone.
 COPIED_ROWS = 1 << 16
 
 # How many values are converted or checked at a time where numpy needs a copy of them.
@@ -159,7 +160,7 @@ CONVERTED_VALUES = 1 << 20
 # rows.
 FEW_ROWS = 1000
 
-# Costs: which way to a minimum is soonest.
+# Costs: which way to the minimum takes least time.
 
 # Measured on two cores of a Xeon (Emerald Rapids), from 1 to 1,000 features: the moments took as long as 2 to 33 passes over
 # the rows, which 3 + k/40 meets within a factor of two. A pass took 2 to 13 us for 20 rows, and 0.27 to 0.6 ns a value for
