@@ -35,6 +35,8 @@ UNITS = [
     (["rows/"], "rows moments"),
 ]
 
+TESTS = Path(__file__).parent
+
 COLLECTION = 0.0007  # of a test, in seconds
 BYTES = 6 << 30
 
@@ -94,7 +96,7 @@ class Checked(NamedTuple):
 def units(mutant: Mutant) -> list[str]:
     """Return the test files that are about the file which a mutant changes."""
     names = next(names for paths, names in UNITS if any(f"/{path}" in mutant.path for path in paths))
-    return [f"tests/test_{name}.py" for name in names.split()]
+    return [f"tests/{path.relative_to(TESTS)}" for name in names.split() for path in TESTS.rglob(f"test_{name}.py")]
 
 
 def lines_of(mutant: Mutant) -> list[int]:
@@ -113,7 +115,7 @@ def cover(copies: list[Path], file: Path, tests_of: str = "*") -> Covered:
     All are those in files of such a name. What the tests import is imported here, too, but for fastgd: forks of this process
     have it.
     """
-    test_files = sorted(f"tests/{path.name}" for path in (copies[0] / "tests").glob(f"test_{tests_of}.py"))
+    test_files = sorted(str(path.relative_to(copies[0])) for path in (copies[0] / "tests").rglob(f"test_{tests_of}.py"))
     if _is_old(file, copies[0]):
         shares = copies[: len(test_files)]
         _in_children(lambda copy, i: _run(copy, test_files[i :: len(shares)]), shares)

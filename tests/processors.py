@@ -1,7 +1,7 @@
 """Run the tests as other processors would: kernels, BLAS and numpy are compiled for, or choose, what these can do.
 
     python tests/processors.py                                  each of them, the quick suite
-    python tests/processors.py nehalem -- tests/test_rank.py    one of them, and what pytest shall run
+    python tests/processors.py nehalem -- tests/fitting          one of them, and what pytest shall run
 
 A haswell has AVX2 and fuses products and sums; a nehalem has vectors of 128 bits and fuses nothing. The exit status is 1 if a
 test failed on one of them, and 2 if this processor cannot do what it shall play.

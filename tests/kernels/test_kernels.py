@@ -237,7 +237,7 @@ def test_nothing_is_read_behind_the_end_of_data_nor_written_behind_the_end_of_wh
     # In a process of its own, as the page behind the data is taken away: to read it is the end of the process. So is what
     # glibc's malloc finds overwritten, where there is its debugging library; where there is none, ld.so says so and goes on.
     environment = {**os.environ, "LD_PRELOAD": "libc_malloc_debug.so.0", "GLIBC_TUNABLES": "glibc.malloc.check=3"}
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_kernels as t; t.read_up_to_the_end()"
+    code = f"import sys; sys.path[:] = {sys.path!r}; import test_kernels as t; t.read_up_to_the_end()"
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
@@ -301,9 +301,9 @@ from fastgd.kernels import csr
 rows = np.ones(1), np.array([9], np.int32), np.array([0, 1], np.int32)
 with pytest.raises(IndexError):
     csr.compiled_csr(csr.csr_gradient, "d", "i", False, False)(*rows, 0, 1, None, None, np.zeros(2), 2, np.zeros(4))
-names = "kernels", "sparse", "moments", "rows", "parallel"
-quick = [f"{sys.argv[1]}/test_{name}.py" for name in names]
-slow = ["-m", "slow", f"{sys.argv[1]}/test_kernels.py::test_sums_over_whole_numbers_are_exact"]
+names = "kernels/test_kernels", "rows/test_sparse", "test_moments", "rows/test_rows", "rows/test_parallel"
+quick = [f"tests/{name}.py" for name in names]
+slow = ["-m", "slow", "tests/kernels/test_kernels.py::test_sums_over_whole_numbers_are_exact"]
 sys.exit(any(pytest.main(["-n0", "-q", "-p", "no:cacheprovider", *which]) for which in (quick, slow)))
 """
 
@@ -311,9 +311,9 @@ sys.exit(any(pytest.main(["-n0", "-q", "-p", "no:cacheprovider", *which]) for wh
 @pytest.mark.slow
 def test_no_index_leaves_its_array_where_compiled_code_checks_that(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", BOUNDS_CHECKED, str(Path(__file__).parent)],
+        [sys.executable, "-c", BOUNDS_CHECKED],
         env={**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)},
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
     )

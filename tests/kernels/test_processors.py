@@ -58,7 +58,7 @@ print(json.dumps([[name for name in ("ymm", "zmm") if name in code], __cpu_featu
 
 
 def played(folder, script=SUMS, **environment):
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     environment = os.environ | environment | {"NUMBA_CACHE_DIR": str(folder), "PYTHONPATH": root}
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=600, check=False
