@@ -113,13 +113,13 @@ BLOCKS_AT_ONCE = 256
 
 # How often a thread that waits for another one looks before it goes to sleep, some 15 ns each time. To be woken up took 100 us
 # on a virtual machine; the passes of a descent follow each other in less.
-LOOKS = 10_000
+SPIN_ITERATIONS = 10_000
 
 # With more threads than processors, each look is time that another thread could use; so few that a hand-over is cheapest.
-LOOKS_OF_MANY = 300
+SPIN_ITERATIONS_OF_MANY = 300
 
 # How long the calling thread sleeps at a time, in seconds, where a worker needs longer than that for its last part.
-NAP = 5e-5
+POLL_SECONDS = 5e-5
 
 # Products with matrices up to this order BLAS keeps to one thread itself.
 SMALL_MATRIX = 32

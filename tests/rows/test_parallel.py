@@ -106,11 +106,15 @@ def test_a_worker_is_waited_for_awake_where_each_thread_has_a_processor(monkeypa
     ring, n_looks = parallel._Worker.ring, []
     monkeypatch.setattr(parallel._Worker, "ring", lambda *given: n_looks.append(given[-1]) or ring(*given))
     monkeypatch.setattr(parallel, "processors", lambda: 3)
-    for n_threads, expected in ((2, machine.LOOKS), (3, machine.LOOKS), (4, machine.LOOKS_OF_MANY)):
+    for n_threads, expected in (
+        (2, machine.SPIN_ITERATIONS),
+        (3, machine.SPIN_ITERATIONS),
+        (4, machine.SPIN_ITERATIONS_OF_MANY),
+    ):
         n_looks.clear()
         share(lambda i: None, range(12), n_threads)
         assert n_looks == [expected] * (n_threads - 1)
-    assert machine.LOOKS > 10 * machine.LOOKS_OF_MANY
+    assert machine.SPIN_ITERATIONS > 10 * machine.SPIN_ITERATIONS_OF_MANY
 
 
 def test_several_threads_take_part():
