@@ -1,5 +1,8 @@
 """How the documentation is built: ``python -m sphinx -W docs docs/_build``."""
 
+import sys
+from pathlib import Path
+
 import fastgd
 
 project = "fastgd"
@@ -35,3 +38,11 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
 }
 suppress_warnings = ["config.cache"]  # the gallery's configuration holds functions, which are not cached
+
+
+def setup(app):
+    """Draw the picture that `design.md` shows before its pages are read."""
+    sys.path.insert(0, str(app.confdir))
+    from floors import draw
+
+    app.connect("builder-inited", lambda app: draw(Path(app.srcdir) / "pictures" / "floors.svg"))

@@ -12,8 +12,10 @@ import doors
 import pytest
 import test_bad_input
 import test_extremes
+import test_imports
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 PAGES, PICTURES = sorted(DOCS.glob("*.rst")), sorted((DOCS / "gallery").glob("plot_*.py"))
 EXAMPLES = {
     "memory_map.py": (["300"], ["resource"], "A copy of X does not fit."),
@@ -47,6 +49,50 @@ def test_figures_of_the_guarantees_are_those_that_the_tests_count():
         assert f"{kinds * places:,} bad inputs: {kinds} kinds, each at {places} doors and positions" in text
     pairs, methods = len(test_extremes.POWERS) ** 2, len(test_extremes.METHODS)
     assert f"{3 * pairs * methods:,} fits: {pairs} pairs of scales, by {methods} methods, of rows from 3 places" in text
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/design.md"])
+def test_files_that_are_named_for_contributors_are_there(page):
+    names = re.findall(r"`((?:\.\w+/)?[\w/]+\.(?:py|md|rst|txt|yml))`", (ROOT / page).read_text(encoding="utf-8"))
+    assert len(names) > 30
+    folders = ROOT, ROOT / "fastgd", ROOT / "tests"
+    # The source distribution has no workflows.
+    missing = [name for name in names if not any((folder / name).exists() for folder in folders)]
+    assert [name for name in missing if not name.startswith(".github/") or (ROOT / ".github").exists()] == []
+
+
+def test_contributors_are_told_which_folder_each_test_file_belongs_to():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = re.findall(r"`(test_\w+\.py)`", "".join(line for line in text.splitlines() if line.startswith("| ")))
+    assert sorted(table) == sorted(path.name for path in Path(__file__).parent.glob("test_*.py"))
+
+
+def test_the_picture_of_the_floors_shows_each_import(tmp_path):
+    pytest.importorskip("matplotlib", reason="pictures are drawn by matplotlib")
+    floors = runpy.run_path(str(DOCS / "floors.py"))
+    edges = floors["imports"]()
+    assert edges.keys() == test_imports.FLOOR_OF.keys()
+    for path in test_imports.FILES:
+        own = test_imports.module_of(path)[1:2]
+        if own and own != ("__main__",):
+            names = {target[1] for target in test_imports.imported(path)} - {*own, "__version__"}
+            assert names <= edges[own[0]]
+    arrows = floors["arrows"](edges)
+    heights = {name: height for height, row in enumerate(floors["floors"](edges)) for name in row}
+    assert all(heights[name] > heights[other] for name, other in arrows)
+    # What is imported is what the arrows lead to, perhaps by way of others; and each arrow is needed.
+    ways = {name: {other for above, other in arrows if above == name} for name in edges}
+    for name in edges:
+        assert edges[name] <= led_to(ways, name)
+        for other in ways[name]:
+            assert other in edges[name]
+            assert other not in led_to(ways | {name: ways[name] - {other}}, name)
+    floors["draw"](tmp_path / "pictures" / "floors.svg")
+    assert "<svg" in (tmp_path / "pictures" / "floors.svg").read_text(encoding="utf-8")
+
+
+def led_to(ways, name):
+    return ways[name].union(*(led_to(ways, other) for other in ways[name]))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
