@@ -45,7 +45,7 @@ _JSON_FIELDS = (
 )
 
 
-# Options of the library in a message, with or without a value; and what stands in quotes, which are names of columns.
+# Options of the library in a message, with or without a value; and what stands in quotes: names of columns.
 _OPTION = re.compile(
     r"""\b(method|loss|learning_rate|max_iter|tol|standardize|l2)=["']?([\w.+-]*\w)["']?"""
     r"""|\b(learning_rate|max_iter|tol|l2)\b|'[^']*'|"[^"]*\""""
@@ -68,7 +68,7 @@ def say(text: str) -> None:
 
 
 def fit(args: argparse.Namespace) -> int:
-    """Fit a column of a file, print the result and write what was asked for.
+    """Fit a column of a file, print the result and write the files that were requested.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def fit(args: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0; 1 if the descent diverged, or did not converge though it was asked to; 2 if there was no curve to draw.
+        0; 1 if the descent diverged, or did not converge although its tolerance is not 0; 2 if there was no curve to draw.
     """
     if args.features is not None and args.target in args.features:
         raise InputError(f"{args.target!r} is the target and among the features, but a target is fitted from others.")
@@ -216,7 +216,7 @@ def warmup(args: argparse.Namespace) -> int:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    """Find out what cannot be written before anything is computed, and refuse to replace the data."""
+    """Before anything is computed, refuse outputs that cannot be written, or would replace the data or each other."""
     given = {option: getattr(args, option) for option in _OUTPUTS if getattr(args, option) is not None}
     for option, path in given.items():
         check_writable(path)
@@ -256,7 +256,7 @@ def _fitted(args: argparse.Namespace, table: Table, *, history: bool) -> "FitRes
     from fastgd.fitting import fit
     from fastgd.inputs.frames import Frame
 
-    # Without gaps, so that each pass reads them in place; and with their names, for what is to be said of them.
+    # Without gaps, so that each pass reads them in place; and with their names, for messages.
     X: Any = Frame(np.ascontiguousarray(table.values[:, :-1]), table.names[:-1])
     try:
         with ignored(ConvergenceWarning, RankWarning):  # whose words are in the message, which is printed

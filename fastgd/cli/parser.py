@@ -1,6 +1,6 @@
 """The command line: ``fastgd demo``, ``fit``, ``predict``, ``bench`` and ``warmup``.
 
-Bad input is one line on standard error and exit status 2. What takes long to import is imported by the command that
+Bad input leads to one line on standard error and exit status 2. What takes long to import is imported by the command that
 needs it, once its files have been read.
 """
 
@@ -40,7 +40,7 @@ files: CSV with a header line, .parquet, or an array, .npy. Examples:
 
 
 class _Once(argparse.Action):
-    """Stores a value, unless there is one: the last of two would be taken without a word."""
+    """Stores a value, and refuses a second one, which would replace the first without a word."""
 
     def __call__(
         self,
@@ -76,8 +76,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, or 1 if a fit did not converge, 2 for input that cannot be used, 130 after Ctrl-C, 141 if nobody
-        reads standard output any more.
+        The exit status: 0, or 1 if a fit did not converge, 2 for input that cannot be used, 130 after Ctrl-C, 141 if the
+        reader of standard output has closed it.
     """
     if sys.stdout is None:  # as Python has it where the process was started without one
         say("error: standard output is closed, but there is something to print.")
@@ -291,5 +291,5 @@ def _show_warning(
 
 
 def _drop_output() -> None:
-    """Let standard output go nowhere, so that Python does not try again to write to it when it ends."""
+    """Redirect standard output to nowhere, so that Python does not try to write to it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 _lock = threading.Lock()
-_inside: list[int] = []  # the threads that are in here, each as often as it is
+_inside: list[int] = []  # the threads in the context, each as often as it has entered
 _limit: Any = None
 
 
@@ -23,9 +23,9 @@ def _controller() -> Any:
 def one_blas_thread() -> Iterator[None]:
     """Let BLAS compute on the calling thread only.
 
-    Its threads stay awake for a tenth of a second after a product of a few thousand numbers, on the processors that the next
-    pass wants: a fit of 100 features took a third longer. The setting is that of the process, so it is changed by the
-    first of several threads that are in here, and restored by the last.
+    BLAS's own threads stay awake for a tenth of a second after a product of a few thousand numbers, on the processors that
+    the next pass needs: a fit of 100 features took a third longer. The setting belongs to the process, so the first of
+    several threads in this context changes it, and the last one restores it.
 
     Yields
     ------
@@ -48,7 +48,7 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def _forget_other_threads() -> None:
-    """Take those out who exist in the parent only, and one of whom may have held the lock."""
+    """Remove the threads that exist in the parent only; one of them may have held the lock."""
     global _lock
     _lock = threading.Lock()
     _inside[:] = (each for each in _inside if each == threading.get_ident())

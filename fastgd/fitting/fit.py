@@ -43,8 +43,8 @@ def fit(
 ) -> FitResult:
     """Fit a linear hypothesis to a training set.
 
-    Minimises the `cost` over theta. An iteration is one pass over the training set, or one look at its `Moments`, and hands
-    back to Python, so that Ctrl-C, `callback` and a progress bar work.
+    Minimises the `cost` over theta. An iteration is one pass over the training set, or one answer of its `Moments`, and
+    returns to Python, so that Ctrl-C, `callback` and a progress bar work.
 
     Parameters
     ----------
@@ -58,26 +58,28 @@ def fit(
     loss : {"mse", "half_mse", "sse"}, default "mse"
         The loss; `cost` has the formulas. The minimum is the same for all without a penalty, the steps are not.
     method : {"auto", "gd", "nesterov", "cg", "preconditioned"}, default "auto"
-        ``"gd"`` is batch gradient descent to the letter, ``theta := theta - learning_rate * gradient``; ``"nesterov"`` runs
-        ahead with momentum; ``"cg"`` is the conjugate gradient method, as of standardised features. ``"preconditioned"`` takes
-        the moments first, whose Hessian makes of a gradient the step to the minimum, nearly: two or three passes over the
-        rows reach the digits that the data hold. Where columns depend on each other or nearly do, or are more than the
-        rows, it decomposes the features instead, by QR, for their rank and the solution of least norm. ``"auto"`` is
-        ``"gd"`` where a learning rate is given, else ``"preconditioned"``, or ``"cg"`` for thousands of features.
+        ``"gd"`` is batch gradient descent to the letter, ``theta := theta - learning_rate * gradient``; ``"nesterov"`` adds
+        momentum; ``"cg"`` is the conjugate gradient method, as on standardised features. ``"preconditioned"`` takes the
+        moments first; the inverse of their Hessian turns a gradient into nearly the step to the minimum, and two or three
+        passes over the rows reach the digits that the data hold. Where columns depend on each other, or nearly so, or
+        outnumber the rows, it decomposes the features by QR instead, to find their rank and the solution of least norm.
+        ``"auto"`` is ``"gd"`` where a learning rate is given, else ``"preconditioned"``, or ``"cg"`` for thousands of
+        features.
     learning_rate : float, "auto", "optimal" or "exact", default "auto"
         The size of a step of ``"gd"`` or ``"nesterov"``, > 0. ``"auto"`` takes 1 / lambda_max, with lambda_max the largest
-        eigenvalue of the Hessian (found in one pass per parameter, 32 at most): safe, as steps from 2 / lambda_max on diverge
-        (with momentum from 4 / (3 lambda_max) on). For ``"gd"`` there are two more: ``"optimal"`` takes
+        eigenvalue of the Hessian (found in one pass per parameter, 32 at most): safe, as steps of 2 / lambda_max or more
+        diverge (with momentum, of 4 / (3 lambda_max) or more). For ``"gd"`` there are two more: ``"optimal"`` takes
         2 / (lambda_max + lambda_min), the fixed step that is fastest in the worst case and in the long run, and ``"exact"`` the
         best step on each line.
     max_iter : int, optional
-        How many iterations to run at most; 1,000 by default, 100 for ``"preconditioned"``.
+        The largest number of iterations; 1,000 by default, 100 for ``"preconditioned"``.
     tol : float, optional
         The fit has converged when no gradient entry exceeds `tol` times its largest possible value, that is, when
         ``|x_j . r| <= tol |x_j| |r|`` for each feature j; or when the residuals are below `tol` times the spread of y (the
         data lie on a line); or when the gradient has come down to its rounding error. 1e-8 by default, and 1e-12 for
         ``"cg"`` and ``"preconditioned"``; the latter also goes on as long as its next step would change digits of theta.
-        With 0 exactly `max_iter` iterations are run, whatever the gradient; only a theta that is not finite ends it.
+        With 0, exactly `max_iter` iterations are run, whatever the gradient; only a theta that is not finite ends the fit
+        early.
     theta0 : array_like of shape (n_parameters,), real, optional
         Where to start, the intercept first; zeros by default.
     standardize : bool, default False
@@ -89,9 +91,9 @@ def fit(
     l2 : float, default 0.0
         The penalty on the squared coefficients, >= 0; the intercept is not penalised.
     precompute : bool or "auto", default "auto"
-        Whether to take the moments of the training set first, in one pass of k^2 n multiply-adds, and let them answer for the
-        gradient: the same iterates to rounding, each in O(k^2). Where the result is not the minimum by a true pass over the
-        rows, which always ends the fit, the descent goes on there. ``"auto"`` does so where it is expected to be sooner;
+        Whether to take the moments of the training set first, in one pass of k^2 n multiply-adds, and compute the gradients
+        from them: the same iterates to rounding, each in O(k^2). A true pass over the rows always ends the fit; if that is
+        not at the minimum yet, the descent goes on over the rows. ``"auto"`` does so where it is expected to be faster;
         ``"preconditioned"`` needs the moments in any case, and takes its gradients from the rows.
     history : bool or int, default False
         Whether to keep theta, gradient, update and cost of each iteration, in ``result.history``; a number n keeps every
@@ -153,7 +155,7 @@ def fit(
 
 
 def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResult:
-    """Fit a linear hypothesis to what is open, as `fit` does.
+    """Fit a linear hypothesis to data that are open, as `fit` does.
 
     Parameters
     ----------
@@ -162,7 +164,7 @@ def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResul
     options : Options
         How to fit it.
     work : Work, optional
-        What is shared with other fits.
+        Passes and decompositions that are shared with other fits.
 
     Returns
     -------
@@ -171,7 +173,7 @@ def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResul
     """
     options = options.for_rows(data.n_samples, data.n_features, sparse=data.is_sparse)
     direct = options.method in ("preconditioned", "cg")
-    # Overflow and NaN are looked at where they matter; numpy's warnings of them would only be noise (but not in a callback).
+    # Overflow and NaN are checked where they matter; numpy's warnings would only be noise, except in a callback.
     errors = np.geterr()
     with (
         one_blas_thread() if direct and data.n_features > machine.SMALL_MATRIX else nullcontext(),
@@ -204,7 +206,7 @@ def _result(problem: Problem, strategy: Strategy, run: Run, status: Status, mess
         n_iter=run.n_iter,
         n_passes=problem.data.n_passes,
         status=status,
-        verified=problem.data.has_rows,  # the last gradient is then of a true pass over them, in any case
+        verified=problem.data.has_rows,  # the last gradient is then always that of a true pass over them
         message=message,
         history=run.history() if problem.options.history else None,
     )

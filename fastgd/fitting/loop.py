@@ -14,10 +14,10 @@ from fastgd.solvers.stopping import Status
 
 
 class Criterion(Protocol):
-    """What tells whether a fit has converged."""
+    """A test of convergence."""
 
     def check(self, at: Evaluation) -> Status | None:
-        """Return by what it has, or None if it has not."""
+        """Return in which way a fit has converged at a point, or None if it has not."""
 
 
 class Run:
@@ -59,7 +59,7 @@ class Run:
         self._progress = progress
 
     def iterate(self, solver: Iterator[Evaluation], criterion: Criterion | None) -> Status:
-        """Ask the solver for iterations until one of the reasons to stop is met, and return it."""
+        """Take iterations from the solver until there is a reason to stop, and return it."""
         while True:
             status = criterion.check(self.last) if criterion is not None else None
             if status is not None:

@@ -1,4 +1,4 @@
-"""What is said of a fit: how it ended, and what to try."""
+"""The message of a fit: how it ended, and what to try."""
 
 import math
 
@@ -13,7 +13,7 @@ from fastgd.solvers.stopping import Status
 
 
 def messages(problem: Problem, strategy: Strategy, run: Run, status: Status) -> list[str]:
-    """Say how a fit ended, and warn where that was not well.
+    """Say how a fit ended, and warn if it did not end well.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def messages(problem: Problem, strategy: Strategy, run: Run, status: Status) -> 
     Warns
     -----
     ConvergenceWarning
-        If it did not converge, unless all iterations were asked for.
+        If it diverged, or did not converge although `tol` is not 0.
     RankWarning
         If columns depend on each other.
     """

@@ -47,7 +47,7 @@ def moments_of_targets(
     Raises
     ------
     TypeError, ValueError
-        As of `Moments.from_rows`.
+        As for `Moments.from_rows`.
     """
     if is_sparse(X):
         return _joined([Moments.from_rows(X, y, sample_weight, n_threads=n_threads) for y in np.asfortranarray(Y).T])
@@ -56,7 +56,7 @@ def moments_of_targets(
 
 
 def _joined(apart: list[Moments]) -> Moments:
-    """Undo `of_each_target`; the products of two targets, which nobody asks for, are left 0."""
+    """Undo `of_each_target`; the products of two targets, which are never needed, are left 0."""
     n_features = apart[0].n_features
     mean = np.append(apart[0].mean[:-1], [each.mean[-1] for each in apart])
     scatter = np.zeros((len(mean), len(mean)))
@@ -98,7 +98,7 @@ class _SharedWork(Work):
     Parameters
     ----------
     X, Y, sample_weight, n_threads
-        As of `fit_targets`.
+        As for `fit_targets`.
     """
 
     def __init__(self, X: ArrayLike, Y: NDArray[Any], sample_weight: ArrayLike | None, n_threads: int | None) -> None:
@@ -108,7 +108,7 @@ class _SharedWork(Work):
         self._n_targets = Y.shape[1]
         self._moments: list[Moments] | None = None
         self._factor: _Vector | None = None
-        self.target = 0  # the one of the problem at hand
+        self.target = 0  # that of the problem at hand
 
     def moments(self, rows: Rows) -> CentredMoments:
         """Take the moments of all targets, at the first call."""
@@ -153,8 +153,8 @@ def fit_targets(
 ) -> list[FitResult]:
     """Fit each target, as `fit` does.
 
-    Where moments are taken, or a factor, they are taken of all targets in one pass, and what is made of those of the features,
-    the inverse of the Hessian, is made once.
+    Moments or a factor, where they are needed, are taken of all targets in one pass, and the inverse of the Hessian, which
+    depends on the features only, is made once.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def fit_targets(
     options : Options
         How to fit them.
     sample_weight, n_threads
-        As of `fastgd.fit`.
+        As for `fastgd.fit`.
     theta0s : ndarray of shape (n_targets, n_parameters), float64, or None
         Where to start.
 
@@ -177,7 +177,7 @@ def fit_targets(
     Raises
     ------
     TypeError, ValueError
-        As of `fastgd.fit`.
+        As for `fastgd.fit`.
     """
     n_threads = arguments.thread_count(n_threads)
     shared = Y.shape[1] > 1 and not is_sparse(X)

@@ -1,4 +1,4 @@
-"""The options of a fit, checked once, and the method that they come to for a training set."""
+"""The options of a fit, checked once, and the method that they select for a training set."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import arguments
 from fastgd.solvers.choose import preconditioning_pays
 
-# Iterations and tolerance of each method, where nothing else is said.
+# The iterations and the tolerance of each method, by default.
 DEFAULTS = {"gd": (1000, 1e-8), "nesterov": (1000, 1e-8), "cg": (1000, 1e-12), "preconditioned": (100, 1e-12)}
 
 # Step sizes with a name.
@@ -18,7 +18,7 @@ STEPS = ("auto", "optimal", "exact")
 
 
 class FitState(NamedTuple):
-    """What a callback sees after an iteration, in the units of X, whatever those in which steps are taken."""
+    """What a callback sees after an iteration, in the units of X, even if steps are taken in others."""
 
     n_iter: int
     """How many iterations have been run."""
@@ -32,12 +32,12 @@ class FitState(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to fit: the options of `fastgd.fit`, checked, but for `theta0`, whose length the data decide.
+    """The options of `fastgd.fit`, checked, except for `theta0`, whose length depends on the data.
 
     Raises
     ------
     TypeError, ValueError
-        As of `fastgd.fit`.
+        As for `fastgd.fit`.
     """
 
     intercept: bool = True
@@ -55,7 +55,7 @@ class Options:
     callback: Callable[[FitState], object] | None = None
 
     def __post_init__(self) -> None:
-        """Keep what the checks make of each option."""
+        """Check each option, and keep what the check returns."""
         own = "Leave it out for the method's own."
         checked: dict[str, Any] = {
             "intercept": arguments.switch(self.intercept, "intercept"),
@@ -92,7 +92,7 @@ class Options:
         Returns
         -------
         Options
-            A copy without ``"auto"`` for the method and without None but for `theta0` and `callback`.
+            A copy whose method is not ``"auto"``, and in which only `theta0` and `callback` may be None.
         """
         method = self.method
         if method == "auto":
@@ -107,7 +107,7 @@ class Options:
         )
 
     def _check_learning_rate(self) -> None:
-        """Refuse a step size that the method does not have."""
+        """Refuse a step size that the method does not take."""
         if self.learning_rate != "auto" and self.method in ("cg", "preconditioned"):
             raise ValueError(
                 f"learning_rate={self.learning_rate!r} was given, but method={self.method!r} finds the size of its steps "

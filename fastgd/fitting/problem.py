@@ -1,4 +1,4 @@
-"""What a hypothesis is fitted to: a training set, or its moments, and the objectives over what stands for it."""
+"""What a hypothesis is fitted to: a training set or its moments, and the objectives over them."""
 
 import math
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Work:
     Attributes
     ----------
     inverses : dict
-        The inverses of the Hessian, once made, by whether they were made from a factor.
+        The inverses of the Hessian made so far, by whether they were made from a factor.
     """
 
     def __init__(self) -> None:
@@ -55,12 +55,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Data:
-    """A training set, or moments, or the first and what was taken of it."""
+    """A training set, or moments."""
 
     training_set: TrainingSet | None
     """The training set; None where moments were given."""
     n_samples: int
-    """The number of rows, as far as it is known; a very large one where it is not."""
+    """The number of rows; a very large one where it is not known."""
     n_features: int
     """The number of features."""
     given: Moments | None = None
@@ -73,7 +73,7 @@ class Data:
 
     @property
     def has_rows(self) -> bool:
-        """Whether there are rows to go back to after a pass."""
+        """Whether there are rows that can be read again after a pass."""
         return self.training_set is not None and not self.training_set.one_shot
 
     @property
@@ -109,7 +109,7 @@ class Data:
         return 0 if self.rows is None else self.rows.n_passes
 
     def refuse_non_finite(self) -> None:
-        """Name the first number that is not finite, if there is one.
+        """Refuse a number that is not finite, naming the first one.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Problem:
     options : Options
         How to fit it, nothing being left open.
     by_rows, by_moments, compensated : Objective or None
-        The objective over the rows; over the moments, where these were taken; and over the rows with twice the precision, where
+        The objective over the rows; over the moments, where these were taken; and over the rows in twice the precision, where
         that is cheap.
     scales : Scales or None
         The sizes of the columns, where they are needed.
@@ -160,13 +160,13 @@ class Problem:
 
     @property
     def rank(self) -> int | None:
-        """How many parameters are independent; None where nobody looked."""
+        """How many parameters are independent; None where that was not determined."""
         looked = self.inverse is not None and self.options.method == "preconditioned"
         return self.inverse.rank if looked and self.inverse is not None else None
 
     @property
     def cheapest(self) -> Objective:
-        """The objective that answers soonest."""
+        """The objective that takes the least time to evaluate."""
         return self.by_moments or self.objective
 
 
@@ -181,7 +181,7 @@ def open_data(
     Parameters
     ----------
     X, y, sample_weight, n_threads
-        As of `fastgd.fit`.
+        As for `fastgd.fit`.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def open_data(
     Raises
     ------
     TypeError, ValueError
-        As of `fastgd.fit`.
+        As for `fastgd.fit`.
     """
     if not isinstance(X, Moments):
         training_set = open_training_set(X, y, sample_weight, n_threads)
@@ -203,7 +203,7 @@ def open_data(
 
 
 def build_problem(data: Data, options: Options, work: Work | None = None) -> Problem:
-    """Take of the rows what the options ask for, and make the objectives.
+    """Take from the rows what the options need, and make the objectives.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def build_problem(data: Data, options: Options, work: Work | None = None) -> Pro
     options : Options
         How to fit it, nothing being left open.
     work : Work, optional
-        What is shared with other problems.
+        Passes and decompositions that are shared with other problems.
 
     Returns
     -------
@@ -222,7 +222,7 @@ def build_problem(data: Data, options: Options, work: Work | None = None) -> Pro
     Raises
     ------
     ValueError
-        If an option does not go with the data, moments are needed and squares exceed float64, a value is not finite, or squares
+        If an option does not suit the data, moments are needed and squares exceed float64, a value is not finite, or squares
         fall below float64 in a column whose size is needed.
     """
     _check_precompute(data, options)
@@ -230,7 +230,7 @@ def build_problem(data: Data, options: Options, work: Work | None = None) -> Pro
     theta0 = None if start is None else validation.starting_point(start, data.n_features, options.intercept)
     work = work or Work()
     moments = _moments(data, options, work)
-    # Of rows that are not all in memory the total weight is known only after a pass.
+    # The total weight of rows that are not all in memory is known only after a pass.
     columns = columns_of(data.rows) if moments is None and data.rows is not None and not data.rows.in_memory else None
     scale = arguments.loss_scale(options.loss, data.total_weight)
     sized = bool(options.tol) or options.method in ("cg", "preconditioned")
@@ -268,7 +268,7 @@ def _check_precompute(data: Data, options: Options) -> None:
 
 
 def _moments(data: Data, options: Options, work: Work) -> CentredMoments | None:
-    """Return the moments that were given; or take them, if they are needed or asked for, or expected to save passes."""
+    """Return the moments that were given, or take them if they are needed, requested, or expected to save passes."""
     if data.given is not None:
         return data.given.centred()
     assert data.rows is not None
@@ -293,14 +293,14 @@ def _precomputing_pays(data: Data, options: Options) -> bool:
     if options.learning_rate in ("auto", "optimal"):
         n_answers += min(data.n_features + options.intercept, MAX_PRODUCTS)
     if options.method == "preconditioned":
-        n_answers = 0  # of the moments, beside their inverse
-    if not data.rows.in_memory:  # to read them takes longer than to compute
+        n_answers = 0  # from the moments, apart from their inverse
+    if not data.rows.in_memory:  # reading takes longer than computing
         return moments_fit(data.n_features) and n_answers > 2
     return not data.is_sparse and precomputing_pays(data.n_samples, data.n_features, n_answers)
 
 
 def _scales(data: Data, moments: CentredMoments | None, columns: tuple[_Vector, _Vector] | None) -> Scales:
-    """Return the sizes of the columns, by the moments if they are there and else in one pass."""
+    """Return the sizes of the columns, from the moments if there are any, and otherwise in one pass."""
     if moments is not None:
         columns = moments.columns()
     assert columns is not None or data.rows is not None
@@ -309,7 +309,7 @@ def _scales(data: Data, moments: CentredMoments | None, columns: tuple[_Vector, 
 
 
 def _check_column_scale(data: Data, scales: Scales, *, with_y: bool) -> None:
-    """Refuse columns whose squares leave float64."""
+    """Refuse columns whose squares leave the range of float64."""
     sizes = np.hypot(scales.mean, scales.std)
     if with_y:
         sizes = np.append(sizes, math.hypot(scales.y_mean, scales.y_std))
@@ -318,7 +318,7 @@ def _check_column_scale(data: Data, scales: Scales, *, with_y: bool) -> None:
         return
     if not np.isfinite(sizes).all():
         data.refuse_non_finite()
-    nothing = sizes == 0  # or what squares and means make zeros of
+    nothing = sizes == 0  # or so small that squares and means become zeros
     if nothing.any() and data.rows is not None and data.rows.in_memory:
         sample = data.rows.sample(  # type: ignore[union-attr]  # in memory
             max(1, min(machine.SAMPLED_ROWS, machine.SAMPLED_VALUES // data.n_features))
@@ -336,7 +336,7 @@ def _inverse(
     *,
     exact: bool,
 ) -> InverseHessian | None:
-    """Invert the Hessian as the moments know it; or, if that shall be exact and they know too little, decompose the rows."""
+    """Invert the Hessian that the moments give; if it must be exact and they tell too little, decompose the rows."""
     assert objective is not None
     inverse = work.inverses.get(False)
     if inverse is None and moments is not None:
@@ -363,7 +363,7 @@ def _inverse(
 
 
 def _noise(data: Data, moments: CentredMoments) -> float:
-    """Return the roundoff of moments beside that of sums about the mean: from those of sparse rows it is taken off late."""
+    """Return the roundoff of moments, in units of that of sums about the mean, which for sparse rows is subtracted last."""
     if not data.is_sparse:
         return 1.0
     mean, squares = moments.mean[:-1], np.diagonal(moments.scatter)[:-1] / moments.total_weight

@@ -7,7 +7,7 @@ from typing import Any, Self
 from fastgd.solvers.objective import Evaluation
 
 _DELAY = 1.0  # seconds: a bar for shorter work only flickers
-_INTERVAL = 0.1  # seconds between two looks at cost and gradient
+_INTERVAL = 0.1  # seconds between two updates of cost and gradient
 
 
 class Progress:
@@ -43,16 +43,16 @@ class Progress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Let the bar be full, as whatever ended the fit ended it, and take it away."""
+        """Fill the bar, whatever ended the fit, and remove it."""
         if self._bar is not None:
             self._bar.total = self._n_iter
             self._bar.update(self._n_iter - self._shown)
             if time.monotonic() - self._begin >= _DELAY:
-                self._bar.refresh()  # whatever was shown, and when
+                self._bar.refresh()  # whenever it was last drawn
             self._bar.close()
 
     def passes(self) -> "PassBar | None":
-        """Return what shows each pass over rows that are not in memory, if anything is to be shown."""
+        """Return a bar for each pass over rows that are not in memory, or None if nothing is shown."""
         return None if self._bar is None else PassBar()
 
     def update(self, n_iter: int, at: Evaluation) -> None:
@@ -75,7 +75,7 @@ class Progress:
 
 
 class PassBar:
-    """A bar for each pass, while it takes."""
+    """A bar for each pass, as long as it takes."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -98,7 +98,7 @@ class PassBar:
         self._bar = tqdm(total=n_parts, delay=_DELAY, desc=f"pass {number}", unit=" " + unit, leave=False)
 
     def update(self, n_parts: int) -> None:
-        """Show that it has come further.
+        """Advance the bar.
 
         Parameters
         ----------
@@ -109,5 +109,5 @@ class PassBar:
             self._bar.update(n_parts)
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.close()

@@ -90,13 +90,13 @@ class FitResult:
         How far the cost is above its minimum, ``g^T H^-1 g / 2`` with the gradient g at theta and the Hessian H; None if
         its inverse was not needed.
     rank : int or None
-        How many parameters are independent; None for methods other than ``"preconditioned"``, which do not look.
+        How many parameters are independent; None for methods other than ``"preconditioned"``, which do not determine it.
     condition : float or None
         The condition number of the Hessian (a bound below it for more than 32 parameters), of the standardised
         features if the fit was made on them; of features scaled to the same length for method ``"preconditioned"``,
         within a factor of n_features; None if it was not needed.
     feature_names : list or None
-        The labels of the features, if X had any: text, or what else the columns of a data frame are labelled by.
+        The labels of the features, if X had any: text, or whatever else labels the columns of a data frame.
     n_iter : int
         How many iterations were run.
     n_passes : int
@@ -109,7 +109,7 @@ class FitResult:
     message : str
         How the fit ended and, if it did not converge, what to try.
     history : History or None
-        The iterations, if asked for.
+        The iterations, if `history` was set.
     """
 
     coef: NDArray[np.float64]
@@ -129,7 +129,7 @@ class FitResult:
     history: History | None
 
     def __post_init__(self) -> None:
-        """Let nobody write into theta or coef, which would no longer agree."""
+        """Make theta and coef read-only: if one of them were changed, they would no longer agree."""
         for array in (self.coef, self.theta):
             array.flags.writeable = False
 
@@ -161,8 +161,8 @@ class FitResult:
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features), real, data frame or sparse matrix
-            The features; (n_samples,) if there is one. Of a data frame the columns are taken that have the labels of
-            those that were fitted, if these had labels; of an array, all in their order.
+            The features; (n_samples,) if there is one. Columns of a data frame are matched with those that were fitted by
+            their labels, if these had any; those of an array are taken in their order.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class FitResult:
         Parameters
         ----------
         X : array_like of shape (n_samples, n_features), real, data frame or sparse matrix
-            The features, as of `predict`.
+            The features, as for `predict`.
         y : array_like of shape (n_samples,), real
             The target.
         sample_weight : array_like of shape (n_samples,), real, optional

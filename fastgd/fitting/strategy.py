@@ -1,4 +1,4 @@
-"""How a problem is solved: which solver sees which objective, and what tells that it is done."""
+"""How a problem is solved: which solver sees which objective, and by which test it ends."""
 
 import math
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from fastgd.solvers.preconditioned import preconditioned, refinement
 from fastgd.solvers.step_size import Spectrum, spectrum
 from fastgd.solvers.stopping import GradientCriterion, Status, StepCriterion
 
-# Where digits of theta beyond this one are lost to the residuals' rounding, these passes are made with twice the precision.
+# Where the rounding of residuals leaves theta a larger relative error, the last passes are made in twice the precision.
 _LOST_DIGITS = 1e-13
 
-# Of columns whose means are so many standard deviations from zero, or fewer, passes lose three digits at most.
+# Passes over columns whose means are at most so many standard deviations from zero lose three digits at most.
 _NEAR = 1e3
 
 
 class Strategy:
-    """A way to the minimum of a problem, at its start.
+    """A way to the minimum of a problem, and its starting point.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Strategy:
         self._spectrum: Spectrum | None = None
         self.learning_rate = problem.options.learning_rate
         self._objective = problem.objective if self._is_preconditioned else problem.cheapest
-        # The gradient of the moments will do to begin with: at zero, that is, as elsewhere it may have lost its digits.
+        # At zero, the gradient of the moments is good enough to begin with; elsewhere it may have lost its digits.
         self._beginning = problem.cheapest if problem.theta0 is None else self._objective
         theta = np.zeros(self._objective.n_parameters) if problem.theta0 is None else problem.theta0
         self.start = self._beginning.evaluate(self._objective.units.from_rows(theta))
@@ -56,7 +56,7 @@ class Strategy:
 
     @property
     def spectrum(self) -> Spectrum:
-        """The extreme eigenvalues of the Hessian, found when first asked for; infinite where its entries are."""
+        """The extreme eigenvalues of the Hessian, computed on first use; infinite where its entries are."""
         if self._spectrum is None:
             try:
                 found = spectrum(self._problem.cheapest.product, self._problem.cheapest.n_parameters)
@@ -78,7 +78,7 @@ class Strategy:
         return self._problem.options.method in ("gd", "nesterov") and self.learning_rate != "exact"
 
     def run(self, run: Run) -> Status:
-        """Iterate until the end, which is at a point whose cost and gradient are true.
+        """Iterate until the end, which is a point whose cost and gradient come from a true pass.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class Strategy:
         if error > _LOST_DIGITS and compensated is not None:
             run.last = compensated.evaluate(run.last.theta)
             status, _ = self._iterate(run, compensated)
-        # Conjugate gradients and the best steps on lines add gradients up from differences.
+        # Conjugate gradients and the best steps on lines update gradients by differences.
         carried = self._problem.options.method == "cg" or self.learning_rate == "exact"
         is_true = self._objective is true and not carried
         while not is_true:
@@ -115,7 +115,7 @@ class Strategy:
         return self._problem.options.method == "preconditioned"
 
     def _direct_solution(self) -> NDArray[np.float64] | None:
-        """Return the minimum as a factor knows it, or as moments do."""
+        """Return the minimum, as far as a factor or moments give it."""
         inverse = self._problem.inverse
         if inverse is None or not self._is_preconditioned:
             return None
@@ -168,7 +168,8 @@ class Strategy:
         if not self._is_preconditioned or inverse is None:
             return criterion
         every_digit = self._problem.data.is_cheap
-        # Moments lose the digits that the square of the condition number has, passes those that columns are far from zero.
+        # Moments lose as many digits as the square of the condition number has, passes as many as the columns' distance from
+        # zero has.
         is_best = inverse.exact or max(math.sqrt(inverse.condition), _NEAR) < scales.farthest
         solution = self._solution if is_best and objective is self._problem.objective else None
         return StepCriterion(criterion, inverse, scales, every_digit=every_digit, solution=solution)

@@ -25,11 +25,11 @@ def from_batches(source: Iterable[Any] | Callable[[], Iterable[Any]]) -> "Batche
     Parameters
     ----------
     source : iterable or callable
-        The batches, each a tuple ``(X, y)`` or ``(X, y, sample_weight)`` of what `fit` takes, with any number of rows, none
-        among them; the columns of data frames are matched by their labels, and those of arrays are taken in the order of the
-        first frame, if there is one. A list, or what else can be gone through again,
-        serves any fit; a callable is asked for new batches before each pass. A generator can be gone through once: it serves
-        what needs one pass, and such a fit says that its result is not verified on the rows.
+        The batches, each a tuple ``(X, y)`` or ``(X, y, sample_weight)`` of what `fit` takes, with any number of rows, even
+        none; the columns of data frames are matched by their labels, and those of arrays are taken in the order of the first
+        frame, if there is one. A list, or anything else that can be gone through again, serves any fit; a callable is called
+        for new batches before each pass. A generator can be gone through once: it serves what needs one pass, and such a fit
+        says that its result is not verified on the rows.
 
     Returns
     -------
@@ -83,7 +83,7 @@ class Batches(Source):
 
     @property
     def n_features(self) -> int:  # type: ignore[override]
-        """The number of features; the first batch is read to know it."""
+        """The number of features, for which the first batch is read."""
         if self._n_features is None:
             self._begun = self._checked(self._iterator())
             first = next(self._begun, None)
@@ -94,7 +94,7 @@ class Batches(Source):
         return self._n_features
 
     def rows(self, n_threads: int | None) -> PartedRows:
-        """Return what sums the rows up.
+        """Return the rows.
 
         Parameters
         ----------
@@ -119,13 +119,13 @@ class Batches(Source):
         Raises
         ------
         TypeError, ValueError
-            As of `from_batches`.
+            As for `from_batches`.
         """
         begun, self._begun = self._begun, None
         yield from self._checked(self._iterator()) if begun is None else begun
 
     def __repr__(self) -> str:
-        """Say what it is made of."""
+        """Return what it was made from."""
         return f"from_batches({self._source!r})"
 
     def _iterator(self) -> Iterator[Any]:
@@ -177,8 +177,8 @@ class Batches(Source):
 
 
 def _is_empty(values: Any) -> bool:
-    """Tell whether something has no rows; what has none to count is for the validation to refuse."""
-    if is_dask(values):  # which does not know
+    """Tell whether something has no rows; what has no length is left to the validation."""
+    if is_dask(values):  # whose length may not be known
         return False
     shape = getattr(values, "shape", None)
     return bool(shape[:1] == (0,)) if isinstance(shape, tuple) else isinstance(values, Sized) and len(values) == 0

@@ -18,7 +18,8 @@ from fastgd.rows.parts import PartedRows
 from fastgd.rows.stream import StreamRows
 
 # What is read of a file at a time.
-# The target of a row put behind the last: pyarrow takes a quote that is not closed for text up to the end, in which it is lost.
+# The target of a row that is appended to each file: after a quote that is not closed, pyarrow takes it for text, and it is
+# lost.
 _END = -3.0517578125e-300
 
 
@@ -32,8 +33,8 @@ def scan_csv(
 ) -> "CSVScan":
     r"""Take a training set from CSV files, of which some MB are in memory at a time.
 
-    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. To read CSV
-    takes ten times as long as to read Parquet: for data that are fitted often, write them as Parquet once.
+    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. Reading CSV
+    takes ten times as long as reading Parquet: data that are fitted often should be written as Parquet once.
 
     Parameters
     ----------
@@ -41,9 +42,9 @@ def scan_csv(
         A file, a pattern (``"data/*.csv"``), or a folder, with all ``.csv`` files in it. Each has a header line, commas between
         its columns, and is UTF-8.
     target, features, sample_weight, drop_missing
-        As of `scan_parquet`. Empty cells, NA, NaN, null, None, N/A, #N/A and what else pandas takes for a missing value are
-        missing values, in any case. Columns without a name before one with a name are an index; an index that was written with
-        a name looks like any other column, and is a feature unless `features` are given without it.
+        As for `scan_parquet`. Empty cells, NA, NaN, null, None, N/A, #N/A and whatever else pandas takes for a missing value
+        are missing values, in upper or lower case. Columns without a name before one with a name are an index; an index that
+        was written with a name looks like any other column, and is a feature unless `features` are given without it.
 
     Returns
     -------
@@ -82,7 +83,7 @@ class CSVScan(Scan):
         super().__init__(*args)
 
     def rows(self, n_threads: int | None) -> PartedRows:
-        """Return what sums the rows up, on so many threads."""
+        """Return the rows, to be summed on so many threads."""
         return StreamRows(self, n_threads)
 
     def batches(self) -> Iterator[Part]:
@@ -96,7 +97,7 @@ class CSVScan(Scan):
         Raises
         ------
         FileNotFoundError, ValueError
-            As of `scan_csv`.
+            As for `scan_csv`.
         """
         self.check()
         self.n_dropped = 0
@@ -168,7 +169,7 @@ class CSVScan(Scan):
 
 
 class _Joined(io.RawIOBase):
-    """Files one behind the other."""
+    """Files, one after the other."""
 
     def __init__(self, *files: BinaryIO) -> None:
         self._files = files
@@ -182,7 +183,7 @@ class _Joined(io.RawIOBase):
 
 def _header_of(path: str) -> tuple[list[str], int]:
     """Return the names of a file's columns, and how many lines they take with empty ones before them."""
-    # Text in columns that nobody asks for need not be UTF-8, but Python decodes it together with the header.
+    # Text in columns that are not read need not be UTF-8, but Python decodes it together with the header.
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, skipinitialspace=True, strict=True)
         try:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastgd.formatting import counted, printable
 from fastgd.inputs.indexes import index_columns
 
-# What stands for a missing value, in small letters and in any: what pandas takes for one.
+# What stands for a missing value, as in pandas: in small letters, and in any mixture of small and capital ones.
 _MISSING = {"", "na", "nan", "-nan", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "null", "none"}
 _MISSING |= {"1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
 MISSING = sorted({"".join(letters) for text in _MISSING for letters in product(*zip(text, text.upper(), strict=True))})
@@ -36,8 +36,8 @@ class Table(NamedTuple):
     values: NDArray[np.float64]
     """The numbers, all finite, shape (n_rows, n_columns), row-major."""
     lines: NDArray[np.int64] | None
-    """The line of the file in which each row ends, or the row of a file without lines, counted from 1, shape (n_rows,); None if
-    nobody looked, as no row was dropped."""
+    """The line of the file in which each row ends, or the row of a file without lines, counted from 1, shape (n_rows,); None
+    if they were not counted, as no row was dropped."""
     n_dropped: int
     """How many rows were dropped because a value is missing."""
     left_out: Sequence[str] = ()
@@ -53,9 +53,9 @@ def read_csv(
 ) -> Table:
     """Read columns of a CSV file: UTF-8, cells separated by commas, a header line with the names of the columns.
 
-    Only the columns asked for have to hold numbers. An empty cell, NA, NaN, null, None, N/A, #N/A and what else pandas takes
-    for a missing value, in any case, are missing values. Blanks around names and numbers do not matter. Empty lines are
-    skipped, but in a file of one column they are missing values.
+    Only the columns that are read have to hold numbers. An empty cell, NA, NaN, null, None, N/A, #N/A and whatever else
+    pandas takes for a missing value are missing values, in upper or lower case. Blanks around names and numbers do not
+    matter. Empty lines are skipped, but in a file of one column they are missing values.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def wanted_columns(
     Parameters
     ----------
     columns : sequence of str or None
-        Those asked for; None for all but the target and the index of a data frame.
+        Those to read; None for all but the target and the index of a data frame.
     target : str or None
         The one to put last, if there is one.
     known : list of str
@@ -226,7 +226,7 @@ def wanted_columns(
     file_name : str
         The file that has them.
     metadata : mapping of bytes to bytes, optional
-        What a Parquet file says besides.
+        The metadata of a Parquet file.
 
     Returns
     -------
@@ -240,7 +240,7 @@ def wanted_columns(
     Raises
     ------
     TableError
-        If one is not there, with what there is, and what may have been meant; or is there twice.
+        If one is missing (the message lists those there are, and one that may have been meant), or is there twice.
     """
     left_out = []
     if columns is None:
@@ -280,7 +280,7 @@ def separator_hint(header: Sequence[str]) -> str:
     Returns
     -------
     str
-        A sentence with a blank before it, or nothing.
+        A sentence with a blank before it, or an empty string.
     """
     if len(header) != 1:
         return ""

@@ -83,7 +83,7 @@ class DaskSet(Source):
         self._partitions = _together(X, columns)
 
     def rows(self, n_threads: int | None) -> "PartedRows":
-        """Return what sums the rows up; a partition takes one thread of its worker, whatever `n_threads` is.
+        """Return the rows; a partition takes one thread of its worker, whatever `n_threads` is.
 
         Parameters
         ----------
@@ -109,7 +109,7 @@ def by_partition(X: Any, model: Any) -> NDArray[np.float64]:
     X : dask array or data frame of shape (n_samples, n_features)
         The features.
     model : object
-        What has a ``predict``.
+        An object that has a method ``predict``.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def _packed(*values: Any) -> tuple[Any, ...]:
 
 
 def _check_alike(X: Any, values: Any, name: str) -> None:
-    """See that two collections are cut at the same rows, as far as that is known."""
+    """Check that two collections are cut at the same rows, as far as that is known."""
     ours, theirs = (
         each.chunks[0] if hasattr(each, "chunks") else (math.nan,) * each.npartitions for each in (X, values)
     )

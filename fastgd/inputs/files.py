@@ -31,8 +31,8 @@ def read_table(
     Parameters
     ----------
     path : str or path-like
-        The file: Parquet if it ends in ``.parquet``, an array if in ``.npy``, and else CSV, as `read_csv` reads it; through
-        pyarrow where it is installed and the file is a plain one.
+        The file: Parquet if its name ends in ``.parquet``, an array if in ``.npy``, and otherwise CSV, as `read_csv` reads
+        it; by pyarrow where it is installed and the file is a plain one.
     columns : sequence of str, optional
         The columns to read, in the order wanted. By default all but `target` and the index of a data frame (see
         `fastgd.inputs.indexes.index_columns`), in the order of the file. Those of an array are numbered from 0, or have the
@@ -65,7 +65,7 @@ def read_table(
 def _read_plain_csv(
     path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
 ) -> Table | None:
-    """Read a file of numbers by pyarrow; None if there is anything else, for `read_csv` to look at or to complain of."""
+    """Read a file of numbers by pyarrow; None if there is anything else, which is left to `read_csv`."""
     try:
         from pyarrow import ArrowException
         from pyarrow.csv import ConvertOptions, ReadOptions
@@ -115,7 +115,7 @@ def _plain_header(path: str | os.PathLike[str]) -> tuple[list[str], int]:
                 raise ValueError
             piece.decode()
     names = next(csv.reader([header.decode()], skipinitialspace=True), [])
-    if len(names) < 2:  # an only column may hold empty lines, which are missing values; a first line may be empty, too
+    if len(names) < 2:  # a single column may hold empty lines, which are missing values; a first line may be empty, too
         raise ValueError
     return names, n_lines
 
@@ -161,7 +161,7 @@ def holds_numbers(kind: Any) -> bool:
     Returns
     -------
     bool
-        Whether it holds numbers or booleans, or is of no type, as where all values are missing.
+        Whether it holds numbers or booleans, or has no type, as where all values are missing.
     """
     from pyarrow import types
 
@@ -176,7 +176,7 @@ def _read_npy(
     try:
         with opened(path, "an array"):
             array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # numpy raises several kinds; those of the system have been told
+    except Exception as error:  # numpy raises several kinds; the system's own have been reported
         if isinstance(error, TableError):
             raise
         raise TableError(f"{name} is no array that can be read ({error}). Write it by numpy.save.") from None

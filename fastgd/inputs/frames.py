@@ -27,7 +27,7 @@ class Frame(NamedTuple):
     X: "_Array | Columns"
     """Its columns, shape (n_samples, n_features)."""
     names: list[Any]
-    """Their labels: text, numbers, dates, tuples or what else can be hashed, all different."""
+    """Their labels: text, numbers, dates, tuples or anything else that can be hashed, all different."""
 
 
 def is_frame(values: object) -> bool:
@@ -43,7 +43,7 @@ def is_frame(values: object) -> bool:
     bool
         Whether it has two dimensions and names for its columns.
     """
-    # A lazy frame has a schema, too; asked for its columns it would compute them.
+    # A lazy frame has a schema, too; access to its columns would compute them.
     return hasattr(values, "collect_schema") or (
         hasattr(values, "columns") and len(getattr(values, "shape", "XY")) == 2
     )
@@ -90,7 +90,7 @@ def _label(label: Any) -> Any:
 
 
 def are_numbers(names: list[Any]) -> bool:
-    """Tell whether labels are those that pandas numbers the columns of an array by.
+    """Tell whether labels are the numbers that pandas gives to the columns of an array.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ def places(names: list[Any], wanted: list[Any]) -> list[int] | None:
     Returns
     -------
     list of int, or None
-        Where these are; None where all are in place, or both are numbered, so that an array of another width is not taken for
-        some columns of it.
+        Their places; None where all are in place, or where both are numbered, as an array of another width must not pass for
+        some of its columns.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
     Returns
     -------
     Frame
-        The columns. Where they lie in memory as numbers of a kernel's kind they are not copied.
+        The columns, not copied where they lie in memory as numbers that a kernel can read.
 
     Raises
     ------
@@ -220,8 +220,8 @@ class _Gathered:
 def _whole(frame: Any) -> Any:
     """Return the values of a pandas data frame as one array, unless that would be a copy.
 
-    A slice without rows tells, for the price of nothing: it begins where the first column does only if all lie in one block.
-    (To look at a row would be to read it, and it may be in a map whose file was cut.)
+    A slice without rows tells at no cost: it begins where the first column does only if all lie in one block. (A row must not
+    be read, as it may be in a map whose file was cut.)
     """
     if 0 in frame.shape:
         return None
@@ -270,7 +270,7 @@ def _pieces(series: Any, native: Any, nw: Any) -> list[_Array] | None:
 
 
 def _views(chunks: Callable[[], Iterable[Any]], n_chunks: int, n: int, **without_copy: bool) -> list[Any]:
-    """Return the chunks as arrays, without empty ones; None where one is none without a copy, or they are too many."""
+    """Return the chunks that are not empty as arrays; a single None if that takes a copy, or they are too many."""
     if n_chunks > 1 and n < n_chunks * machine.FEW_ROWS:
         return [None]
     try:
@@ -282,7 +282,7 @@ def _views(chunks: Callable[[], Iterable[Any]], n_chunks: int, n: int, **without
 def _in_place(series: Any) -> Any:
     """Return the whole of a series as an array, unless that would be a copy.
 
-    Parts tell, for the price of nothing: those of an array have addresses as far apart as their places are.
+    Its ends tell at no cost: those of an array have addresses as far apart as their places are.
     """
     n = len(series)
     start, end = _values(series[: min(2, n)]), _values(series[n - 1 :])
@@ -299,6 +299,6 @@ def _if_at(array: _Array, part: _Array) -> _Array | None:
 
 
 def _values(series: Any) -> Any:
-    """Return a series as numpy has it; narwhals before 2.26 looks at each value of it first, which may be in a file."""
+    """Return a series as numpy has it; narwhals before 2.26 reads each of its values first, and these may be in a file."""
     native = series.to_native()
     return (native if isinstance(getattr(native, "dtype", None), np.dtype) else series).to_numpy()

@@ -1,4 +1,4 @@
-"""The index of a data frame in a file: columns that number or name its rows, and are features for whom they are named only."""
+"""The index of a data frame in a file: columns that number or name its rows, which are features only if named as such."""
 
 import json
 import re
@@ -11,16 +11,16 @@ _NAMELESS = re.compile(r"__index_level_\d+__|Unnamed: 0(\.\d+)?")
 def index_columns(names: Sequence[str], metadata: Mapping[bytes, bytes] | None = None) -> list[str]:
     """Find the index that a data frame was written with.
 
-    It is what the file's metadata of pandas name, what has pandas' names for an index without one, and the columns without a
-    name before one with a name: pandas, R and polars write row numbers and row names so, or call them so when they read them.
-    In a CSV file an index that has a name, or the level of one, cannot be told from any other column.
+    It consists of the columns that pandas' metadata in the file name, those with pandas' names for a nameless index, and
+    those without a name before one with a name: pandas, R and polars write row numbers and row names this way, or call them
+    so on reading. In a CSV file an index that has a name, or the level of one, cannot be told from any other column.
 
     Parameters
     ----------
     names : sequence of str
         The names of a file's columns, in their order; "" for none.
     metadata : mapping of bytes to bytes, optional
-        What a Parquet file says besides.
+        The metadata of a Parquet file.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def index_columns(names: Sequence[str], metadata: Mapping[bytes, bytes] | None =
 def _named(metadata: Mapping[bytes, bytes]) -> list[object]:
     try:
         told = json.loads(metadata.get(b"pandas", b"{}"))
-    except (ValueError, RecursionError):  # which pandas has not written
+    except (ValueError, RecursionError):  # not written by pandas
         return []
     named = told.get("index_columns") if isinstance(told, dict) else None
     return named if isinstance(named, list) else []
@@ -51,7 +51,7 @@ def left_out(columns: Sequence[str], features: str) -> str:
     columns : sequence of str
         The columns that are an index, at least one.
     features : str
-        What takes the names of features.
+        The argument that takes the names of features.
 
     Returns
     -------

@@ -23,8 +23,8 @@ def scan_parquet(
     """Take a training set from Parquet files, of which some MB are in memory at a time.
 
     The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. Each pass
-    reads the columns asked for, and no others; threads decode row groups side by side. How files and row groups are cut makes
-    no difference to the sums, to the bit.
+    reads the columns that it needs, and no others; threads decode row groups side by side. How files and row groups are cut
+    makes no difference to the sums, to the bit.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def scan_parquet(
         The column that is the target.
     features : sequence of str, optional
         The columns that are the features; by default all but target, sample weight, and the index of a data frame that was
-        written with it, which the message of a fit then says.
+        written with it; the message of a fit then says so.
     sample_weight : str, optional
         The column that says how much each row counts.
     drop_missing : bool, default False
@@ -95,7 +95,7 @@ class ParquetScan(Scan):
         self._schemas = {}
 
     def rows(self, n_threads: int | None) -> PartedRows:
-        """Return what sums the rows up, on so many threads."""
+        """Return the rows, to be summed on so many threads."""
         table = ParquetTable(
             self._groups,
             self.feature_names,

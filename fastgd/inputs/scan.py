@@ -1,4 +1,4 @@
-"""Columns of files: which files, which columns, and whether they are still there as they were."""
+"""Columns of files: which files, which columns, and whether they are unchanged."""
 
 import glob
 import os
@@ -24,7 +24,7 @@ class _File(NamedTuple):
 
     @classmethod
     def at(cls, path: str) -> "_File":
-        """Look at a file."""
+        """Return a file as it is now."""
         try:
             found = os.stat(path)
         except FileNotFoundError:
@@ -32,7 +32,7 @@ class _File(NamedTuple):
         return cls(path, found.st_size, found.st_mtime_ns)
 
     def check(self) -> None:
-        """Find out whether it is still the same."""
+        """Refuse a file that has changed."""
         if _File.at(self.path) != self:
             raise ValueError(f"The file {self.path} was changed since it was opened. Scan the files anew.")
 
@@ -97,7 +97,7 @@ class Scan(Source):
         return f"{type(self).__name__}({files}, {features}, target={self.target!r})"
 
     def check(self) -> None:
-        """Find out whether the files are still there as they were.
+        """Refuse files that are gone or have changed.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class Scan(Source):
 
     @abstractmethod
     def _index_of(self, path: str) -> list[str]:
-        """Return the names of those that are the index of a data frame."""
+        """Return the names of those of its columns that are the index of a data frame."""
 
     @staticmethod
     def _find(names: list[str], known: list[str], path: str) -> list[int]:

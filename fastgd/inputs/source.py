@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # numba, which what only asks for the type does without
+if TYPE_CHECKING:  # which needs numba, and the type alone does not
     from fastgd.rows.parts import PartedRows
 
 
@@ -21,4 +21,4 @@ class Source(ABC):
 
     @abstractmethod
     def rows(self, n_threads: int | None) -> "PartedRows":
-        """Return what sums the rows up, on so many threads."""
+        """Return the rows, to be summed on so many threads."""

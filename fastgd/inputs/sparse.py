@@ -24,7 +24,7 @@ def is_sparse(values: object) -> bool:
     bool
         Whether it does.
     """
-    return hasattr(type(values), "tocsr") and hasattr(type(values), "nnz")  # to ask the object would make it count
+    return hasattr(type(values), "tocsr") and hasattr(type(values), "nnz")  # asking the object would make it count
 
 
 def read(X: Any) -> CSR:
@@ -54,7 +54,7 @@ def read(X: Any) -> CSR:
     check(mapped_files(*(array for array in arrays if isinstance(array, np.ndarray))))
     X = X.tocsr()
     _check(X)
-    if not X.has_canonical_format:  # some places are there twice
+    if not X.has_canonical_format:  # some places are stored twice
         X = X.copy()
         X.sum_duplicates()
     n_stored = int(X.indptr[-1])
@@ -69,7 +69,7 @@ def read(X: Any) -> CSR:
 
 
 def _check(X: Any) -> None:
-    """Refuse indices that would lead out of the arrays."""
+    """Refuse indices that lie outside of the arrays."""
     n_samples, n_features = X.shape
     indptr, indices = X.indptr, X.indices
     sound = (

@@ -13,14 +13,14 @@ from fastgd.rows.rows import Rows, rows_of
 
 
 class TrainingSet(NamedTuple):
-    """A training set, checked and open: what sums it up, and what is known of it."""
+    """A training set, checked and open: its rows, and what is known of them."""
 
     rows: Rows
     """The rows."""
     arrays: tuple[NDArray[Any] | None, ...] = ()
     """The arrays in memory that are read."""
     source: Source | None = None
-    """Where the rows come from, if not from these."""
+    """Where the rows come from, if not from arrays."""
     names: list[Any] | None = None
     """The labels of the features of arrays, if they have any."""
     weight: float = 0.0
@@ -43,7 +43,7 @@ class TrainingSet(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What is to be said of how the rows were read, if anything."""
+        """What to say of how the rows were read, if anything."""
         return "" if self.source is None else self.source.note
 
 
@@ -69,7 +69,7 @@ def open_training_set(
     Raises
     ------
     TypeError
-        If an argument is not of its type, y is missing, or there where the source holds it.
+        If an argument has the wrong type, y is missing, or y or sample_weight is given beside a source that holds it.
     ValueError
         If shapes do not fit together, or sample weights are out of range.
     """

@@ -367,7 +367,7 @@ def refuse_non_finite(
 
 
 def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names: list[Any] | None = None) -> None:
-    """Refuse columns whose sums of squares cannot be told in float64: what is made of them would look like a solution.
+    """Refuse columns whose sums of squares float64 cannot hold: what is made of them would only look like a solution.
 
     Parameters
     ----------
