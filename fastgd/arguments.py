@@ -181,7 +181,7 @@ def switch(value: object, name: str) -> bool:
 
 
 def switch_or_auto(value: object, name: str) -> bool | str:
-    """Check a truth value, or ``"auto"``; errors are as of `switch`."""
+    """Check a truth value, or ``"auto"``; errors are those of `switch`."""
     if isinstance(value, bool | np.bool):
         return bool(value)
     if isinstance(value, str) and value == "auto":

@@ -214,7 +214,7 @@ class Moments:
         Parameters
         ----------
         theta, intercept, loss, l2
-            As of `fastgd.cost`.
+            See `fastgd.cost`.
 
         Returns
         -------
@@ -231,7 +231,7 @@ class Moments:
         Parameters
         ----------
         theta, intercept, loss, l2
-            As of `fastgd.gradient`.
+            See `fastgd.gradient`.
 
         Returns
         -------

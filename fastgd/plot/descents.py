@@ -157,7 +157,7 @@ def learning_rates(
     Parameters
     ----------
     X, y, intercept, loss, sample_weight, l2, standardize
-        As of `fastgd.fit`; X may be Moments, and y None.
+        See `fastgd.fit`; X may be Moments, and y None.
     rates : sequence of float
         The learning rates, > 0.
     n_iter : int, default 50

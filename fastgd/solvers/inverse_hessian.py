@@ -39,8 +39,9 @@ _NEARLY_LONGEST = 0.1
 class InverseHessian:
     """An approximate inverse of the Hessian ``c X^T S X + 2 l2`` of least squares.
 
-    It is made `from_moments`, or `from_factor` where these say too little. Directions along which the hypothesis does not
-    change are left out; steps are at right angles to them, so a descent from zero arrives at the solution of least norm.
+    It is built by `from_moments`, or by `from_factor` where moments are not accurate enough. Directions along which the
+    hypothesis does not change are left out, and steps are orthogonal to them: a descent from zero ends at the solution of
+    least norm.
 
     Parameters
     ----------
@@ -281,7 +282,7 @@ class InverseHessian:
         Returns
         -------
         ndarray of shape (n_parameters,), float64
-            Theta less the minimum, nearly.
+            Approximate ``theta - theta_min``.
         """
         if self._mean is None:
             return self._coef(gradient)

@@ -221,7 +221,7 @@ class Objective:
         total_weight : float
             ``sum s``.
         noise : float
-            As of `InverseHessian.from_moments`.
+            See `InverseHessian.from_moments`.
 
         Returns
         -------

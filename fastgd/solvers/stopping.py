@@ -84,7 +84,7 @@ class GradientCriterion:
         root = math.sqrt(scales.total_weight)
         self.y_norm = root * math.hypot(scales.y_mean, scales.y_std)
         self._y_spread = root * scales.y_std if objective.intercept else self.y_norm
-        self._witness = 0  # an entry that was too large when last looked at all of them
+        self._witness = 0  # an entry that was too large at the last full check
 
     def check(self, at: Evaluation) -> Status | None:
         """Tell whether a point counts as the minimum, and by what.
@@ -206,7 +206,7 @@ class StepCriterion:
         Returns
         -------
         str
-            As of `GradientCriterion.check`.
+            See `GradientCriterion.check`.
         """
         status = self._criterion.check(at)
         is_solved = at.theta is self._solution and (abs(at.gradient) <= _NO_WORD * self._criterion.rounding(at)).all()
