@@ -7,7 +7,7 @@ from fastgd import arguments
 from fastgd.inputs import validation
 from fastgd.inputs.source import Source
 from fastgd.inputs.training_set import open_training_set
-from fastgd.rows.arrays import short_pass
+from fastgd.rows.short import short_pass
 
 _LOSSES = arguments.LOSSES
 

@@ -26,7 +26,7 @@ UNITS = [
     (["solvers/"], "solvers fast_fits fitting"),
     (["rows/parallel"], "parallel processes"),
     (["rows/sparse"], "sparse rows parallel"),
-    (["rows/arrays"], "rows objective parallel moments"),
+    (["rows/arrays", "rows/layout", "rows/short"], "rows objective parallel moments"),
     (["rows/columns"], "rows cut_maps frames"),
     (["rows/dask"], "dask"),
     (["rows/map", "rows/rows"], "mapped_rows cut_maps sources"),

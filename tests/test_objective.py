@@ -9,7 +9,7 @@ import pytest
 import fastgd
 from fastgd import objective
 from fastgd.kernels import machine
-from fastgd.rows import arrays
+from fastgd.rows.short import short_pass
 
 LOSSES = ["mse", "half_mse", "sse"]
 
@@ -194,9 +194,7 @@ def test_short_path_takes_views_of_arrays_but_none_of_maps(tmp_path):
             (array.tolist(), False),
         ):
             arguments = whole | {name: given}
-            sums = arrays.short_pass(
-                arguments["X"], arguments["y"], arguments["theta"], False, (1.0, False), arguments["s"]
-            )
+            sums = short_pass(arguments["X"], arguments["y"], arguments["theta"], False, (1.0, False), arguments["s"])
             assert (sums is not None) is taken, (name, given)
 
 
@@ -217,7 +215,7 @@ def test_short_path_and_general_path_give_the_same_bits(
 ):
     X, y, theta, s = problem(31, n_features, intercept)
     X, y, s = layout(X.astype(dtype)), y.astype(dtype), s if weighted else None
-    assert arrays.short_pass(X, y, theta, intercept, (2.0, True), s) is not None
+    assert short_pass(X, y, theta, intercept, (2.0, True), s) is not None
     options = {"intercept": intercept, "loss": loss, "sample_weight": s}
     calls = [
         lambda: fastgd.cost(X, y, theta, **options),

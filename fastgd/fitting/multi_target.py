@@ -194,10 +194,10 @@ def fit_targets(
 def _rows(
     X: ArrayLike, Y: NDArray[Any], sample_weight: ArrayLike | None, n_threads: int | None
 ) -> tuple[TargetRows, list[Any] | None]:
-    data = validation.training_set(X, Y[:, 0], sample_weight)
+    (features, _, s), _, names = validation.training_set(X, Y[:, 0], sample_weight)
     Y = validation.real_array(Y, "y")
-    assert not isinstance(data.X, CSR)
-    return TargetRows(data.X, Y, data.sample_weight, arguments.thread_count(n_threads)), data.names
+    assert not isinstance(features, CSR)
+    return TargetRows(features, Y, s, arguments.thread_count(n_threads)), names
 
 
 def _moments(rows: TargetRows, names: list[Any] | None) -> Moments:

@@ -216,9 +216,9 @@ class FitResult:
         >>> round(fastgd.fit([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]).score([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]), 6)
         1.0
         """
-        data = validation.training_set(X, y, sample_weight, wanted=self.feature_names)
-        target = data.y.astype(np.float64)
-        weight = np.ones(len(target)) if data.sample_weight is None else data.sample_weight.astype(np.float64)
+        (_, target, s), *_ = validation.training_set(X, y, sample_weight, wanted=self.feature_names)
+        target = target.astype(np.float64)
+        weight = np.ones(len(target)) if s is None else s.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             residual, distance = target - self.predict(X), target - np.average(target, weights=weight)
             # In units in which the squares of the distances stay within the range of float64.

@@ -154,13 +154,13 @@ class Batches(Source):
             if all(_is_empty(values) for values in batch):
                 continue
             try:
-                data = validation.training_set(*batch, wanted=names, part=True)
+                (X, y, s), _, own_names = validation.training_set(*batch, wanted=names, part=True)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"Batch {number}: {error}") from None
-            if isinstance(data.X, CSR):
+            if isinstance(X, CSR):
                 raise TypeError(f"Batch {number}: X is sparse. Give X.toarray(), or fit the matrix as a whole.")
-            self.feature_names = names = names or data.names
-            n_features = (*data.X.shape, 1)[1]
+            self.feature_names = names = names or own_names
+            n_features = (*X.shape, 1)[1]
             if self._n_features is None:
                 self._n_features, self._n_parts = n_features, len(batch)
             if n_features != self._n_features:
@@ -173,7 +173,7 @@ class Batches(Source):
                     f"Batch {number} is a tuple of {len(batch)}, but the first was one of {self._n_parts}: sample weights are "
                     "given with each batch or with none."
                 )
-            yield Part(data.X, data.y, data.sample_weight)
+            yield Part(X, y, s)
 
 
 def _is_empty(values: Any) -> bool:

@@ -182,12 +182,13 @@ def _read(number: int, *values: Any, n_features: int, names: list[Any] | None) -
     if not lengths[0]:
         return Part(np.empty((0, n_features)), np.empty(0), None)
     try:
-        data = validation.training_set(X, y, sample_weight, wanted=names, part=True)
+        arrays, *_ = validation.training_set(X, y, sample_weight, wanted=names, part=True)
     except (TypeError, ValueError) as error:
         raise type(error)(f"Partition {number}: {error}") from None
-    if (*data.X.shape, 1)[1] != n_features:
+    part = Part(*arrays)
+    if (*part.X.shape, 1)[1] != n_features:
         raise ValueError(
-            f"Partition {number} holds {type(X).__name__} of shape {data.X.shape}, but one with "
+            f"Partition {number} holds {type(X).__name__} of shape {part.X.shape}, but one with "
             f"{counted(n_features, 'column')} is expected."
         )
-    return Part(data.X, data.y, data.sample_weight)
+    return part

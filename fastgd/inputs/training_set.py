@@ -3,12 +3,15 @@
 from os import PathLike
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import arguments
 from fastgd.inputs import validation
 from fastgd.inputs.dask import DaskSet, is_dask
 from fastgd.inputs.source import Source
+from fastgd.rows.columns import Columns
+from fastgd.rows.csr import CSR
 from fastgd.rows.rows import Rows, rows_of
 
 
@@ -17,14 +20,20 @@ class TrainingSet(NamedTuple):
 
     rows: Rows
     """The rows."""
-    arrays: tuple[NDArray[Any] | None, ...] = ()
-    """The arrays in memory that are read."""
     source: Source | None = None
     """Where the rows come from, if not from arrays."""
     names: list[Any] | None = None
     """The labels of the features of arrays, if they have any."""
-    weight: float = 0.0
-    """The sum of the weights of arrays."""
+    given: validation.Arrays | None = None
+    """X, y and sample weights, checked, where they are arrays."""
+
+    @property
+    def arrays(self) -> list[NDArray[Any] | None]:
+        """The arrays in memory that are read."""
+        if self.given is None:
+            return []
+        X, y, s = self.given
+        return [*(X.arrays() if isinstance(X, Columns) else X[:3] if isinstance(X, CSR) else [X]), y, s]
 
     @property
     def feature_names(self) -> list[Any] | None:
@@ -34,7 +43,7 @@ class TrainingSet(NamedTuple):
     @property
     def total_weight(self) -> float:
         """The sum of the sample weights; 0 before the first pass over rows that are not in memory."""
-        return self.rows.total_weight or self.weight
+        return self.rows.total_weight
 
     @property
     def one_shot(self) -> bool:
@@ -74,24 +83,26 @@ def open_training_set(
         If shapes do not fit together, or sample weights are out of range.
     """
     n_threads = arguments.thread_count(n_threads)
-    if isinstance(X, Source):
-        if y is not None or sample_weight is not None:
+    if type(X) is not np.ndarray:
+        if isinstance(X, Source):
+            if y is not None or sample_weight is not None:
+                raise TypeError(
+                    f"X is a {type(X).__name__}, which holds target and sample weights itself, but y or sample_weight was "
+                    "given, too. Leave them out."
+                )
+            return TrainingSet(X.rows(n_threads), X)
+        if is_dask(X):
+            return open_training_set(DaskSet(X, y, sample_weight), None, None, n_threads)
+        if y is None and isinstance(X, str | PathLike):
             raise TypeError(
-                f"X is a {type(X).__name__}, which holds target and sample weights itself, but y or sample_weight was given, "
-                "too. Leave them out."
+                f"X is {X!r}, a path, but rows are expected. Give fastgd.scan_parquet(path, target=...), or scan_csv."
             )
-        return TrainingSet(X.rows(n_threads), source=X)
-    if is_dask(X):
-        return open_training_set(DaskSet(X, y, sample_weight), None, None, n_threads)
-    if y is None and isinstance(X, str | PathLike):
-        raise TypeError(
-            f"X is {X!r}, a path, but rows are expected. Give fastgd.scan_parquet(path, target=...), or scan_csv."
-        )
     if y is None:
         raise TypeError(
             "y is missing. Give the target of each row of X; only Moments and what from_batches, scan_parquet and scan_csv "
             "return come without one."
         )
-    data = validation.training_set(X, y, sample_weight)
-    rows = rows_of(data.X, data.y, data.sample_weight, n_threads)
-    return TrainingSet(rows, tuple(data.arrays()), names=data.names, weight=data.total_weight)
+    arrays, total_weight, names = validation.training_set(X, y, sample_weight)
+    rows = rows_of(*arrays, n_threads)
+    rows.total_weight = total_weight
+    return TrainingSet(rows, None, names, arrays)

@@ -5,7 +5,7 @@ thing) or a `ValueError` (the right kind with wrong contents) that says what was
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,8 @@ from fastgd.inputs import frames, sparse
 from fastgd.inputs.source import Source
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr import CSR
-from fastgd.rows.maps import check, mapped_files
+from fastgd.rows.maps import check, mapped_files, owned
+from fastgd.rows.part import SMALLEST_TOTAL
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -29,24 +30,8 @@ _REAL = frozenset("?bhilqpBHILQPefd")
 SMALLEST_SIZE = 1e-152
 
 
-class TrainingSet(NamedTuple):
-    """A checked training set."""
-
-    X: _Array | Columns | CSR
-    """Features, shape (n_samples,) or (n_samples, n_features), real."""
-    y: _Array
-    """Target, shape (n_samples,), real."""
-    sample_weight: _Array | None
-    """Sample weights, shape (n_samples,), real, or None."""
-    total_weight: float
-    """Their sum, or n_samples."""
-    names: list[Any] | None
-    """The labels of the features, where X is a data frame."""
-
-    def arrays(self) -> list[_Array | None]:
-        """Return all arrays of it."""
-        X = self.X.arrays() if isinstance(self.X, Columns) else self.X[:3] if isinstance(self.X, CSR) else [self.X]
-        return [*X, self.y, self.sample_weight]
+# X, y and sample weights, checked.
+Arrays = tuple[_Array | Columns | CSR, _Array, _Array | None]
 
 
 def training_set(
@@ -56,7 +41,7 @@ def training_set(
     *,
     wanted: list[Any] | None = None,
     part: bool = False,
-) -> TrainingSet:
+) -> tuple[Arrays, float, list[Any] | None]:
     """Check a training set.
 
     Parameters
@@ -74,8 +59,12 @@ def training_set(
 
     Returns
     -------
-    TrainingSet
-        The same as arrays, not copied where they are arrays.
+    arrays : tuple of (ndarray, Columns or CSR; ndarray; ndarray or None)
+        X, y and sample_weight as arrays, not copied where they are arrays.
+    total_weight : float
+        The sum of the sample weights, or n_samples.
+    names : list or None
+        The labels of the features, where X is a data frame.
 
     Raises
     ------
@@ -97,9 +86,9 @@ def training_set(
             "Give one y for each row of X."
         )
     if sample_weight is None:
-        return TrainingSet(rows, y, None, float(n_samples), names)
+        return (rows, y, None), float(n_samples), names
     s = real_array(sample_weight, "sample_weight")
-    return TrainingSet(rows, y, s, _total_weight(s, n_samples, part), names)
+    return (rows, y, s), _total_weight(s, n_samples, part), names
 
 
 def features(X: ArrayLike, wanted: list[Any] | None = None) -> tuple[_Array | Columns | CSR, list[Any] | None]:
@@ -130,21 +119,22 @@ def features(X: ArrayLike, wanted: list[Any] | None = None) -> tuple[_Array | Co
     """
     names = None
     values: Any = X
-    if isinstance(X, Source):
-        raise TypeError(
-            f"X is a {type(X).__name__}, whose rows are not in memory, but an array is expected. fit, cost, gradient, "
-            "cost_and_gradient and Moments.from_rows take it in the place of X; here, give arrays."
-        )
-    if sparse.is_sparse(X):
-        real_array(np.empty(0, values.dtype), "X")
-        return sparse.read(X), None
-    if isinstance(X, frames.Frame):
-        values, names = X
-    elif type(X) is not np.ndarray and frames.is_frame(X):
-        values, names = frames.read(X, wanted)
-        if isinstance(values, Columns):
-            check(mapped_files(values))
-            return values, names
+    if type(X) is not np.ndarray:
+        if isinstance(X, Source):
+            raise TypeError(
+                f"X is a {type(X).__name__}, whose rows are not in memory, but an array is expected. fit, cost, gradient, "
+                "cost_and_gradient and Moments.from_rows take it in the place of X; here, give arrays."
+            )
+        if sparse.is_sparse(X):
+            real_array(np.empty(0, values.dtype), "X")
+            return sparse.read(X), None
+        if isinstance(X, frames.Frame):
+            values, names = X
+        elif frames.is_frame(X):
+            values, names = frames.read(X, wanted)
+            if isinstance(values, Columns):
+                check(mapped_files(values))
+                return values, names
     array = real_array(values, "X")
     if array.ndim not in (1, 2):
         raise ValueError(
@@ -198,7 +188,7 @@ def real_array(values: ArrayLike, name: str) -> _Array:
             ) from None
     if array.dtype.char not in _REAL:
         raise TypeError(f"{name} has dtype {array.dtype}, but real numbers are expected.{_dtype_hint(array, name)}")
-    if array.base is not None:
+    if not owned(array):
         check(mapped_files(array))
     return array
 
@@ -300,7 +290,7 @@ def starting_point(theta0: ArrayLike, n_features: int, intercept: bool) -> _Vect
     return theta
 
 
-def output(out: object, shape: tuple[int, ...], inputs: tuple[_Array | None, ...]) -> None:
+def output(out: Any, shape: tuple[int, ...], inputs: tuple[_Array | None, ...]) -> None:
     """Check the array that a gradient is to be written into.
 
     Parameters
@@ -319,20 +309,26 @@ def output(out: object, shape: tuple[int, ...], inputs: tuple[_Array | None, ...
     ValueError
         If it has another shape, is read-only, a memory map of a file that was cut, or shares memory with an input.
     """
-    if not isinstance(out, np.ndarray) or out.dtype != _FLOAT64 or isinstance(out, np.ma.MaskedArray):
+    plain = type(out) is np.ndarray and out.dtype is _FLOAT64
+    if not plain and (not isinstance(out, np.ndarray) or out.dtype != _FLOAT64 or isinstance(out, np.ma.MaskedArray)):
         what = f"an array of {out.dtype}" if type(out) is np.ndarray else f"a {type(out).__name__}"
         raise TypeError(f"out is {what}, but an array of float64 is expected. Give numpy.empty({shape}).")
     if out.shape != shape:
         raise ValueError(
             f"out has shape {out.shape}, but theta and so the gradient have {shape}. Give numpy.empty({shape})."
         )
-    if not out.flags.writeable:
+    flags = out.flags
+    if not flags.writeable:
         raise ValueError(
             "out is read-only, but the gradient is to be written into it. Give an array that can be written."
         )
-    check(mapped_files(out))
-    if any(array is not None and _share_memory(out, array) for array in inputs):
-        raise ValueError("out shares memory with an input, which would be overwritten. Give an array of its own.")
+    if not owned(out):
+        check(mapped_files(out))
+    for array in inputs:
+        # What is no view shares no memory with another array that owns its own.
+        apart = array is None or (array.base is None and array is not out and flags.owndata)
+        if not apart and _share_memory(out, array):  # type: ignore[arg-type]
+            raise ValueError("out shares memory with an input, which would be overwritten. Give an array of its own.")
 
 
 def refuse_non_finite(
@@ -430,7 +426,7 @@ def _total_weight(s: _Array, n_samples: int, part: bool) -> float:
             f"sample_weight has shape {s.shape}, but X has {counted(n_samples, 'row')}, so ({n_samples},) is expected. "
             f"Give one weight for each row.{_ravel_hint(s, 'sample_weight')}"
         )
-    from fastgd.rows.arrays import SMALLEST_TOTAL, total_weight  # here, as nothing else in this module needs numba
+    from fastgd.rows.weights import total_weight  # here, as nothing else in this module needs numba
 
     total = total_weight(s)
     if (0 if part else SMALLEST_TOTAL) <= total < math.inf:

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from fastgd.kernels import machine
-from fastgd.kernels.jit import HELPER_FLAGS, Kind, compile_cached, kernel_arguments, readonly
+from fastgd.kernels.jit import HELPER_FLAGS, Kind, compile_cached, entry_point, kernel_arguments, readonly
 from fastgd.kernels.mailbox import DONE, MORE, Job, compiled_job
 from fastgd.kernels.signals import CELLS, add, exchange, look
 
@@ -180,8 +180,8 @@ def compiled_pass(kind: Kind) -> Pass:
     vectors, stacks = types.Array(types.float64, 2, "C"), types.Array(types.float64, 3, "C")
     parts, parents = readonly(types.int64, 2), readonly(types.int64, 1)
     arguments = types.intp, X, start, stop, y, s, theta, parts, parents, CELLS, stacks, vectors
-    (preparing,) = compile_cached(prepare, types.void(CELLS, *arguments)).overloads.values()
-    return Pass(preparing.entry_point, compiled_job(work, types.Tuple(arguments)))
+    preparing = compile_cached(prepare, types.void(CELLS, *arguments))
+    return Pass(entry_point(preparing), compiled_job(work, types.Tuple(arguments)))
 
 
 @intrinsic

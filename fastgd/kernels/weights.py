@@ -5,7 +5,7 @@ from typing import Any
 
 from numba import types
 
-from fastgd.kernels.jit import compile_cached, readonly
+from fastgd.kernels.jit import compile_cached, entry_point, readonly
 
 
 def sum_nonnegative(s):
@@ -21,4 +21,4 @@ def sum_nonnegative(s):
 @cache
 def compiled_sum_nonnegative() -> Any:
     """Compile it on first use."""
-    return compile_cached(sum_nonnegative, types.float64(readonly(types.float64, 1)))
+    return entry_point(compile_cached(sum_nonnegative, types.float64(readonly(types.float64, 1))))

@@ -53,12 +53,11 @@ def fit_line(X: ArrayLike, y: ArrayLike, result: FitResult, *, ax: Any = None) -
         raise ValueError(
             f"The fit has {len(result.coef)} features, but a line has one. Use cost_curve or cost_surface instead."
         )
-    data = validation.training_set(X, y, wanted=result.feature_names)
-    n_samples = len(data.y)
+    (values, target, _), *_ = validation.training_set(X, y, wanted=result.feature_names)
+    n_samples = len(target)
     step = -(-n_samples // _MAX_POINTS)
-    values: Any = data.X
     x = np.asarray(values[::step], dtype=float).reshape(-1)
-    target = data.y[::step].astype(float)
+    target = target[::step].astype(float)
     ax = axes_of(ax)
     shown = counted(n_samples, "row", ",") + (f", every {step:,}th shown" if step > 1 else "")
     ax.plot(x, target, ".", color=LIGHT if n_samples > _MAX_RESIDUALS else DARK, markersize=3 if step > 1 else 6,

@@ -1,6 +1,5 @@
 """Rows in memory: numpy arrays, memory maps and columns of data frames, of any layout and any real dtype."""
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,23 +12,14 @@ from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram
 from fastgd.kernels.jit import Kernel, Kind
 from fastgd.kernels.spread import spread
-from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows import parallel
 from fastgd.rows.blocks import Blocks, Fold, plan
 from fastgd.rows.columns import Columns
+from fastgd.rows.layout import FLOAT64, as_read, converted, read_as, readable
+from fastgd.rows.weights import sampled
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
-
-_FLOAT64 = np.dtype(np.float64)
-_FLOAT32 = np.dtype(np.float32)
-
-# Sample weights of a smaller sum lose their digits to underflow when they are multiplied with residuals.
-SMALLEST_TOTAL = 1e-290
-
-# Kinds of kernel variants: X and y of the same dtype, no sample weights.
-_FLOAT64_ROWS: Kind = ("d", "d", False)
-_FLOAT32_ROWS: Kind = ("f", "f", False)
 
 
 class ArrayRows:
@@ -55,10 +45,13 @@ class ArrayRows:
         The shape of X.
     n_passes : int
         How many times the rows were read for a sum.
+    total_weight : float
+        The sum of the sample weights, where it was checked; else 0.
     """
 
     __slots__ = (
         "_X",
+        "_X_in_place",
         "_by_columns",
         "_in_place",
         "_kernel",
@@ -70,30 +63,30 @@ class ArrayRows:
         "n_features",
         "n_passes",
         "n_samples",
+        "total_weight",
     )
 
     is_chunk = False
     in_memory = True
     is_sparse = False
     n_dropped = 0
-    total_weight = 0.0  # which is known before, where it was checked
 
     def __init__(
         self, X: _Array | Columns, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None
     ) -> None:
-        self._X, self._by_columns = _oriented(X)
+        self._X, self._by_columns, self._x_dtype, self._X_in_place = as_read(X)
         self.n_samples, self.n_features = (*X.shape, 1)[:2]
         self.n_passes = 0
+        self.total_weight = 0.0
         self._kernel = dense(self.n_features, self._by_columns)
         self._y = y
         self._s = sample_weight
         self._n_threads = n_threads
-        self._x_dtype = _read_as(X)
-        self._y_dtype = _read_as(y) if self._x_dtype is _FLOAT32 else _FLOAT64
+        self._y_dtype = FLOAT64 if self._x_dtype is FLOAT64 else read_as(y)
         self._in_place = (
-            _readable(self._X, self._x_dtype)
-            and _readable(y, self._y_dtype)
-            and (sample_weight is None or _readable(sample_weight, _FLOAT64))
+            self._X_in_place
+            and readable(y, self._y_dtype)
+            and (sample_weight is None or readable(sample_weight, FLOAT64))
         )
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
@@ -265,10 +258,10 @@ class ArrayRows:
     ) -> _Vector:
         """Sum over rows by one call of a kernel, after a conversion of what it cannot read."""
         X, first = self._X, rows.start
-        if not _readable(X, self._x_dtype):
-            X, first = _converted(self._X_block(rows), self._x_dtype), 0
-        y_rows = None if y is None else _converted(y[rows], self._y_dtype)
-        s_rows = None if self._s is None else _converted(self._s[rows], _FLOAT64)
+        if not self._X_in_place:
+            X, first = converted(self._X_block(rows), self._x_dtype), 0
+        y_rows = None if y is None else converted(y[rows], self._y_dtype)
+        s_rows = None if self._s is None else converted(self._s[rows], FLOAT64)
         sums = np.empty(n_sums)
         run(X, first, first + rows.stop - rows.start, y_rows, s_rows, theta, scale, sums)
         return sums
@@ -288,181 +281,3 @@ class ArrayRows:
         values[:, : self.n_features] = X.T if self._by_columns else X
         values[:, self.n_features :] = targets
         return values
-
-
-def short_pass(
-    X: object,
-    y: object,
-    theta: object,
-    intercept: object,
-    factor: tuple[float, bool] | None,
-    sample_weight: object = None,
-) -> _Vector | None:
-    """Sum over a single block of rows that need no conversion, or decline.
-
-    The same sums as `ArrayRows.gradient`, without its preparations: these take 3 microseconds, in which numpy has been
-    through a hundred rows. What is declined may be valid or not; what is accepted is valid.
-
-    Parameters
-    ----------
-    X, y, theta : object
-        Features, target and parameters, unchecked.
-    intercept : bool
-        Whether theta should have one.
-    factor : tuple of (float, bool), or None
-        What the sums are multiplied with, and whether they are divided by the total weight, too.
-    sample_weight : object
-        Sample weights, unchecked, or None.
-
-    Returns
-    -------
-    ndarray of shape (2 + n_features,), float64, or None
-        The sums, or None if it was declined.
-    """
-    # In the order of what costs least: each look at an array takes 20 to 50 ns. carray says: without gaps, aligned, writable,
-    # which is what most arrays are.
-    if not (
-        type(X) is type(y) is type(theta) is np.ndarray
-        and (dtype := X.dtype) is y.dtype
-        and theta.dtype is _FLOAT64
-        and y.ndim == theta.ndim == 1
-        and y.flags.carray
-        and theta.flags.carray
-        and ((base := X.base) is None or (type(base) is np.ndarray and base.base is None))  # and no memory map
-        and ((base := y.base) is None or (type(base) is np.ndarray and base.base is None))
-        and ((base := theta.base) is None or (type(base) is np.ndarray and base.base is None))
-        and factor is not None
-        and (intercept is False or intercept is True)
-    ):
-        return None
-    kind = _FLOAT64_ROWS if dtype is _FLOAT64 else _FLOAT32_ROWS if dtype is _FLOAT32 else None
-    shape = X.shape
-    if len(shape) == 2:
-        n_samples, n_features = shape
-    elif len(shape) == 1:
-        n_samples, n_features = len(X), 1
-        X = X[:, np.newaxis]
-    else:
-        return None
-    if not (len(y) == n_samples and len(theta) == n_features + intercept and n_samples > 0 and n_features > 0 and kind):
-        return None
-    flags = X.flags
-    by_columns = not flags.carray
-    # Not farray, which numpy says of any array that is not row-major.
-    if by_columns and not (flags.fnc and flags.behaved):
-        return None
-    kernel = dense(n_features, by_columns)
-    if n_samples * n_features >= machine.MIN_SHARED_VALUES and n_samples > kernel.block_rows(n_features):
-        return None
-    total: float = n_samples
-    s = sample_weight
-    if s is not None:
-        if not (
-            type(s) is np.ndarray
-            and s.dtype is _FLOAT64
-            and s.flags.carray
-            and s.shape == (n_samples,)
-            and ((base := s.base) is None or (type(base) is np.ndarray and base.base is None))
-        ):
-            return None
-        total = compiled_sum_nonnegative()(s)
-        if not SMALLEST_TOTAL <= total < math.inf:
-            return None
-        kind = kind[0], kind[1], True
-    scale, mean = factor
-    if mean:
-        scale /= total
-    sums = np.empty(2 + n_features)
-    kernel[kind](X.T if by_columns else X, 0, n_samples, y, s, theta, scale, sums)
-    return sums
-
-
-def sampled(n_samples: int, sample_weight: _Array | None, n: int) -> NDArray[np.intp]:
-    """Choose some rows together at each of some places at regular distances, but none of no weight.
-
-    Parameters
-    ----------
-    n_samples : int
-        How many rows there are.
-    sample_weight : ndarray of shape (n_samples,), real, or None
-        The sample weights.
-    n : int
-        How many to choose at most, >= 1.
-
-    Returns
-    -------
-    ndarray of shape (1 to n,), intp
-        Their numbers, ascending.
-    """
-    n_together = min(n, machine.SAMPLED_TOGETHER)
-    distance = max(n_together, -(-n_samples // (n // n_together)))
-    rows = (np.arange(0, n_samples, distance)[:, np.newaxis] + np.arange(n_together)).ravel()
-    rows = rows[rows < n_samples]
-    if sample_weight is None:
-        return rows
-    rows = rows[sample_weight[rows] > 0]
-    return rows if len(rows) else np.array([sample_weight.argmax()])
-
-
-def total_weight(sample_weight: _Array) -> float:
-    """Add up sample weights.
-
-    Parameters
-    ----------
-    sample_weight : ndarray of shape (n_samples,), real
-        The sample weights.
-
-    Returns
-    -------
-    float
-        Their sum; NaN if one of them is negative or NaN.
-    """
-    add = compiled_sum_nonnegative()
-    blocks = Blocks(len(sample_weight), machine.BLOCK_VALUES)
-    sums = (add(_converted(sample_weight[start:stop], _FLOAT64)) for start, stop in blocks)
-    return float(sum(sums))
-
-
-def lies_by_columns(X: _Array | Columns) -> bool:
-    """Tell whether features lie column by column.
-
-    Parameters
-    ----------
-    X : ndarray or Columns
-        The features.
-
-    Returns
-    -------
-    bool
-        Whether they do; False for one feature.
-    """
-    return isinstance(X, Columns) or (X.ndim == 2 and X.shape[1] > 1 and abs(X.strides[0]) < abs(X.strides[1]))
-
-
-def _oriented(X: _Array | Columns) -> tuple[_Array | Columns, bool]:
-    """Return X as the kernels want it, transposed if it lies column by column, and whether it does."""
-    by_columns = lies_by_columns(X)
-    if isinstance(X, Columns):
-        return X, by_columns
-    if X.ndim == 1:
-        X = X[:, np.newaxis]
-    return (X.T if by_columns else X), by_columns
-
-
-def _read_as(array: _Array | Columns) -> np.dtype[Any]:
-    """Return the dtype that a kernel reads an array as: float32 stays, all else becomes float64."""
-    dtype = array.dtype
-    return _FLOAT32 if dtype.kind == "f" and dtype.itemsize == 4 else _FLOAT64
-
-
-def _readable(array: _Array | Columns, dtype: np.dtype[Any]) -> bool:
-    """Tell whether a kernel can read an array as it is."""
-    # numpy keeps one object per native dtype, so another byte order is another object (and so may be an unpickled
-    # dtype: its array is then converted, which costs time and changes nothing).
-    return (
-        isinstance(array, np.ndarray) and array.dtype is dtype and (flags := array.flags).c_contiguous and flags.aligned
-    )
-
-
-def _converted(array: _Array, dtype: np.dtype[Any]) -> _Array:
-    return array if _readable(array, dtype) else np.array(array, dtype=dtype, order="C")

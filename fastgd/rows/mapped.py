@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.kernels import machine
-from fastgd.rows.arrays import lies_by_columns
 from fastgd.rows.columns import Columns
+from fastgd.rows.layout import lies_by_columns
 from fastgd.rows.maps import check, maps
 from fastgd.rows.part import Part
 from fastgd.rows.stream import StreamRows, chunk_rows

@@ -41,6 +41,12 @@ class MappedFile(NamedTuple):
             )
 
 
+def owned(array: _Array) -> bool:
+    """Tell at a glance whether an array's memory is numpy's own; what has other memory may be a map, or not."""
+    base = array.base
+    return base is None or (type(base) is np.ndarray and base.base is None)
+
+
 def mapped_file(array: _Array) -> MappedFile | None:
     """Return the file that an array is a map of.
 
@@ -97,7 +103,7 @@ def maps(arrays: Iterable[_Array | Columns | None]) -> list[tuple[_Array, Mapped
     """
     found = []
     for array in arrays:
-        if array is None or (isinstance(array, np.ndarray) and array.base is None):
+        if array is None or (isinstance(array, np.ndarray) and owned(array)):
             continue
         parts = apart(array)
         mapped = [(part, file) for part in parts if (file := mapped_file(part)) is not None]

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 _Array = NDArray[Any]
 
+# Sample weights of a smaller sum lose their digits to underflow when they are multiplied with residuals.
+SMALLEST_TOTAL = 1e-290
+
 
 class Part(NamedTuple):
     """Some of the rows, in memory."""

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.rows.arrays import SMALLEST_TOTAL, ArrayRows, total_weight
+from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import added
 from fastgd.rows.csr import CSR
-from fastgd.rows.part import Part
+from fastgd.rows.part import SMALLEST_TOTAL, Part
 from fastgd.rows.sparse import SparseRows
+from fastgd.rows.weights import total_weight
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]

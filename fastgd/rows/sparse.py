@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from fastgd.kernels import machine
 from fastgd.kernels.csr import compiled_csr, csr_gradient, csr_moments, csr_spread
 from fastgd.rows import parallel
-from fastgd.rows.arrays import sampled
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.csr import CSR
 from fastgd.rows.maps import check, mapped_files
+from fastgd.rows.weights import sampled
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -41,18 +41,20 @@ class SparseRows:
         The shape of X.
     n_passes : int
         How many times the rows were read for a sum.
+    total_weight : float
+        The sum of the sample weights, where it was checked; else 0.
     """
 
-    __slots__ = ("_X", "_files", "_n_threads", "_s", "_y", "n_features", "n_passes", "n_samples")
+    __slots__ = ("_X", "_files", "_n_threads", "_s", "_y", "n_features", "n_passes", "n_samples", "total_weight")
 
     in_memory = True
     is_sparse = True
     n_dropped = 0
-    total_weight = 0.0  # which is known before, where it was checked
 
     def __init__(self, X: CSR, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None) -> None:
         self.n_samples, self.n_features = X.shape
         self.n_passes = 0
+        self.total_weight = 0.0
         self._X = X
         self._y = y
         self._s = sample_weight

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from fastgd.kernels import machine
 from fastgd.kernels.dense import dense
-from fastgd.rows.arrays import ArrayRows, lies_by_columns
+from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import pairwise
 from fastgd.rows.columns import Columns
+from fastgd.rows.layout import lies_by_columns
 from fastgd.rows.part import Batches, Part
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
 

@@ -13,14 +13,17 @@ import fastgd
 from fastgd.kernels import blocks as compiled_blocks
 from fastgd.kernels import machine, mailbox
 from fastgd.kernels.dense import dense
-from fastgd.rows.arrays import ArrayRows, lies_by_columns, sampled, short_pass, total_weight
+from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import Blocks, Fold, pairwise, plan
 from fastgd.rows.columns import Columns
 from fastgd.rows.compensated import CompensatedRows
 from fastgd.rows.csr import CSR
+from fastgd.rows.layout import lies_by_columns
 from fastgd.rows.moments import _centre, columns_of, moments_of
+from fastgd.rows.short import short_pass
 from fastgd.rows.sparse import SparseRows
 from fastgd.rows.targets import TargetRows
+from fastgd.rows.weights import sampled, total_weight
 
 
 @pytest.fixture(params=[1 << 20, 7, 1], ids=["one block", "many blocks", "a block for each row"])
@@ -729,7 +732,17 @@ def test_which_arrays_lie_column_by_column():
     single = X.astype("f4")
     for columns, dtype in (((single[0],) * 2, "f4"), ((single[0], X[0]), "f8"), ((X[0], single[0]), "f8")):
         assert Columns(columns).dtype == dtype
-    for array in (X, X[:, :2], X[::-1], X[:, ::2], X[:, :1], X.T[:, :1], X[0], np.broadcast_to(1.0, (4, 6))):
+    for array in (
+        X,
+        X[0, np.newaxis],
+        X[:, :2],
+        X[::-1],
+        X[:, ::2],
+        X[:, :1],
+        X.T[:, :1],
+        X[0],
+        np.broadcast_to(1.0, (4, 6)),
+    ):
         assert not lies_by_columns(array)
 
 
