@@ -84,8 +84,8 @@ def thread_count(n_threads: object) -> int | None:
     ValueError
         If it is less than 1.
     """
-    if n_threads is None:
-        return None
+    if n_threads is None or (type(n_threads) is int and n_threads >= 1):
+        return n_threads
     whole = isinstance(n_threads, int | np.integer) and not isinstance(n_threads, bool)
     if whole and n_threads >= 1:  # type: ignore[operator]
         return int(n_threads)  # type: ignore[call-overload, no-any-return]
@@ -225,6 +225,13 @@ def number(value: object, name: str, *, zero: bool, hint: str) -> float:
     if not (math.isfinite(result) and (result > 0 or (zero and result == 0))):
         raise ValueError(f"{name}={value!r} was given, but {expected}")
     return result
+
+
+def penalty(l2: object) -> float:
+    """Check the penalty on the squared coefficients; errors are those of `number`."""
+    if type(l2) is float and 0.0 <= l2 < math.inf:
+        return l2
+    return number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
 
 
 def count(value: object, name: str, hint: str) -> int:

@@ -395,7 +395,7 @@ class Moments:
             n_features=self.n_features,
             intercept=intercept,
             scale=arguments.loss_scale(loss, self.total_weight),
-            l2=arguments.number(l2, "l2", zero=True, hint="Give 0 for no penalty."),
+            l2=arguments.penalty(l2),
         )
         parameters = validation.parameters(theta, self.n_features, intercept)
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result

@@ -1,5 +1,7 @@
 """The objective and its gradient, each in one pass over the training set."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -7,7 +9,10 @@ from fastgd import arguments
 from fastgd.inputs import validation
 from fastgd.inputs.source import Source
 from fastgd.inputs.training_set import open_training_set
+from fastgd.kernels.penalty import compiled_add_penalty
 from fastgd.rows.short import short_pass
+
+_Vector = NDArray[np.float64]
 
 _LOSSES = arguments.LOSSES
 
@@ -78,11 +83,11 @@ def cost(
     >>> fastgd.cost([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], 2.0, loss="sse")
     1.0
     """
-    if l2 is _NO_PENALTY and n_threads is None and type(loss) is str:
-        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
-        if sums is not None:
-            return 0.5 * sums.item(0)
-    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2, n_threads)[0]
+    factor = _LOSSES.get(loss) if type(loss) is str else None
+    sums = short_pass(X, y, theta, intercept, factor, sample_weight)
+    if sums is not None and l2 is _NO_PENALTY and n_threads is None:
+        return 0.5 * sums.item(0)
+    return _cost(*_summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads))
 
 
 def gradient(
@@ -142,11 +147,12 @@ def gradient(
     >>> fastgd.gradient([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]], [2.0, 4.0, 7.0], [0.0, 2.0], loss="sse")
     array([-2., -6.])
     """
-    if l2 is _NO_PENALTY and n_threads is None and type(loss) is str and out is None:
-        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
-        if sums is not None:
-            return sums[1:] if intercept else sums[2:]
-    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2, n_threads, out)[1]
+    factor = _LOSSES.get(loss) if type(loss) is str else None
+    sums = short_pass(X, y, theta, intercept, factor, sample_weight)
+    if sums is not None and l2 is _NO_PENALTY and n_threads is None and out is None:
+        return sums[1:] if intercept else sums[2:]
+    sums = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads, out)[0]
+    return _given_back(sums[1:] if intercept else sums[2:], theta, out)
 
 
 def cost_and_gradient(
@@ -205,44 +211,62 @@ def cost_and_gradient(
     >>> fastgd.cost_and_gradient([1.0, 2.0, 3.0], [2.0, 4.0, 7.0], [2.0], loss="sse")
     (1.0, array([-6.]))
     """
-    if l2 is _NO_PENALTY and n_threads is None and type(loss) is str and out is None:
-        sums = short_pass(X, y, theta, intercept, _LOSSES.get(loss), sample_weight)
-        if sums is not None:
-            return 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
-    return _evaluate(X, y, theta, intercept, loss, sample_weight, l2, n_threads, out)
+    factor = _LOSSES.get(loss) if type(loss) is str else None
+    sums = short_pass(X, y, theta, intercept, factor, sample_weight)
+    if sums is not None and l2 is _NO_PENALTY and n_threads is None and out is None:
+        return 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
+    sums, parameters, l2 = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads, out)
+    return _cost(sums, parameters, l2), _given_back(sums[1:] if intercept else sums[2:], theta, out)
 
 
-def _evaluate(
-    X: ArrayLike | Source,
-    y: ArrayLike | None,
-    theta: ArrayLike,
+def _summed(
+    sums: _Vector | None,
+    data: tuple[Any, Any, Any],
+    theta: Any,
     intercept: bool,
     loss: str,
-    sample_weight: ArrayLike | None,
     l2: float,
     n_threads: int | None,
     out: NDArray[np.float64] | None = None,
-) -> tuple[float, NDArray[np.float64]]:
-    intercept = arguments.switch(intercept, "intercept")
-    data = open_training_set(X, y, sample_weight, n_threads)
-    rows = data.rows
-    given = validation.real_array(theta, "theta")
-    parameters = validation.parameters(given, rows.n_features, intercept)
-    scale = arguments.loss_scale(loss, data.total_weight or 1.0)
-    l2 = arguments.number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
-    if out is not None:
-        validation.output(out, given.shape, (*data.arrays, given))
-    sums = rows.gradient(parameters, scale)
-    if not rows.in_memory:  # whose total weight is known by now
-        sums *= arguments.loss_scale(loss, data.total_weight) / scale
-    value, result = 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
+) -> tuple[_Vector, _Vector, float]:
+    """Check what is unchecked, and sum if that is not done; add the penalty to the gradient.
+
+    Returns the sums, and theta and l2 as checked.
+    """
+    n_threads, l2 = arguments.thread_count(n_threads), arguments.penalty(l2)
+    if sums is not None:  # which says that the arrays are valid
+        parameters = theta
+        if out is not None:
+            validation.output(out, theta.shape, (*data, theta))
+    else:
+        intercept = arguments.switch(intercept, "intercept")
+        training_set = open_training_set(*data, n_threads)
+        rows = training_set.rows
+        given = validation.real_array(theta, "theta")
+        parameters = validation.parameters(given, rows.n_features, intercept)
+        scale = arguments.loss_scale(loss, rows.total_weight or 1.0)
+        if out is not None:
+            validation.output(out, given.shape, (*training_set.arrays, given))
+        sums = rows.gradient(parameters, scale)
+        if not rows.in_memory:  # whose total weight is known by now
+            sums *= arguments.loss_scale(loss, rows.total_weight) / scale
     if l2:
-        coef = parameters[1:] if intercept else parameters
+        compiled_add_penalty()(sums, parameters, l2)
+    return sums, parameters, l2
+
+
+def _cost(sums: _Vector, parameters: _Vector, l2: float) -> float:
+    value: float = 0.5 * sums.item(0)
+    if l2:
+        coef = parameters[2 - len(sums) :]
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
             value += float(l2 * (coef @ coef))
-            result[-coef.size :] += 2.0 * l2 * coef
-    result = result.reshape(given.shape)
-    if out is None:
-        return value, result
-    out[...] = result
-    return value, out
+    return value
+
+
+def _given_back(gradient: _Vector, theta: ArrayLike, out: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return a gradient in the shape of theta, or write it where it is wanted."""
+    if out is not None:
+        out[...] = gradient
+        return out
+    return gradient if type(theta) is np.ndarray and theta.ndim else gradient.reshape(np.shape(theta))

@@ -21,6 +21,7 @@ from test_kernels import COLUMN_MAJOR, ROW_MAJOR, SCALE, at_a_cliff, few, whole,
 from fastgd.kernels import column_major, csr, jit, machine, row_major, streams
 from fastgd.kernels.compensated import compiled_compensated
 from fastgd.kernels.gram import entries, gram, order
+from fastgd.kernels.penalty import compiled_add_penalty
 from fastgd.kernels.plain_sum import compiled_plain_sum
 from fastgd.kernels.simd import Code, int64
 from fastgd.kernels.spread import spread
@@ -225,6 +226,13 @@ def check_plain_sum(dtype):
     assert compiled_plain_sum(dtype)(values) == 4950
 
 
+def check_penalty():
+    """Add a penalty whose product is rounded before it is added: 0.1 (1 + 2^-52) lies between two numbers."""
+    sums, theta = np.array([7.0, 8.0, -0.1]), np.array([5.0, 1.0 + 2.0**-52])
+    compiled_add_penalty()(sums, theta, 0.05)
+    assert sums.tolist() == [7.0, 8.0, 2.0 * 0.05 * theta[1] - 0.1]
+
+
 def check_weights():
     assert compiled_sum_nonnegative()(np.array([0.5, 2.0])) == 2.5
     assert np.isnan(compiled_sum_nonnegative()(np.array([0.5, -2.0])))
@@ -384,6 +392,7 @@ CHECKS = {
         "plain-sum-float64": (check_plain_sum, "float64"),
         "plain-sum-float32": (check_plain_sum, "float32"),
     },
+    "penalty": {"penalty": (check_penalty,)},
     "weights": {"weights": (check_weights,)},
     "spread": {"spread-rows": (check_spread, False), "spread-columns": (check_spread, True)},
     "mailbox": {"threads": (check_threads,), "signals": (check_signals,)},

@@ -210,22 +210,65 @@ def test_one_dimensional_X_is_one_feature():
 @pytest.mark.parametrize(("dtype", "weighted"), [(np.float64, True), (np.float32, False)])
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("others", [{}, {"l2": 0.3, "n_threads": 1}])
 def test_short_path_and_general_path_give_the_same_bits(
-    n_features, dtype, layout, intercept, weighted, loss, monkeypatch
+    n_features, dtype, layout, intercept, weighted, loss, others, monkeypatch
 ):
     X, y, theta, s = problem(31, n_features, intercept)
     X, y, s = layout(X.astype(dtype)), y.astype(dtype), s if weighted else None
     assert short_pass(X, y, theta, intercept, (2.0, True), s) is not None
-    options = {"intercept": intercept, "loss": loss, "sample_weight": s}
+    options = {"intercept": intercept, "loss": loss, "sample_weight": s} | others
     calls = [
         lambda: fastgd.cost(X, y, theta, **options),
         lambda: fastgd.gradient(X, y, theta, **options).tobytes(),
         lambda: fastgd.cost_and_gradient(X, y, theta, **options)[0],
         lambda: fastgd.cost_and_gradient(X, y, theta, **options)[1].tobytes(),
+        lambda: fastgd.gradient(X, y, theta, **options, out=np.empty_like(theta)).tobytes(),
+        lambda: fastgd.cost_and_gradient(X, y, theta, **options, out=np.empty_like(theta))[1].tobytes(),
     ]
     short = [call() for call in calls]
     monkeypatch.setattr(objective, "short_pass", lambda *args: None)
     assert [call() for call in calls] == short
+
+
+def test_it_makes_no_difference_to_weighted_rows_that_a_number_of_threads_is_given():
+    rng, theta = np.random.default_rng(0), np.ones(1)
+    for n_samples in range(machine.BLOCK_VALUES + 1, machine.MIN_SHARED_VALUES, 30_000):
+        X, y, s = rng.random((3, n_samples))
+        gradients = {fastgd.gradient(X, y, theta, sample_weight=s, n_threads=n).tobytes() for n in (None, 1, 2)}
+        assert len(gradients) == 1
+
+
+@pytest.mark.parametrize("n_features", [1, 3, 20])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_a_penalty_adds_its_rounded_multiple_of_each_coefficient(n_features, intercept):
+    X, y, theta, _ = problem(31, n_features, intercept)
+    plain = fastgd.gradient(X, y, theta, intercept=intercept)
+    plain[intercept:] += 2.0 * 0.3 * theta[intercept:]
+    assert fastgd.gradient(X, y, theta, intercept=intercept, l2=0.3).tobytes() == plain.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("option", "error"),
+    [
+        ({"l2": -1.0}, "l2=-1.0 was given"),
+        ({"l2": np.nan}, "l2=nan was given"),
+        ({"n_threads": 0}, "n_threads=0 was given"),
+        ({"out": np.empty(3)}, "out has shape"),
+        ({"out": "theta"}, "out shares memory"),
+        ({"out": "y"}, "out shares memory"),
+        ({"out": "view"}, "out shares memory"),
+    ],
+)
+@pytest.mark.parametrize("call", [fastgd.gradient, fastgd.cost_and_gradient])
+def test_options_beside_arrays_that_need_no_conversion_are_checked(call, option, error):
+    X, y, theta = np.ones((2, 2)), np.zeros(2), np.ones(2)
+    arrays = {"theta": theta, "y": y, "view": X[0]}
+    option = {name: arrays.get(value, value) if isinstance(value, str) else value for name, value in option.items()}
+    with pytest.raises(ValueError, match=error):
+        call(X, y, theta, **option)
+    for array, value in ((X, 1.0), (y, 0.0), (theta, 1.0)):
+        assert (array == value).all()
 
 
 @pytest.mark.parametrize("theta", [[1.0, 2.0], np.array([1.0, 2.0])])

@@ -62,7 +62,7 @@ class Options:
             "loss": arguments.choice(self.loss, "loss", tuple(arguments.LOSSES)),
             "method": arguments.choice(self.method, "method", ("auto", *DEFAULTS)),
             "standardize": arguments.switch(self.standardize, "standardize"),
-            "l2": arguments.number(self.l2, "l2", zero=True, hint="Give 0 for no penalty."),
+            "l2": arguments.penalty(self.l2),
             "precompute": arguments.switch_or_auto(self.precompute, "precompute"),
             "history": arguments.interval(self.history, "history"),
         }

@@ -13,6 +13,7 @@ from fastgd.kernels.compensated import compensated, compiled_compensated
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import gram
 from fastgd.kernels.jit import Kernel, Kind
+from fastgd.kernels.penalty import add_penalty, compiled_add_penalty
 from fastgd.kernels.plain_sum import compiled_plain_sum, plain_sum
 from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import compiled_sum_nonnegative, sum_nonnegative
@@ -78,6 +79,7 @@ def variants(n_features: Iterable[int], dtypes: Iterable[str]) -> list[Variant]:
     gradients, moments = kernels(n_features)
     found = [
         Variant((sum_nonnegative,), compiled_sum_nonnegative),
+        Variant((add_penalty,), compiled_add_penalty),
         Variant((compensated,), compiled_compensated),
         *(Variant((function,), partial(mailbox.compiled, function)) for function in mailbox.FUNCTIONS),
     ]

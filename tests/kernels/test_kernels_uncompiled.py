@@ -16,6 +16,7 @@ from fastgd.kernels.compensated import compensated
 from fastgd.kernels.csr import csr_gradient, csr_moments, csr_spread
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram, order
+from fastgd.kernels.penalty import add_penalty
 from fastgd.kernels.plain_sum import plain_sum
 from fastgd.kernels.row_major import row_major
 from fastgd.kernels.spread import spread
@@ -267,6 +268,13 @@ def test_a_plain_sum_is_in_its_own_dtype(dtype):
     total = plain_sum(np.arange(7, dtype=dtype))
     assert (total, total.dtype) == (21, dtype)
     assert plain_sum(np.zeros(0, dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+def test_a_penalty_is_added_to_the_gradient_without_the_intercept(intercept):
+    sums, theta = np.array([7.0, 8.0, 1.0, 2.0]), np.array([5.0] * intercept + [3.0, -1.0])
+    add_penalty(sums, theta, 0.5)
+    assert sums.tolist() == [7.0, 8.0, 4.0, 1.0]
 
 
 def test_the_sum_of_weights_is_nan_for_a_negative_one():

@@ -32,7 +32,7 @@ for k in (3, 20, 130):
     for order in "CF":
         X = np.asarray(rng.normal(size=(400, k)), order=order)
         y, s = rng.normal(size=400), rng.uniform(size=400)
-        fastgd.gradient(X, y, np.ones(k), sample_weight=s)
+        fastgd.gradient(X, y, np.ones(k), sample_weight=s, l2=0.1)
         fastgd.Moments.from_rows(X, y, s)
         fastgd.fit(X, y, max_iter=2, tol=0, method="gd", standardize=True, precompute=False)
 many = rng.normal(size=(300_000, 3))
