@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from fastgd.fitting.options import FitState
     from fastgd.fitting.result import FitResult
     from fastgd.inputs.batches import from_batches
-    from fastgd.inputs.csv import scan_csv
-    from fastgd.inputs.parquet import scan_parquet
+    from fastgd.inputs.scan_csv import scan_csv
+    from fastgd.inputs.scan_parquet import scan_parquet
     from fastgd.kernels.warming import warmup
     from fastgd.moments import Moments
     from fastgd.objective import cost, cost_and_gradient, gradient
@@ -59,8 +59,8 @@ _LAZY_IMPORTS = {
     "from_batches": "fastgd.inputs.batches",
     "get_num_threads": "fastgd.rows.threads",
     "gradient": "fastgd.objective",
-    "scan_csv": "fastgd.inputs.csv",
-    "scan_parquet": "fastgd.inputs.parquet",
+    "scan_csv": "fastgd.inputs.scan_csv",
+    "scan_parquet": "fastgd.inputs.scan_parquet",
     "set_num_threads": "fastgd.rows.threads",
     "warmup": "fastgd.kernels.warming",
 }

@@ -14,10 +14,10 @@ from fastgd.formatting import counted, listed
 from fastgd.inputs import frames, validation
 from fastgd.inputs.source import Source
 from fastgd.saving.outputs import replaced
-from fastgd.solvers.objective import Evaluation, Objective
+from fastgd.solvers.quadratic import Evaluation, Objective
 
 if TYPE_CHECKING:
-    from fastgd.rows.moments import CentredMoments
+    from fastgd.rows.centred_moments import CentredMoments
 
 _FORMAT = "fastgd moments 1"
 _ENTRIES = ["format", "mean", "n_samples", "scatter", "total_weight"]
@@ -191,7 +191,7 @@ class Moments:
         """
         # Here, as nothing else needs numba: not what loads a model, and predicts by it.
         from fastgd.inputs.training_set import open_training_set
-        from fastgd.rows.moments import moments_of
+        from fastgd.rows.centred_moments import moments_of
 
         data = open_training_set(X, y, sample_weight, n_threads)
         rows = data.rows
@@ -368,7 +368,7 @@ class Moments:
 
     def centred(self) -> "CentredMoments":
         """Return what stands for the rows of a fit."""
-        from fastgd.rows.moments import CentredMoments
+        from fastgd.rows.centred_moments import CentredMoments
 
         return CentredMoments(self.total_weight, self.mean, self.scatter)
 

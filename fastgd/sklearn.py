@@ -16,7 +16,7 @@ from fastgd.exceptions import RankWarning, ignored
 from fastgd.fitting.result import FitResult, hypothesis
 from fastgd.formatting import counted
 from fastgd.inputs import frames, validation
-from fastgd.inputs.dask import DaskSet, by_partition, is_dask
+from fastgd.inputs.dask_set import DaskSet, by_partition, is_dask
 from fastgd.rows.maps import check, mapped_files
 
 if TYPE_CHECKING:

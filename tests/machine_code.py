@@ -18,13 +18,13 @@ from llvmlite import ir
 from numba.core import config
 from test_kernels import COLUMN_MAJOR, ROW_MAJOR, SCALE, at_a_cliff, few, whole, whole_numbers
 
-from fastgd.kernels import column_major, csr, jit, machine, row_major, streams
+from fastgd.kernels import column_major, csr, jit, row_major, streams, tuning
+from fastgd.kernels.column_stats import spread
 from fastgd.kernels.compensated import compiled_compensated
 from fastgd.kernels.gram import entries, gram, order
 from fastgd.kernels.penalty import compiled_add_penalty
 from fastgd.kernels.plain_sum import compiled_plain_sum
 from fastgd.kernels.simd import Code, int64
-from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows.arrays import ArrayRows
 
@@ -148,8 +148,8 @@ def check_passes(kind, n_features=3):
     x_dtype, y_dtype, weighted = kind
     X, y, s, theta = (values.astype(float) for values in whole_numbers(1003, n_features, True))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "BLOCK_VALUES", 8 * n_features)
-        patch.setattr(machine, "MIN_SHARED_VALUES", 1)
+        patch.setattr(tuning, "BLOCK_VALUES", 8 * n_features)
+        patch.setattr(tuning, "MIN_SHARED_VALUES", 1)
         rows = ArrayRows(X.astype(x_dtype), y.astype(y_dtype), s if weighted else None, 2)
         r = X @ theta[1:] + theta[0] - y
         sr = s * r if weighted else r
@@ -166,7 +166,7 @@ def without_memory(X, start, stop, y, s, theta, scale, sums):
 
 def check_a_kernel_without_memory():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "MIN_SHARED_VALUES", 1)
+        patch.setattr(tuning, "MIN_SHARED_VALUES", 1)
         rows = ArrayRows(np.ones((40, 1)), np.ones(40), None, 2)
         patch.setattr(rows, "_kernel", jit.Kernel(without_memory, lambda n_features: 8))
         with pytest.raises(MemoryError):
@@ -301,7 +301,7 @@ def check_what_streams_ask_for(module, n_samples, n_features, dtype):
     X = np.ones((n_samples, n_features), dtype)
     inputs = X.T.copy() if module is column_major else X, 0, n_samples, None, None, np.ones(n_features), SCALE
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "CACHED_BYTES", -1)
+        patch.setattr(tuning, "CACHED_BYTES", -1)
         asked, levels = asked_for(kernel, (dtype, None, False), *inputs, np.empty(2 + n_features))
         with plain_kernels.uncompiled():
             kernel.function(*inputs, np.empty(2 + n_features))

@@ -1,7 +1,7 @@
 """Change fastgd in one small place at a time, and count the changes that the tests notice.
 
     python tests/mutation.py                    kernels, rows and solvers, each change once
-    python tests/mutation.py fastgd/rows/csr.py a file
+    python tests/mutation.py fastgd/rows/csr_matrix.py a file
     python tests/mutation.py --machine-code     what writes machine code, only
     python tests/mutation.py --sample 200       so many changes of all, picked at random
     python tests/mutation.py --kept FOLDER      go on where a run was cut off, and look again at what survived it
@@ -67,7 +67,7 @@ def main() -> int:
         file
         for path in args.paths
         for file in ([ROOT / path] if path.endswith(".py") else sorted((ROOT / path).glob("*.py")))
-        if file.name != "machine.py"  # another number of these is as right, and may be slower
+        if file.name != "tuning.py"  # another number of these is as right, and may be slower
     ]
     with tempfile.TemporaryDirectory() as folder:
         kept = (args.kept or Path(folder)).absolute()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fastgd
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 
 PACKAGE = Path(fastgd.__file__).parent
 
@@ -83,11 +83,11 @@ def test_what_is_tuned_to_a_machine_is_in_one_place_that_all_users_read():
     read = set()
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            by_value = isinstance(node, ast.ImportFrom) and node.module == "fastgd.kernels.machine"
-            assert not by_value, f"{path}: a number of machine.py would stay what it was at the import"
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "machine":
+            by_value = isinstance(node, ast.ImportFrom) and node.module == "fastgd.kernels.tuning"
+            assert not by_value, f"{path}: a number of tuning.py would stay what it was at the import"
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tuning":
                 read.add(node.attr)
-    assert read == {name for name in vars(machine) if name.isupper()}
+    assert read == {name for name in vars(tuning) if name.isupper()}
 
 
 def test_what_is_tested_is_the_tree():

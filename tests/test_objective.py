@@ -8,7 +8,7 @@ import pytest
 
 import fastgd
 from fastgd import objective
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows.short import short_pass
 
 LOSSES = ["mse", "half_mse", "sse"]
@@ -233,7 +233,7 @@ def test_short_path_and_general_path_give_the_same_bits(
 
 def test_it_makes_no_difference_to_weighted_rows_that_a_number_of_threads_is_given():
     rng, theta = np.random.default_rng(0), np.ones(1)
-    for n_samples in range(machine.BLOCK_VALUES + 1, machine.MIN_SHARED_VALUES, 30_000):
+    for n_samples in range(tuning.BLOCK_VALUES + 1, tuning.MIN_SHARED_VALUES, 30_000):
         X, y, s = rng.random((3, n_samples))
         gradients = {fastgd.gradient(X, y, theta, sample_weight=s, n_threads=n).tobytes() for n in (None, 1, 2)}
         assert len(gradients) == 1
@@ -300,7 +300,7 @@ def test_nan_and_inf_come_through(where, dtype, layout, poison):
 
 @pytest.mark.parametrize("layout", ["C", "F"])
 def test_infinities_of_both_signs_in_different_blocks_come_through_without_a_warning(layout):
-    n_samples = machine.BLOCK_VALUES + 1
+    n_samples = tuning.BLOCK_VALUES + 1
     X = np.ones((n_samples, 2), order=layout)
     X[0, 0], X[-1, 0] = np.inf, -np.inf
     cost, gradient = fastgd.cost_and_gradient(X, np.ones(n_samples), [1.0, 1.0])

@@ -73,7 +73,7 @@ def test_several_targets_are_as_one_by_one(layout, weighted, monkeypatch):
     s = np.arange(len(X)) % 3 if weighted else None
     X = X.astype("f4") if layout == "float32" else np.array(X, order=layout if layout in "CF" else "F")
     given = pytest.importorskip("pandas").DataFrame(X, columns=list("abcde")) if layout == "frame" else X
-    monkeypatch.setattr("fastgd.kernels.machine.BLOCK_VALUES", 256)
+    monkeypatch.setattr("fastgd.kernels.tuning.BLOCK_VALUES", 256)
     model = GDRegressor().fit(given, Y, s)
     for t, result in enumerate(model.result_):
         alone = fastgd.fit(X, Y[:, t], sample_weight=s)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.formatting import counted, table
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.plain_sum import compiled_plain_sum
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
@@ -152,7 +152,7 @@ def speeds(n_threads: Sequence[int] | None = None, *, n_bytes: int = N_BYTES, n_
                 n_samples = n_values // k
                 X = values[: n_samples * k].reshape(n_samples, k)
                 rows, theta = ArrayRows(X, np.ones(n_samples), None, threads), np.full(k, 1e-3)
-                n_calls = max(1, machine.BLOCK_VALUES // n_values)
+                n_calls = max(1, tuning.BLOCK_VALUES // n_values)
                 times = _rounds([lambda: [rows.gradient(theta) for _ in range(n_calls)]], n_rounds)  # noqa: B023
                 yield Speed(threads, k, n_samples * k, statistics.median(t for (t,) in times) / n_calls)
 
@@ -254,7 +254,7 @@ def _values(memory: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
 
 def _read(values: NDArray[Any], n_threads: int) -> None:
     """Sum an array on several threads, each of which takes the next eight blocks."""
-    add, n_values = compiled_plain_sum(values.dtype.name), 8 * machine.BLOCK_VALUES
+    add, n_values = compiled_plain_sum(values.dtype.name), 8 * tuning.BLOCK_VALUES
     parallel.share(lambda start: add(values[start : start + n_values]), range(0, len(values), n_values), n_threads)
 
 

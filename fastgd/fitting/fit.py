@@ -16,7 +16,7 @@ from fastgd.fitting.progress import Progress
 from fastgd.fitting.result import FitResult
 from fastgd.fitting.strategy import Strategy
 from fastgd.inputs.source import Source
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.moments import Moments
 from fastgd.solvers.stopping import Status
 
@@ -176,7 +176,7 @@ def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResul
     # Overflow and NaN are checked where they matter; numpy's warnings would only be noise, except in a callback.
     errors = np.geterr()
     with (
-        one_blas_thread() if direct and data.n_features > machine.SMALL_MATRIX else nullcontext(),
+        one_blas_thread() if direct and data.n_features > tuning.SMALL_MATRIX else nullcontext(),
         np.errstate(all="ignore"),
         Progress(options.progress, options.max_iter or 0) as bar,
     ):

@@ -9,7 +9,7 @@ import numpy as np
 from fastgd.descent import History
 from fastgd.fitting.options import FitState, Options
 from fastgd.fitting.progress import Progress
-from fastgd.solvers.objective import Evaluation, Objective
+from fastgd.solvers.quadratic import Evaluation, Objective
 from fastgd.solvers.stopping import Status
 
 

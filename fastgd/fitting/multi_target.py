@@ -14,11 +14,11 @@ from fastgd.fitting.result import FitResult
 from fastgd.inputs import validation
 from fastgd.inputs.sparse import is_sparse
 from fastgd.moments import Moments
-from fastgd.rows.csr import CSR
+from fastgd.rows.centred_moments import CentredMoments, moments_of
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.factor import factor_of
-from fastgd.rows.moments import CentredMoments, moments_of
 from fastgd.rows.rows import Rows
-from fastgd.rows.targets import TargetRows
+from fastgd.rows.target_rows import TargetRows
 
 _Vector = NDArray[np.float64]
 

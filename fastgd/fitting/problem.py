@@ -12,15 +12,15 @@ from fastgd.fitting.options import Options
 from fastgd.inputs import validation
 from fastgd.inputs.source import Source
 from fastgd.inputs.training_set import TrainingSet, open_training_set
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.moments import Moments
-from fastgd.rows.compensated import CompensatedRows
+from fastgd.rows.centred_moments import CentredMoments, columns_of, moments_of
+from fastgd.rows.compensated_rows import CompensatedRows
 from fastgd.rows.factor import factor_of
-from fastgd.rows.moments import CentredMoments, columns_of, moments_of
 from fastgd.rows.rows import Rows
 from fastgd.solvers.choose import moments_fit, precomputing_pays
 from fastgd.solvers.inverse_hessian import InverseHessian
-from fastgd.solvers.objective import Objective, Scales, Sums
+from fastgd.solvers.quadratic import Objective, Scales, Sums
 from fastgd.solvers.step_size import MAX_PRODUCTS
 
 _Vector = NDArray[np.float64]
@@ -88,7 +88,7 @@ class Data:
             self.has_rows
             and self.rows is not None
             and self.rows.in_memory
-            and self.n_samples * self.n_features <= machine.CHEAP_VALUES
+            and self.n_samples * self.n_features <= tuning.CHEAP_VALUES
         )
 
     @property
@@ -321,7 +321,7 @@ def _check_column_scale(data: Data, scales: Scales, *, with_y: bool) -> None:
     nothing = sizes == 0  # or so small that squares and means become zeros
     if nothing.any() and data.rows is not None and data.rows.in_memory:
         sample = data.rows.sample(  # type: ignore[union-attr]  # in memory
-            max(1, min(machine.SAMPLED_ROWS, machine.SAMPLED_VALUES // data.n_features))
+            max(1, min(tuning.SAMPLED_ROWS, tuning.SAMPLED_VALUES // data.n_features))
         )
         sizes[nothing] = abs(sample).max(axis=0)[: len(sizes)][nothing]
     validation.refuse_extremes(sizes, scales.total_weight, data.n_features, data.feature_names)

@@ -4,7 +4,7 @@ import time
 from threading import Lock
 from typing import Any, Self
 
-from fastgd.solvers.objective import Evaluation
+from fastgd.solvers.quadratic import Evaluation
 
 _DELAY = 1.0  # seconds: a bar for shorter work only flickers
 _INTERVAL = 0.1  # seconds between two updates of cost and gradient

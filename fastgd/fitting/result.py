@@ -10,10 +10,10 @@ from fastgd.descent import History
 from fastgd.formatting import counted
 from fastgd.inputs import validation
 from fastgd.inputs.frames import are_numbers
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows.blocks import Blocks
 from fastgd.rows.columns import Columns
-from fastgd.rows.csr import CSR
+from fastgd.rows.csr_matrix import CSR
 from fastgd.solvers.stopping import Status
 
 _MAX_PRINTED = 10
@@ -62,7 +62,7 @@ def hypothesis(
         product: NDArray[np.float64] = sparse @ coef.T
         return product + intercept
     result = np.empty((n_samples, *coef.shape[:-1]))
-    for start, stop in Blocks(n_samples, max(1, machine.CONVERTED_VALUES // n_features)):
+    for start, stop in Blocks(n_samples, max(1, tuning.CONVERTED_VALUES // n_features)):
         rows = slice(start, stop)
         block = array.gather(rows).T if isinstance(array, Columns) else array[rows].reshape(-1, n_features)
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result

@@ -11,8 +11,8 @@ from fastgd.fitting.problem import Problem
 from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
 from fastgd.solvers.gradient_descent import gradient_descent
 from fastgd.solvers.nesterov import nesterov
-from fastgd.solvers.objective import Evaluation, Objective
 from fastgd.solvers.preconditioned import preconditioned, refinement
+from fastgd.solvers.quadratic import Evaluation, Objective
 from fastgd.solvers.step_size import Spectrum, spectrum
 from fastgd.solvers.stopping import GradientCriterion, Status, StepCriterion
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from fastgd.formatting import counted
 from fastgd.inputs import validation
-from fastgd.inputs.dask import is_dask
+from fastgd.inputs.dask_set import is_dask
 from fastgd.inputs.source import Source
-from fastgd.rows.csr import CSR
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.stream import StreamRows

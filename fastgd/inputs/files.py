@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastgd.formatting import counted, printable
 from fastgd.inputs.csv_reader import MISSING, Table, TableError, names_of, opened, read_csv, wanted_columns
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows.arrow import as_floats
 
 # A cell in quotes, without any in it, on one line.
@@ -105,7 +105,7 @@ def _plain_header(path: str | os.PathLike[str]) -> tuple[list[str], int]:
     """Return the header of a file, and the number of lines, if it is UTF-8 without anything that readers differ about."""
     header, n_lines = b"", 0
     with open(path, "rb") as file:
-        while piece := file.read(machine.CSV_PIECE_BYTES) + file.readline():
+        while piece := file.read(tuning.CSV_PIECE_BYTES) + file.readline():
             if not n_lines:
                 piece = piece.removeprefix(codecs.BOM_UTF8)
                 header = piece.partition(b"\n")[0]
@@ -192,8 +192,8 @@ def _read_npy(
     for j, part in enumerate(parts):
         if part.dtype.kind not in "?biuf" or part.ndim != 1:
             raise TableError(f"{name}, column {names[j]!r}: {part.dtype} is not a number. Choose other columns.")
-        for start in range(0, len(part), machine.COPIED_ROWS):
-            values[start : start + machine.COPIED_ROWS, j] = part[start : start + machine.COPIED_ROWS]
+        for start in range(0, len(part), tuning.COPIED_ROWS):
+            values[start : start + tuning.COPIED_ROWS, j] = part[start : start + tuning.COPIED_ROWS]
     return _complete(values, names, drop_missing, name)._replace(left_out=left_out)
 
 

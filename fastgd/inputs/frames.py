@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.formatting import counted, listed
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows.columns import Column, Columns, Pieces, side_by_side
 
 _Array = NDArray[Any]
@@ -271,7 +271,7 @@ def _pieces(series: Any, native: Any, nw: Any) -> list[_Array] | None:
 
 def _views(chunks: Callable[[], Iterable[Any]], n_chunks: int, n: int, **without_copy: bool) -> list[Any]:
     """Return the chunks that are not empty as arrays; a single None if that takes a copy, or they are too many."""
-    if n_chunks > 1 and n < n_chunks * machine.FEW_ROWS:
+    if n_chunks > 1 and n < n_chunks * tuning.FEW_ROWS:
         return [None]
     try:
         return [chunk.to_numpy(**without_copy) for chunk in chunks() if len(chunk)]

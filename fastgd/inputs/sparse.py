@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
-from fastgd.rows.csr import CSR
+from fastgd.kernels import tuning
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.maps import check, mapped_files
 
 
@@ -88,5 +88,5 @@ def _check(X: Any) -> None:
 
 def _any(n: int, wrong: Callable[[slice], NDArray[np.bool]]) -> bool:
     """Tell whether a condition holds anywhere, some places at a time."""
-    starts = range(0, n, machine.CONVERTED_VALUES)
-    return any(wrong(slice(start, min(start + machine.CONVERTED_VALUES, n))).any() for start in starts)
+    starts = range(0, n, tuning.CONVERTED_VALUES)
+    return any(wrong(slice(start, min(start + tuning.CONVERTED_VALUES, n))).any() for start in starts)

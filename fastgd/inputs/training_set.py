@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd import arguments
 from fastgd.inputs import validation
-from fastgd.inputs.dask import DaskSet, is_dask
+from fastgd.inputs.dask_set import DaskSet, is_dask
 from fastgd.inputs.source import Source
 from fastgd.rows.columns import Columns
-from fastgd.rows.csr import CSR
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.rows import Rows, rows_of
 
 

@@ -14,7 +14,7 @@ from fastgd.formatting import counted
 from fastgd.inputs import frames, sparse
 from fastgd.inputs.source import Source
 from fastgd.rows.columns import Columns
-from fastgd.rows.csr import CSR
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.maps import check, mapped_files, owned
 from fastgd.rows.part import SMALLEST_TOTAL
 

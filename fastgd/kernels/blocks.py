@@ -13,7 +13,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.jit import HELPER_FLAGS, Kind, compile_cached, entry_point, kernel_arguments, readonly
 from fastgd.kernels.mailbox import DONE, MORE, Job, compiled_job
 from fastgd.kernels.signals import CELLS, add, exchange, look
@@ -22,7 +22,7 @@ from fastgd.kernels.signals import CELLS, add, exchange, look
 ENVIRONMENT_LENGTH = 128
 
 # Where in the cells of a pass the number of parts taken is; and where the rest begins, in another line of the cache.
-TAKEN, REST = 0, machine.CACHE_LINE // 8
+TAKEN, REST = 0, tuning.CACHE_LINE // 8
 
 # As that number: the result is not wanted any more.
 _STOPPED = 1 << 62

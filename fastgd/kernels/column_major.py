@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.jit import kernel
 from fastgd.kernels.simd import LANES
 from fastgd.kernels.streams import N_STREAMS, products, products_and_sums, residuals, sums_of_multiples, write_sums
 
 
 def _block_rows(n_features: int) -> int:
-    n_rows = max(machine.MIN_BLOCK_ROWS, 4 * machine.BLOCK_VALUES // n_features)
-    return max(1, min(n_rows, machine.MAX_BLOCK_VALUES // n_features))
+    n_rows = max(tuning.MIN_BLOCK_ROWS, 4 * tuning.BLOCK_VALUES // n_features)
+    return max(1, min(n_rows, tuning.MAX_BLOCK_VALUES // n_features))
 
 
 @kernel(_block_rows)
@@ -20,14 +20,14 @@ def column_major(columns, start, stop, y, s, theta, scale, sums):
     n_rows = stop - start
     padded = (n_features + LANES - 1) // LANES * LANES
     bias = theta[0] if theta.shape[0] > n_features else 0.0
-    piece = machine.LONG_PIECE_BYTES
-    if n_features <= machine.MAX_PANEL_FEATURES:
-        piece = max(machine.PANEL_BYTES // n_features, machine.PIECE_BYTES)
+    piece = tuning.LONG_PIECE_BYTES
+    if n_features <= tuning.MAX_PANEL_FEATURES:
+        piece = max(tuning.PANEL_BYTES // n_features, tuning.PIECE_BYTES)
     # Panels of much the same length: a short one at the end costs as much as a long one.
     n_panels = max(1, -(-n_rows * columns.itemsize // piece))
     panel = max(1, -(-n_rows // (n_panels * LANES))) * LANES
-    lead = min(panel, machine.COLUMN_AHEAD // columns.itemsize)
-    cached = columns.size * columns.itemsize <= machine.CACHED_BYTES
+    lead = min(panel, tuning.COLUMN_AHEAD // columns.itemsize)
+    cached = columns.size * columns.itemsize <= tuning.CACHED_BYTES
 
     work = np.empty(2 * LANES + 2 * padded + 3 * panel)
     for i in range(work.shape[0]):

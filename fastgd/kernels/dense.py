@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.column_major import column_major
 from fastgd.kernels.few import few_features
 from fastgd.kernels.jit import Kernel
@@ -27,8 +27,8 @@ def dense(n_features: int, by_columns: bool) -> Kernel:
     Kernel
         The kernel.
     """
-    if n_features <= (machine.FEW_COLUMNS if by_columns else machine.FEW_FEATURES):
+    if n_features <= (tuning.FEW_COLUMNS if by_columns else tuning.FEW_FEATURES):
         return few_features(n_features, by_columns)
     if by_columns:
         return column_major
-    return whole_rows(-(-n_features // LANES)) if n_features <= machine.WHOLE_FEATURES else row_major
+    return whole_rows(-(-n_features // LANES)) if n_features <= tuning.WHOLE_FEATURES else row_major

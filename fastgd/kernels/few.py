@@ -6,7 +6,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.jit import Kernel
 from fastgd.kernels.simd import LANES, Code, int64, line_values
 
@@ -18,7 +18,7 @@ def few_features(n_features: int, by_columns: bool) -> Kernel:
     Parameters
     ----------
     n_features : int
-        1 to `machine.FEW_FEATURES`, or to `machine.FEW_COLUMNS` by columns.
+        1 to `tuning.FEW_FEATURES`, or to `tuning.FEW_COLUMNS` by columns.
     by_columns : bool
         Whether X is column-major, and comes transposed.
 
@@ -78,7 +78,7 @@ class _Rows:
         self._y, self._s = y, s
         self._w = [code.splat(code.number(w, j)) for j in range(n_features)]
         self._bias = code.splat(bias)
-        n_steps = machine.UNROLLED.get(n_features, 1)
+        n_steps = tuning.UNROLLED.get(n_features, 1)
         self._sums = [[code.variable(code.zeros()) for _ in range(2 + n_features)] for _ in range(n_steps)]
 
     def add(self, n_rows: Any) -> None:
@@ -131,7 +131,7 @@ class _Rows:
             mask = None if n_values is None else code.first(code.sub(n_values, int64(place)))
             vectors.append(code.vector(X, code.add(first, int64(place)), mask))
         line = line_values(X)
-        ahead = machine.FEW_LINES_AHEAD * line
+        ahead = tuning.FEW_LINES_AHEAD * line
         for place in range(ahead, ahead + k * LANES, line):
             code.prefetch(X, code.add(first, int64(place)), level=1)
         return code.deinterleave(vectors)

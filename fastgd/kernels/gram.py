@@ -7,7 +7,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.jit import HELPER_FLAGS, Kernel
 from fastgd.kernels.simd import LANES, Code, int64
 
@@ -18,13 +18,13 @@ def order(n_features: int) -> int:
 
 
 def _block_rows(n_features: int) -> int:
-    least = max(machine.MOMENT_ROWS_PER_FEATURE * n_features, machine.MIN_MOMENT_ROWS)
-    n_rows = max(machine.BLOCK_VALUES // n_features, least)
-    return min(n_rows, max(machine.MIN_COPY_ROWS, 2 * machine.MAX_MULTIPLY_ADDS // n_features**2))
+    least = max(tuning.MOMENT_ROWS_PER_FEATURE * n_features, tuning.MIN_MOMENT_ROWS)
+    n_rows = max(tuning.BLOCK_VALUES // n_features, least)
+    return min(n_rows, max(tuning.MIN_COPY_ROWS, 2 * tuning.MAX_MULTIPLY_ADDS // n_features**2))
 
 
 def _work(n_features: int) -> int:
-    return 1 + n_features // machine.MULTIPLY_ADDS_PER_READ
+    return 1 + n_features // tuning.MULTIPLY_ADDS_PER_READ
 
 
 def _n_sums(n_features: int) -> int:
@@ -54,7 +54,7 @@ def gram(by_columns: bool) -> Kernel:
         width = (n_features + 2 + LANES - 1) // LANES * LANES
         for i in range(width * width):
             sums[i] = 0.0
-        n_copied = max(1, min(stop - start, max(machine.COPY_BYTES // (8 * width), machine.MIN_COPY_ROWS)))
+        n_copied = max(1, min(stop - start, max(tuning.COPY_BYTES // (8 * width), tuning.MIN_COPY_ROWS)))
         Z = _zero_lines(n_copied * width)
         W = Z if s is None else _zero_lines(n_copied * width)
         for i in range(n_copied):

@@ -5,7 +5,7 @@ from typing import Any
 
 from numba import types
 
-from fastgd.kernels import cache, machine
+from fastgd.kernels import cache, tuning
 
 # reassoc   a sum may be taken in several accumulators: without it no reduction is vectorised.
 # contract  a product and a sum may become one fused multiply-add.
@@ -123,7 +123,7 @@ class Kernel(dict[Kind, Callable[..., None]]):
     def blocks_at_once(self, n_features: int) -> int:
         """Return how many blocks a thread may sum before it hears of an interrupt, at least 1."""
         n_values = self.block_rows(n_features) * n_features * self._work(n_features)
-        return max(1, min(machine.BLOCKS_AT_ONCE, machine.BLOCKS_AT_ONCE * machine.BLOCK_VALUES // n_values))
+        return max(1, min(tuning.BLOCKS_AT_ONCE, tuning.BLOCKS_AT_ONCE * tuning.BLOCK_VALUES // n_values))
 
     def address(self, kind: Kind) -> int:
         """Return where a variant's machine code is, for the compiled code that calls it."""
@@ -149,7 +149,7 @@ def _work_of_gradient(n_features: int) -> int:
 
 
 def _rows_of_values(n_features: int) -> int:
-    return max(1, machine.BLOCK_VALUES // n_features)
+    return max(1, tuning.BLOCK_VALUES // n_features)
 
 
 def kernel(block_rows: Callable[[int], int]) -> Callable[[Callable[..., None]], Kernel]:

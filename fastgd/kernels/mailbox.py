@@ -16,11 +16,11 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.jit import compile_cached
 from fastgd.kernels.signals import CELLS, exchange, look, replace
 
-LENGTH = machine.CACHE_LINE // 8
+LENGTH = tuning.CACHE_LINE // 8
 STATE, JOB, ENVIRONMENT, NUMBER, N_LOOKS, FAILED = range(6)
 
 FREE, RUNG, BUSY, ASLEEP = range(4)

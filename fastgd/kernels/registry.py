@@ -8,18 +8,18 @@ from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
-from fastgd.kernels import blocks, csr, machine, mailbox
+from fastgd.kernels import blocks, csr, mailbox, tuning
+from fastgd.kernels.column_stats import spread
 from fastgd.kernels.compensated import compensated, compiled_compensated
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import gram
 from fastgd.kernels.jit import Kernel, Kind
 from fastgd.kernels.penalty import add_penalty, compiled_add_penalty
 from fastgd.kernels.plain_sum import compiled_plain_sum, plain_sum
-from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import compiled_sum_nonnegative, sum_nonnegative
 
 # A number of features for each kernel there is: beyond these, one serves all.
-EVERY_KERNEL = range(1, 1 + max(machine.FEW_COLUMNS, machine.WHOLE_FEATURES) + 1)
+EVERY_KERNEL = range(1, 1 + max(tuning.FEW_COLUMNS, tuning.WHOLE_FEATURES) + 1)
 
 
 class Variant(NamedTuple):

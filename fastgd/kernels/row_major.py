@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.jit import kernel
 from fastgd.kernels.simd import LANES
 from fastgd.kernels.streams import N_STREAMS, products, products_and_sums, residuals, sums_of_multiples, write_sums
 
 
 def _block_rows(n_features: int) -> int:
-    n_rows = max(machine.MIN_GROUPS, 2 * machine.BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS
-    return min(n_rows, max(1, machine.MAX_BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS)
+    n_rows = max(tuning.MIN_GROUPS, 2 * tuning.BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS
+    return min(n_rows, max(1, tuning.MAX_BLOCK_VALUES // n_features // N_STREAMS) * N_STREAMS)
 
 
 @kernel(_block_rows)
@@ -29,13 +29,13 @@ def row_major(X, start, stop, y, s, theta, scale, sums):
     for j in range(n_features):
         w[j] = theta[theta.shape[0] - n_features + j]
 
-    if X.size * X.itemsize <= machine.CACHED_BYTES:
+    if X.size * X.itemsize <= tuning.CACHED_BYTES:
         turn = near = far = step = spread = 0
-    elif n_features * X.itemsize <= machine.SHORT_ROW_BYTES:
-        near = far = machine.SHORT_ROWS_AHEAD // X.itemsize
-        turn, step, spread = 0, N_STREAMS, machine.CACHE_LINE // X.itemsize
+    elif n_features * X.itemsize <= tuning.SHORT_ROW_BYTES:
+        near = far = tuning.SHORT_ROWS_AHEAD // X.itemsize
+        turn, step, spread = 0, N_STREAMS, tuning.CACHE_LINE // X.itemsize
     else:
-        near = machine.LONG_ROW_AHEAD // X.itemsize
+        near = tuning.LONG_ROW_AHEAD // X.itemsize
         turn, far, step, spread = n_features - near, near + (N_STREAMS - 1) * n_features, 1, n_features
 
     # The last vector of a row reaches into the next row, and behind the last one of X there is none.

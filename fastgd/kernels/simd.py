@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 
 LANES = 8
 
@@ -217,7 +217,7 @@ class Variable:
 
 def line_values(pointer: Any) -> int:
     """Return how many numbers a cache line holds."""
-    return machine.CACHE_LINE // _align(pointer.type.pointee)
+    return tuning.CACHE_LINE // _align(pointer.type.pointee)
 
 
 def _align(number: Any) -> int:

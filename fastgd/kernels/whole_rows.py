@@ -6,7 +6,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.jit import Kernel
 from fastgd.kernels.simd import LANES, Code, int64, line_values
 
@@ -18,7 +18,7 @@ def whole_rows(n_vectors: int) -> Kernel:
     Parameters
     ----------
     n_vectors : int
-        How many vectors of eight hold a row: 2 to `machine.WHOLE_FEATURES` / 8.
+        How many vectors of eight hold a row: 2 to `tuning.WHOLE_FEATURES` / 8.
 
     Returns
     -------
@@ -84,7 +84,7 @@ class _Rows:
         self._bias = code.splat(bias, self._n_rows)
         self._sum_rr, self._sum_r = (code.variable(code.zeros(self._n_rows)) for _ in range(2))
         # The last is kept in a register in any case: what was written under a mask is slow to be read again.
-        n_kept = n_vectors if n_vectors <= machine.WHOLE_SUMS else 1
+        n_kept = n_vectors if n_vectors <= tuning.WHOLE_SUMS else 1
         self._kept = {v: code.variable(code.zeros()) for v in range(n_vectors - n_kept, n_vectors)}
 
     def add(self, n_rows: Any, n_free: Any) -> None:
@@ -153,7 +153,7 @@ class _Rows:
                 *(code.vector(X, place, mask) for place in places[:-1]),
                 code.vector(X, places[-1], code.and_(mask, self._mask)),
             ]
-        ahead = int64(machine.WHOLE_LINES_AHEAD * line_values(X))
+        ahead = int64(tuning.WHOLE_LINES_AHEAD * line_values(X))
         for place in places[:: line_values(X) // LANES]:
             code.prefetch(X, code.add(place, ahead), level=1)
         # Masked after it was read: so the conversion of float32 and the mask are a single instruction.

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.blocks import ENVIRONMENT_LENGTH, abandon, compiled_pass, new_cells, whole
+from fastgd.kernels.column_stats import spread
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram
 from fastgd.kernels.jit import Kernel, Kind
-from fastgd.kernels.spread import spread
 from fastgd.rows import parallel
 from fastgd.rows.blocks import Blocks, Fold, plan
 from fastgd.rows.columns import Columns
@@ -182,7 +182,7 @@ class ArrayRows:
             Their sample weights, 1 each without.
         """
         self.n_passes += 1
-        for start, stop in Blocks(self.n_samples, max(1, machine.CACHED_VALUES // self.n_features)):
+        for start, stop in Blocks(self.n_samples, max(1, tuning.CACHED_VALUES // self.n_features)):
             yield self.block(start, stop)
 
     def block(self, start: int, stop: int) -> tuple[_Vector, _Vector]:
@@ -222,7 +222,7 @@ class ArrayRows:
         self.n_passes += 1
         kind = self._x_dtype.char, None if y is None else self._y_dtype.char, self._s is not None
         n_block_rows = kernel.block_rows(self.n_features)
-        shared = self.is_chunk or self.n_samples * self.n_features >= machine.MIN_SHARED_VALUES
+        shared = self.is_chunk or self.n_samples * self.n_features >= tuning.MIN_SHARED_VALUES
         if not shared or self.n_samples <= n_block_rows:
             return self._summed(kernel[kind], slice(0, self.n_samples), theta, scale, y, kernel.n_sums(self.n_features))
         sum_blocks = self._sum_in_place if self._in_place else self._sum_converted

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 
 _Vector = NDArray[np.float64]
 
@@ -84,7 +84,7 @@ def plan(n_blocks: int, n_threads: int, n_at_once: int) -> Plan:
     Plan
         The parts, and how they are added.
     """
-    shares = 1 if n_threads == 1 else machine.SHARES_PER_THREAD * n_threads
+    shares = 1 if n_threads == 1 else tuning.SHARES_PER_THREAD * n_threads
     parts, first = [], 0  # as levels only fall, each subtree begins where one of its level may begin
     while first < n_blocks:
         level = max(1, min(n_at_once, (n_blocks - first) // shares)).bit_length() - 1

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows import parallel
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.parts import PartedRows
@@ -44,7 +44,7 @@ def factor_of(rows: Rows, centre: _Vector | None) -> _Vector:
         whole: _Vector = rows.reduce(partial(factor_of, centre=centre), _merged)
         return whole
     rows.n_passes += 1
-    n_rows = max(machine.CACHED_VALUES // rows.n_features, machine.FACTOR_ROWS_PER_COLUMN * rows.n_features)
+    n_rows = max(tuning.CACHED_VALUES // rows.n_features, tuning.FACTOR_ROWS_PER_COLUMN * rows.n_features)
     blocks = Blocks(rows.n_samples, n_rows)
     fold = Fold(len(blocks), _merged)
 

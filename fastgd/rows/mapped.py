@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows.columns import Columns
 from fastgd.rows.layout import lies_by_columns
 from fastgd.rows.maps import check, maps
@@ -75,7 +75,7 @@ class Mapped:
             If a file has become too short.
         """
         check([file for _, file in self._maps])
-        n_rows = chunk_rows(self.n_features, lies_by_columns(self._X), machine.MAPPED_VALUES)
+        n_rows = chunk_rows(self.n_features, lies_by_columns(self._X), tuning.MAPPED_VALUES)
         self._ask_for(slice(0, n_rows))
         for start in range(0, self.n_expected, n_rows):
             rows = slice(start, start + n_rows)
@@ -91,7 +91,7 @@ class Mapped:
             pieces = array[rows]
             for piece in pieces.T if lies_by_columns(pieces) else [pieces]:
                 low, high = np.lib.array_utils.byte_bounds(piece) if piece.size else (0, 0)
-                if high - low >= machine.MIN_ADVICE:
+                if high - low >= tuning.MIN_ADVICE:
                     low = (low - begin) // mmap.PAGESIZE * mmap.PAGESIZE
-                    for start in range(low, high - begin, machine.MAX_ADVICE):
-                        file.madvise(_WILL_NEED, start, min(machine.MAX_ADVICE, high - begin - start))
+                    for start in range(low, high - begin, tuning.MAX_ADVICE):
+                        file.madvise(_WILL_NEED, start, min(tuning.MAX_ADVICE, high - begin - start))

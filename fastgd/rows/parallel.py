@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 
 _ENVIRONMENT = "FASTGD_NUM_THREADS"
 
@@ -186,7 +186,7 @@ def _together(
     if n_threads <= 1 or sys.is_finalizing():
         do()
         return False
-    n_looks = machine.SPIN_ITERATIONS if n_threads <= processors() else machine.SPIN_ITERATIONS_OF_MANY
+    n_looks = tuning.SPIN_ITERATIONS if n_threads <= processors() else tuning.SPIN_ITERATIONS_OF_MANY
     workers = _Loan()
     try:
         workers = _pool.lend(n_threads - 1)
@@ -211,7 +211,7 @@ def _collect(workers: "_Loan", n_looks: int) -> None:
             try:
                 if worker.collect(n_looks):
                     break
-                time.sleep(machine.POLL_SECONDS)
+                time.sleep(tuning.POLL_SECONDS)
             except BaseException as error:  # KeyboardInterrupt, or what another signal's handler raises
                 interrupt = error
     try:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import added
-from fastgd.rows.csr import CSR
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.part import SMALLEST_TOTAL, Part
-from fastgd.rows.sparse import SparseRows
+from fastgd.rows.sparse_rows import SparseRows
 from fastgd.rows.weights import total_weight
 
 _Array = NDArray[Any]

@@ -4,14 +4,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.columns import Columns
-from fastgd.rows.csr import CSR
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.mapped import MappedRows
 from fastgd.rows.maps import check, mapped_files
 from fastgd.rows.parts import PartedRows
-from fastgd.rows.sparse import SparseRows
+from fastgd.rows.sparse_rows import SparseRows
 
 Rows = ArrayRows | SparseRows | PartedRows
 
@@ -45,7 +45,7 @@ def rows_of(
     files = mapped_files(X, y, sample_weight)
     if not files:
         return ArrayRows(X, y, sample_weight, n_threads)
-    if len(y) * (*X.shape, 1)[1] > machine.COPIED_VALUES:
+    if len(y) * (*X.shape, 1)[1] > tuning.COPIED_VALUES:
         return MappedRows(X, y, sample_weight, n_threads)
     check(files)
     X = X.gather(slice(0, len(y))).T if isinstance(X, Columns) else X.copy(order="K")

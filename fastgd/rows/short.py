@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.dense import dense
 from fastgd.kernels.jit import Kind
 from fastgd.kernels.weights import compiled_sum_nonnegative
@@ -81,7 +81,7 @@ def short_pass(
     if by_columns and not (flags.fnc and flags.behaved):
         return None
     kernel = dense(n_features, by_columns)
-    if n_samples * n_features >= machine.MIN_SHARED_VALUES and n_samples > kernel.block_rows(n_features):
+    if n_samples * n_features >= tuning.MIN_SHARED_VALUES and n_samples > kernel.block_rows(n_features):
         return None
     total: float = n_samples
     s = sample_weight

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.dense import dense
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import pairwise
@@ -73,7 +73,7 @@ def recut(batches: Iterator[Part], n_features: int) -> Iterator[Part]:
     for X, y, s in batches:
         if not n_rows:
             by_columns = lies_by_columns(X)
-            n_rows = chunk_rows(n_features, by_columns, machine.STREAM_VALUES)
+            n_rows = chunk_rows(n_features, by_columns, tuning.STREAM_VALUES)
         start = 0
         while start < len(y):
             stop = min(len(y), start + n_rows - (buffer.n_filled if buffer else 0))

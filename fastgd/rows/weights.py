@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows.blocks import Blocks
 from fastgd.rows.layout import FLOAT64, converted
@@ -27,9 +27,9 @@ def total_weight(sample_weight: _Array) -> float:
         Their sum; NaN if one of them is negative or NaN.
     """
     add = compiled_sum_nonnegative()
-    if len(sample_weight) <= machine.BLOCK_VALUES:
+    if len(sample_weight) <= tuning.BLOCK_VALUES:
         return add(converted(sample_weight, FLOAT64))  # type: ignore[no-any-return]
-    blocks = Blocks(len(sample_weight), machine.BLOCK_VALUES)
+    blocks = Blocks(len(sample_weight), tuning.BLOCK_VALUES)
     return float(sum(add(converted(sample_weight[start:stop], FLOAT64)) for start, stop in blocks))
 
 
@@ -50,7 +50,7 @@ def sampled(n_samples: int, sample_weight: _Array | None, n: int) -> NDArray[np.
     ndarray of shape (1 to n,), intp
         Their numbers, ascending.
     """
-    n_together = min(n, machine.SAMPLED_TOGETHER)
+    n_together = min(n, tuning.SAMPLED_TOGETHER)
     distance = max(n_together, -(-n_samples // (n // n_together)))
     rows = (np.arange(0, n_samples, distance)[:, np.newaxis] + np.arange(n_together)).ravel()
     rows = rows[rows < n_samples]

@@ -1,6 +1,6 @@
 """Which way to the minimum costs least, by a model of what each takes."""
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 
 
 def precomputing_pays(n_samples: int, n_features: int, n_answers: int) -> bool:
@@ -18,9 +18,9 @@ def precomputing_pays(n_samples: int, n_features: int, n_answers: int) -> bool:
     bool
         Whether that is sooner, with the pass at the end that verifies the result.
     """
-    one_pass = machine.PASS + machine.PASS_PER_VALUE * n_samples * n_features
-    answer = machine.ANSWER + machine.ANSWER_PER_VALUE * n_features**2
-    moments = (machine.MOMENTS_IN_PASSES + n_features / machine.FEATURES_PER_PASS) * one_pass
+    one_pass = tuning.PASS + tuning.PASS_PER_VALUE * n_samples * n_features
+    answer = tuning.ANSWER + tuning.ANSWER_PER_VALUE * n_features**2
+    moments = (tuning.MOMENTS_IN_PASSES + n_features / tuning.FEATURES_PER_PASS) * one_pass
     return moments + n_answers * answer + one_pass < n_answers * one_pass
 
 
@@ -37,7 +37,7 @@ def moments_fit(n_features: int) -> bool:
     bool
         Whether they are.
     """
-    return n_features <= machine.MOST_FEATURES
+    return n_features <= tuning.MOST_FEATURES
 
 
 def preconditioning_pays(n_samples: int, n_features: int, *, sparse: bool) -> bool:
@@ -56,6 +56,6 @@ def preconditioning_pays(n_samples: int, n_features: int, *, sparse: bool) -> bo
         Whether that is sooner than conjugate gradients, or more exact.
     """
     if n_samples <= n_features:
-        fits = not sparse or n_samples * n_features <= machine.MOST_DENSE
-        return fits and n_samples**2 * n_features <= machine.MOST_DECOMPOSED
-    return n_features <= (machine.MOST_SPARSE_FEATURES if sparse else machine.MOST_FEATURES)
+        fits = not sparse or n_samples * n_features <= tuning.MOST_DENSE
+        return fits and n_samples**2 * n_features <= tuning.MOST_DECOMPOSED
+    return n_features <= (tuning.MOST_SPARSE_FEATURES if sparse else tuning.MOST_FEATURES)

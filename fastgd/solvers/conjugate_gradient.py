@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.solvers.objective import Evaluation, Objective
+from fastgd.solvers.quadratic import Evaluation, Objective
 
 _Vector = NDArray[np.float64]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fastgd.solvers.objective import Evaluation, Objective
+from fastgd.solvers.quadratic import Evaluation, Objective
 
 
 def gradient_descent(objective: Objective, start: Evaluation, learning_rate: float) -> Iterator[Evaluation]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from fastgd.solvers.objective import Evaluation, Objective
+from fastgd.solvers.quadratic import Evaluation, Objective
 
 
 def nesterov(objective: Objective, start: Evaluation, learning_rate: float) -> Iterator[Evaluation]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.solvers.inverse_hessian import InverseHessian
-from fastgd.solvers.objective import Evaluation, Objective
+from fastgd.solvers.quadratic import Evaluation, Objective
 
 _Vector = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.solvers.objective import Evaluation, Objective, Scales
+from fastgd.solvers.quadratic import Evaluation, Objective, Scales
 
 
 class Status(StrEnum):

@@ -12,10 +12,10 @@ import fastgd
 from fastgd.cli import demo
 from fastgd.fitting.blas import one_blas_thread
 from fastgd.rows.arrays import ArrayRows
-from fastgd.rows.compensated import CompensatedRows
+from fastgd.rows.compensated_rows import CompensatedRows
 from fastgd.solvers.inverse_hessian import InverseHessian
-from fastgd.solvers.objective import Objective
 from fastgd.solvers.preconditioned import preconditioned
+from fastgd.solvers.quadratic import Objective
 
 
 def training_set(n=300, k=4, seed=0, noise=0.3):

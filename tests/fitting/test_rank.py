@@ -12,7 +12,7 @@ from test_fast_fits import solve_exactly
 import fastgd
 from fastgd.inputs.sparse import read
 from fastgd.rows.arrays import ArrayRows
-from fastgd.rows.csr import CSR
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.factor import factor_of
 from fastgd.rows.rows import rows_of
 from fastgd.sklearn import GDRegressor

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.inputs.dask import DaskSet
+from fastgd.inputs.dask_set import DaskSet
 from fastgd.kernels.dense import dense
 from fastgd.rows import dask as dask_rows
 from fastgd.rows.blocks import added

@@ -123,7 +123,7 @@ def test_files_are_looked_at_piece_by_piece(text, tmp_path, monkeypatch):
     for columns in (None, ["b"]):
         expected = outcome(_read_fast_or_not, path, columns, True, "y")
         with monkeypatch.context() as patch:
-            patch.setattr("fastgd.kernels.machine.CSV_PIECE_BYTES", 5)
+            patch.setattr("fastgd.kernels.tuning.CSV_PIECE_BYTES", 5)
             assert outcome(_read_fast_or_not, path, columns, True, "y") == expected
 
 

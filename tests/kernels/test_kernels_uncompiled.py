@@ -10,8 +10,9 @@ import test_kernels
 from test_kernels import exact_sums, whole_numbers
 
 import fastgd.kernels.gram as gram_module
-from fastgd.kernels import blocks, few, jit, machine, mailbox
+from fastgd.kernels import blocks, few, jit, mailbox, tuning
 from fastgd.kernels.column_major import column_major
+from fastgd.kernels.column_stats import spread
 from fastgd.kernels.compensated import compensated
 from fastgd.kernels.csr import csr_gradient, csr_moments, csr_spread
 from fastgd.kernels.dense import dense
@@ -19,7 +20,6 @@ from fastgd.kernels.gram import entries, gram, order
 from fastgd.kernels.penalty import add_penalty
 from fastgd.kernels.plain_sum import plain_sum
 from fastgd.kernels.row_major import row_major
-from fastgd.kernels.spread import spread
 from fastgd.kernels.weights import sum_nonnegative
 from fastgd.kernels.whole_rows import whole_rows
 from fastgd.rows.blocks import plan
@@ -97,15 +97,15 @@ def test_second_moments_copy_no_more_rows_than_there_are(weighted):
 
 
 def test_the_kernel_is_chosen_by_the_number_of_features():
-    for n_features in (1, machine.FEW_FEATURES):
+    for n_features in (1, tuning.FEW_FEATURES):
         assert dense(n_features, False) is few.few_features(n_features, False)
-    for n_features in (1, machine.FEW_COLUMNS):
+    for n_features in (1, tuning.FEW_COLUMNS):
         assert dense(n_features, True) is few.few_features(n_features, True)
-    assert machine.FEW_FEATURES < machine.FEW_COLUMNS
-    assert dense(machine.FEW_FEATURES + 1, False) is whole_rows(-(-(machine.FEW_FEATURES + 1) // 8))
-    assert dense(machine.FEW_COLUMNS + 1, True) is column_major
-    assert dense(machine.WHOLE_FEATURES, False) is whole_rows(machine.WHOLE_FEATURES // 8)
-    assert dense(machine.WHOLE_FEATURES + 1, False) is row_major
+    assert tuning.FEW_FEATURES < tuning.FEW_COLUMNS
+    assert dense(tuning.FEW_FEATURES + 1, False) is whole_rows(-(-(tuning.FEW_FEATURES + 1) // 8))
+    assert dense(tuning.FEW_COLUMNS + 1, True) is column_major
+    assert dense(tuning.WHOLE_FEATURES, False) is whole_rows(tuning.WHOLE_FEATURES // 8)
+    assert dense(tuning.WHOLE_FEATURES + 1, False) is row_major
 
 
 def test_what_a_kernel_is_not_told_it_takes_from_gradients():
@@ -114,11 +114,11 @@ def test_what_a_kernel_is_not_told_it_takes_from_gradients():
 
     usual = jit.Kernel(function)
     assert usual.function is function
-    assert (usual.block_rows(10), usual.n_sums(10)) == (machine.BLOCK_VALUES // 10, 12)
+    assert (usual.block_rows(10), usual.n_sums(10)) == (tuning.BLOCK_VALUES // 10, 12)
     assert usual.blocks_at_once(10) == 256
     other = jit.Kernel(function, lambda k: 7 * k, lambda k: k**2, lambda k: 1000)
     assert (other.block_rows(10), other.n_sums(10)) == (70, 100)
-    assert other.blocks_at_once(10) == 256 * machine.BLOCK_VALUES // (70 * 10 * 1000)
+    assert other.blocks_at_once(10) == 256 * tuning.BLOCK_VALUES // (70 * 10 * 1000)
     assert jit.Kernel(function, lambda k: 1 << 40).blocks_at_once(1) == 1
 
 
@@ -437,7 +437,7 @@ def test_a_worker_that_is_rung_while_it_lies_down_gets_up(monkeypatch):
 
 @pytest.mark.parametrize(("dtype", "n_features"), [("d", 300), ("f", 130), ("f", 600)])
 def test_rows_beyond_the_cache_are_asked_for_once_before_they_are_read(dtype, n_features, monkeypatch):
-    monkeypatch.setattr(machine, "CACHED_BYTES", -1)
+    monkeypatch.setattr(tuning, "CACHED_BYTES", -1)
     X = np.ones((80, n_features), dtype)
     run(row_major, X, 0, 80, None, None, np.zeros(n_features), 1.0, 2 + n_features)
     per_line = 64 // X.itemsize
@@ -466,7 +466,7 @@ def test_rows_beyond_the_cache_are_asked_for_once_before_they_are_read(dtype, n_
     ],
 )
 def test_columns_are_read_in_panels_alike_and_asked_for_before(dtype, n_features, n_samples, n_bytes, monkeypatch):
-    monkeypatch.setattr(machine, "CACHED_BYTES", -1)
+    monkeypatch.setattr(tuning, "CACHED_BYTES", -1)
     start, length = 32, n_samples + 32
     columns = np.ones((n_features, length), dtype)
     run(column_major, columns, start, length, None, None, np.zeros(n_features), 1.0, 2 + n_features)
@@ -495,7 +495,7 @@ def test_columns_are_read_in_panels_alike_and_asked_for_before(dtype, n_features
 @pytest.mark.parametrize(("n_samples", "asks"), [(900, False), (1000, True)])
 def test_what_fits_into_cache_is_not_asked_for(n_samples, asks):
     X = np.ones((n_samples, 136))
-    assert (X.nbytes > machine.CACHED_BYTES) is asks
+    assert (X.nbytes > tuning.CACHED_BYTES) is asks
     for kernel, given in ((row_major, X), (column_major, np.ascontiguousarray(X.T))):
         plain_kernels.asked.clear()
         run(kernel, given, 0, n_samples, None, None, np.zeros(136), 1.0, 138)

@@ -6,13 +6,13 @@ import os
 import numpy as np
 import pytest
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.columns import Columns
-from fastgd.rows.csr import CSR
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.mapped import Mapped, MappedRows
 from fastgd.rows.rows import rows_of
-from fastgd.rows.sparse import SparseRows
+from fastgd.rows.sparse_rows import SparseRows
 from fastgd.rows.stream import chunk_rows
 
 MEGABYTE = 1 << 20
@@ -54,7 +54,7 @@ def pages(ranges):
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("n_left", [2000, 8192])  # 64 KiB is worth asking for, less is not
 def test_what_is_summed_next_is_asked_for_before(watched, order, header, n_left, monkeypatch):
-    monkeypatch.setattr(machine, "MAPPED_VALUES", 1 << 19)
+    monkeypatch.setattr(tuning, "MAPPED_VALUES", 1 << 19)
     n_features = 3
     n_samples = 4 * chunk_rows(n_features, order == "F", 1 << 19) + n_left
     X, watch = watched((n_samples, n_features), order, header)
@@ -87,11 +87,11 @@ def test_what_is_summed_next_is_asked_for_before(watched, order, header, n_left,
 
 @pytest.mark.parametrize("dimensions", [1, 2])
 def test_small_maps_are_copied(dimensions, tmp_path):
-    shape = (machine.COPIED_VALUES,) if dimensions == 1 else (machine.COPIED_VALUES // 4, 4)
+    shape = (tuning.COPIED_VALUES,) if dimensions == 1 else (tuning.COPIED_VALUES // 4, 4)
     more = (shape[0] + 1, *shape[1:])
     X = np.memmap(tmp_path / "X", np.float64, "w+", shape=more)
     y = np.zeros(more[0])
-    assert machine.COPIED_VALUES == 1 << 19
+    assert tuning.COPIED_VALUES == 1 << 19
     assert type(rows_of(X[:-1], y[:-1])) is ArrayRows
     rows = rows_of(X, y)
     assert type(rows) is MappedRows

@@ -7,16 +7,16 @@ import pytest
 from block_sizes import set_block_values
 
 import fastgd
+from fastgd.kernels.column_stats import spread
 from fastgd.kernels.compensated import compiled_compensated
 from fastgd.kernels.csr import compiled_csr, csr_gradient, csr_moments, csr_spread
 from fastgd.kernels.gram import entries, gram, order
 from fastgd.kernels.plain_sum import compiled_plain_sum
-from fastgd.kernels.spread import spread
 from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.centred_moments import columns_of, moments_of
 from fastgd.rows.columns import Columns
-from fastgd.rows.compensated import CompensatedRows
-from fastgd.rows.moments import columns_of, moments_of
-from fastgd.rows.targets import TargetRows
+from fastgd.rows.compensated_rows import CompensatedRows
+from fastgd.rows.target_rows import TargetRows
 
 POISONS = [np.nan, np.inf, -np.inf]
 
@@ -199,7 +199,7 @@ def of_batches(X, y, s, n_threads):
 
 def of_stored_values(X, y, s, n_threads):
     from fastgd.inputs import sparse
-    from fastgd.rows.sparse import SparseRows
+    from fastgd.rows.sparse_rows import SparseRows
 
     matrix = pytest.importorskip("scipy.sparse", reason="sparse matrices are scipy's")
     return SparseRows(sparse.read(matrix.csr_array(X)), y, s, n_threads)
@@ -213,7 +213,7 @@ def of_stored_values(X, y, s, n_threads):
 def test_every_block_of_rows(poison, home, n_threads, monkeypatch, reached):
     n, k = 23, 3
     set_block_values(monkeypatch, 15)
-    monkeypatch.setattr("fastgd.kernels.machine.STREAM_VALUES", 30)
+    monkeypatch.setattr("fastgd.kernels.tuning.STREAM_VALUES", 30)
     data = whole_numbers(n, k, intercept=True)
     s, theta = data.pop("s"), data.pop("theta")
     n_places = 0

@@ -21,12 +21,12 @@ from numba.extending import intrinsic
 
 import fastgd
 from fastgd.kernels import blocks as compiled_blocks
-from fastgd.kernels import jit, machine, mailbox, signals
+from fastgd.kernels import jit, mailbox, signals, tuning
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
-from fastgd.rows.csr import CSR
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.parallel import run, share
-from fastgd.rows.sparse import SparseRows
+from fastgd.rows.sparse_rows import SparseRows
 
 
 @pytest.fixture
@@ -107,14 +107,14 @@ def test_a_worker_is_waited_for_awake_where_each_thread_has_a_processor(monkeypa
     monkeypatch.setattr(parallel._Worker, "ring", lambda *given: n_looks.append(given[-1]) or ring(*given))
     monkeypatch.setattr(parallel, "processors", lambda: 3)
     for n_threads, expected in (
-        (2, machine.SPIN_ITERATIONS),
-        (3, machine.SPIN_ITERATIONS),
-        (4, machine.SPIN_ITERATIONS_OF_MANY),
+        (2, tuning.SPIN_ITERATIONS),
+        (3, tuning.SPIN_ITERATIONS),
+        (4, tuning.SPIN_ITERATIONS_OF_MANY),
     ):
         n_looks.clear()
         share(lambda i: None, range(12), n_threads)
         assert n_looks == [expected] * (n_threads - 1)
-    assert machine.SPIN_ITERATIONS > 10 * machine.SPIN_ITERATIONS_OF_MANY
+    assert tuning.SPIN_ITERATIONS > 10 * tuning.SPIN_ITERATIONS_OF_MANY
 
 
 def test_several_threads_take_part():

@@ -11,18 +11,18 @@ from block_sizes import set_block_values
 
 import fastgd
 from fastgd.kernels import blocks as compiled_blocks
-from fastgd.kernels import machine, mailbox
+from fastgd.kernels import mailbox, tuning
 from fastgd.kernels.dense import dense
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import Blocks, Fold, pairwise, plan
+from fastgd.rows.centred_moments import _centre, columns_of, moments_of
 from fastgd.rows.columns import Columns
-from fastgd.rows.compensated import CompensatedRows
-from fastgd.rows.csr import CSR
+from fastgd.rows.compensated_rows import CompensatedRows
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.layout import lies_by_columns
-from fastgd.rows.moments import _centre, columns_of, moments_of
 from fastgd.rows.short import short_pass
-from fastgd.rows.sparse import SparseRows
-from fastgd.rows.targets import TargetRows
+from fastgd.rows.sparse_rows import SparseRows
+from fastgd.rows.target_rows import TargetRows
 from fastgd.rows.weights import sampled, total_weight
 
 
@@ -47,15 +47,15 @@ def test_blocks_have_rows_and_about_as_many_values_for_every_kernel(by_columns):
     for n_features in (*range(1, 2000), 10**4, 10**6):
         n_rows = dense(n_features, by_columns).block_rows(n_features)
         assert n_rows >= 1
-        assert n_rows * n_features >= machine.BLOCK_VALUES // 2
-        assert n_rows * n_features <= 4 * machine.BLOCK_VALUES or n_rows <= 2048
+        assert n_rows * n_features >= tuning.BLOCK_VALUES // 2
+        assert n_rows * n_features <= 4 * tuning.BLOCK_VALUES or n_rows <= 2048
 
 
 @pytest.mark.parametrize("order", "CF")
 def test_a_row_may_have_more_values_than_a_block(order):
-    X = np.array(np.arange(4)[:, np.newaxis] * np.arange(machine.BLOCK_VALUES + 1.0), order=order)
+    X = np.array(np.arange(4)[:, np.newaxis] * np.arange(tuning.BLOCK_VALUES + 1.0), order=order)
     mean, _ = columns_of(ArrayRows(X, np.ones(4)))
-    assert mean.tolist() == [*(1.5 * np.arange(machine.BLOCK_VALUES + 1.0)), 1.0]
+    assert mean.tolist() == [*(1.5 * np.arange(tuning.BLOCK_VALUES + 1.0)), 1.0]
 
 
 def tree(vectors):
@@ -437,7 +437,7 @@ def test_a_short_pass_and_others_have_a_flag_and_a_least_weight_in_common(n_feat
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("n_features", [2, 12, 20, 40])
 def test_a_short_pass_is_what_one_thread_sums(n_features, order):
-    n_short = max(dense(n_features, order == "F").block_rows(n_features), (machine.MIN_SHARED_VALUES - 1) // n_features)
+    n_short = max(dense(n_features, order == "F").block_rows(n_features), (tuning.MIN_SHARED_VALUES - 1) // n_features)
     for n_samples in (n_short, n_short + 1):
         X = np.ones((n_samples, n_features), order=order)
         y, theta = np.zeros(n_samples), np.ones(n_features)

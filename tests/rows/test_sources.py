@@ -10,12 +10,12 @@ import pytest
 from block_sizes import set_block_values
 
 import fastgd
-from fastgd.inputs.csv import _Joined
-from fastgd.kernels import machine
+from fastgd.inputs.scan_csv import _Joined
+from fastgd.kernels import tuning
 from fastgd.kernels.dense import dense
 from fastgd.rows import maps
-from fastgd.rows import parquet as parquet_rows
-from fastgd.rows.moments import columns_of, moments_of
+from fastgd.rows import row_groups as parquet_rows
+from fastgd.rows.centred_moments import columns_of, moments_of
 from fastgd.rows.part import Part
 from fastgd.rows.parts import summarise
 from fastgd.rows.rows import rows_of
@@ -140,8 +140,8 @@ def small_chunks(monkeypatch):
     """Let small data take many chunks of some blocks, and read them through a map however few there are."""
     set_block_values(monkeypatch, 30)
     for name in ("STREAM_VALUES", "PARQUET_VALUES", "MAPPED_VALUES"):
-        monkeypatch.setattr(machine, name, 100)
-    monkeypatch.setattr(machine, "COPIED_VALUES", 0)
+        monkeypatch.setattr(tuning, name, 100)
+    monkeypatch.setattr(tuning, "COPIED_VALUES", 0)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -554,7 +554,7 @@ def test_small_maps_are_copied_and_large_ones_are_not(tmp_path, monkeypatch):
     X, y, s = as_map(tmp_path, *training_set(weighted=True), [])
     expected = fastgd.fit(*training_set()[:2], sample_weight=training_set(True)[2]).theta
     for n_values in (0, 1 << 20):
-        monkeypatch.setattr(machine, "COPIED_VALUES", n_values)
+        monkeypatch.setattr(tuning, "COPIED_VALUES", n_values)
         for x in (X, np.asarray(X), X[:], X[::-1][::-1]):
             np.testing.assert_allclose(fastgd.fit(x, np.asarray(y), sample_weight=s).theta, expected, rtol=1e-12)
 
@@ -794,7 +794,7 @@ def test_whole_numbers_beside_missing_ones_are_rounded_as_numpy_does():
 
 @pytest.mark.parametrize("chunk", [1 << 20, 16])  # all of some row groups at a time, or some rows of one
 def test_a_missing_value_is_found_in_its_row_group(chunk, tmp_path, monkeypatch):
-    monkeypatch.setattr("fastgd.rows.parquet.chunk_rows", lambda *_: chunk)
+    monkeypatch.setattr("fastgd.rows.row_groups.chunk_rows", lambda *_: chunk)
     pa = pytest.importorskip("pyarrow", reason="for Parquet files")
     parquet = pytest.importorskip("pyarrow.parquet")
     a = [*range(77), None, *range(22)]
@@ -807,7 +807,7 @@ def test_a_missing_value_is_found_in_its_row_group(chunk, tmp_path, monkeypatch)
 def test_small_row_groups_are_read_together_from_a_file_that_is_opened_once(n_threads, tmp_path, monkeypatch):
     pa = pytest.importorskip("pyarrow", reason="for Parquet files")
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr(machine, "PARQUET_VALUES", 100 * K)
+    monkeypatch.setattr(tuning, "PARQUET_VALUES", 100 * K)
     X, y, s = training_set(weighted=True)
     for i, (a, b) in enumerate(((0, 40), (40, 41), (41, N))):
         columns = dict(zip([*NAMES, "y", "s"], [*map(np.array, X[a:b].T), y[a:b], s[a:b]], strict=True))
@@ -904,7 +904,7 @@ def test_columns_of_one_name_are_refused(scan, names, tmp_path):
 @pytest.mark.parametrize("block", [64, 1 << 22])
 def test_lines_within_quotes_and_empty_ones(block, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow", reason="for the fast reader")
-    monkeypatch.setattr(machine, "CSV_BLOCK_BYTES", block)
+    monkeypatch.setattr(tuning, "CSV_BLOCK_BYTES", block)
     X, y, _ = training_set()
     rows = [
         f'"{i}\n\n,""x""\r\n",{a!r},{b!r}\n' for i, (a, b) in enumerate(zip(X[:, 0].tolist(), y.tolist(), strict=True))
@@ -927,7 +927,7 @@ def test_lines_within_quotes_and_empty_ones(block, tmp_path, monkeypatch):
 )
 def test_a_quote_that_is_not_closed_swallows_no_rows(text, block, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow", reason="for the fast reader")
-    monkeypatch.setattr(machine, "CSV_BLOCK_BYTES", block)
+    monkeypatch.setattr(tuning, "CSV_BLOCK_BYTES", block)
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ValueError, match=r"a\.csv"):
         fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["a"], drop_missing=True))
@@ -936,7 +936,7 @@ def test_a_quote_that_is_not_closed_swallows_no_rows(text, block, tmp_path, monk
 @pytest.mark.parametrize("text", ['a,y,t\n1,2,"x\n' + "3,4,z\n" * 50, "a,y,t\n1,2," + "x" * 300 + "\n3,4,z\n"])
 def test_a_row_without_end_is_told(text, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow", reason="for the fast reader")
-    monkeypatch.setattr(machine, "CSV_BLOCK_BYTES", 64)
+    monkeypatch.setattr(tuning, "CSV_BLOCK_BYTES", 64)
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(
         ValueError, match=r"a\.csv after row 0: a row has more than 64 bytes, or a quote is not closed\. Correct"

@@ -15,7 +15,7 @@ from fastgd.rows.blocks import Blocks
 from fastgd.rows.part import Part
 from fastgd.rows.rows import rows_of
 from fastgd.rows.stream import chunk_rows, recut
-from fastgd.rows.targets import TargetRows
+from fastgd.rows.target_rows import TargetRows
 
 
 def training_set(n_samples, n_features, order):

@@ -10,10 +10,10 @@ import fastgd
 from fastgd.inputs import sparse
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import Blocks
-from fastgd.rows.csr import CSR
-from fastgd.rows.moments import columns_of, moments_of
+from fastgd.rows.centred_moments import columns_of, moments_of
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.rows import rows_of
-from fastgd.rows.sparse import SparseRows
+from fastgd.rows.sparse_rows import SparseRows
 
 sp = pytest.importorskip("scipy.sparse", reason="sparse matrices are scipy's")
 
@@ -240,7 +240,7 @@ def test_blocks_have_as_many_values_as_are_worth_it(n_samples, n_values, n_featu
             found.append(arguments)
             super().__init__(*arguments)
 
-    monkeypatch.setattr("fastgd.rows.sparse.Blocks", Watched)
+    monkeypatch.setattr("fastgd.rows.sparse_rows.Blocks", Watched)
     stops = np.linspace(0, n_values, n_samples + 1).astype(np.int64)
     X = CSR(np.ones(n_values), np.zeros(n_values, np.int64), stops, (n_samples, n_features))
     sums = SparseRows(X, np.zeros(n_samples), None, 1).gradient(np.ones(n_features))

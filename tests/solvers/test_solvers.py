@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.centred_moments import columns_of
 from fastgd.rows.factor import factor_of
-from fastgd.rows.moments import columns_of
 from fastgd.solvers.choose import moments_fit, precomputing_pays, preconditioning_pays
 from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
 from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.solvers.nesterov import nesterov
-from fastgd.solvers.objective import Evaluation, Objective, Scales
 from fastgd.solvers.preconditioned import preconditioned, refinement
+from fastgd.solvers.quadratic import Evaluation, Objective, Scales
 from fastgd.solvers.step_size import _length, spectrum
 from fastgd.solvers.stopping import GradientCriterion, Status, StepCriterion
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows.blocks import pairwise
 from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
@@ -38,7 +38,7 @@ class DaskRows(PartedRows):
         of_partition = delayed(partial(_of_partition, self._read, of_rows), pure=False)
         of_several = delayed(partial(_of_several, partial(merged, merge=merge)), pure=False)
         tasks = [of_partition(i, *partition) for i, partition in enumerate(self._partitions)]
-        n = machine.MERGED_AT_ONCE
+        n = tuning.MERGED_AT_ONCE
         while len(tasks) > 1:
             tasks = [of_several(tasks[i : i + n]) for i in range(0, len(tasks), n)]
         summary: Summary = tasks[0].compute()

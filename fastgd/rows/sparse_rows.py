@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.csr import compiled_csr, csr_gradient, csr_moments, csr_spread
 from fastgd.rows import parallel
 from fastgd.rows.blocks import Blocks, Fold
-from fastgd.rows.csr import CSR
+from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.maps import check, mapped_files
 from fastgd.rows.weights import sampled
 
@@ -132,7 +132,7 @@ class SparseRows:
     def blocks(self) -> Iterator[tuple[_Vector, _Vector]]:
         """Go through the rows, some at a time, as `ArrayRows.blocks` does: dense copies."""
         self.n_passes += 1
-        for start, stop in Blocks(self.n_samples, max(1, machine.CACHED_VALUES // self.n_features)):
+        for start, stop in Blocks(self.n_samples, max(1, tuning.CACHED_VALUES // self.n_features)):
             yield self.block(start, stop)
 
     def block(self, start: int, stop: int) -> tuple[_Vector, _Vector]:
@@ -163,14 +163,14 @@ class SparseRows:
             Row and column, both from 0, y being column n_features; None where every value is finite.
         """
         found = []
-        for start, stop in Blocks(len(self._X.data), machine.BLOCK_VALUES):
+        for start, stop in Blocks(len(self._X.data), tuning.BLOCK_VALUES):
             places = np.flatnonzero(~np.isfinite(self._X.data[start:stop]))
             if len(places):
                 place = start + places.item(0)
                 row = int(np.searchsorted(self._X.indptr, place, side="right")) - 1
                 found.append((row, int(self._X.indices[place])))
                 break
-        for start, stop in Blocks(self.n_samples, machine.BLOCK_VALUES):
+        for start, stop in Blocks(self.n_samples, tuning.BLOCK_VALUES):
             places = np.flatnonzero(~np.isfinite(self._y[start:stop]))
             if len(places):
                 found.append((start + places.item(0), self.n_features))
@@ -184,7 +184,7 @@ class SparseRows:
         run = compiled_csr(
             function, data.dtype.char, "i" if indices.itemsize == 4 else "l", with_y, self._s is not None
         )
-        n_block_values = max(machine.BLOCK_VALUES, machine.SPARSE_VALUES_PER_SUM * n_sums)
+        n_block_values = max(tuning.BLOCK_VALUES, tuning.SPARSE_VALUES_PER_SUM * n_sums)
         blocks = Blocks(self.n_samples, max(1, n_block_values * self.n_samples // max(len(data), self.n_samples)))
         fold = Fold(len(blocks))
 
@@ -197,6 +197,6 @@ class SparseRows:
             fold.add(i, sums)
 
         n_threads = parallel.effective(self._n_threads)
-        parallel.share(do, range(len(blocks)), n_threads if len(data) >= machine.MIN_SHARED_STORED else 1)
+        parallel.share(do, range(len(blocks)), n_threads if len(data) >= tuning.MIN_SHARED_STORED else 1)
         total: _Vector = fold.total()
         return total

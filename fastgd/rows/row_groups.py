@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.arrow import as_floats
@@ -79,10 +79,10 @@ class ParquetRows(PartedRows):
         if not self._n_rows:
             return None
         n_threads = parallel.effective(self._n_threads)
-        blocks = Blocks(self._n_rows, chunk_rows(self.n_features, True, machine.PARQUET_VALUES))
+        blocks = Blocks(self._n_rows, chunk_rows(self.n_features, True, tuning.PARQUET_VALUES))
         fold = Fold(len(blocks), partial(merged, merge=merge))
         chunks = _Chunks(blocks, table)
-        runs = _runs(table.groups, blocks.n_rows // machine.PARQUET_RUN_PART)
+        runs = _runs(table.groups, blocks.n_rows // tuning.PARQUET_RUN_PART)
         # With few of them there is something for each thread to do within them only.
         within = len(runs) < 2 * n_threads and n_threads > 1
 
@@ -149,7 +149,7 @@ class _Files:
             if known == path:
                 return file
             file.close()
-        file = ParquetFile(path, buffer_size=machine.PARQUET_BUFFER_BYTES, pre_buffer=False)
+        file = ParquetFile(path, buffer_size=tuning.PARQUET_BUFFER_BYTES, pre_buffer=False)
         self._open[thread] = path, file
         return file
 

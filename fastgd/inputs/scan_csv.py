@@ -10,11 +10,11 @@ import numpy as np
 from fastgd.inputs.csv_reader import MISSING, names_of
 from fastgd.inputs.indexes import index_columns
 from fastgd.inputs.scan import PathLike, Scan, files_of, required_pyarrow
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.rows.columns import Columns
-from fastgd.rows.parquet import missing_value, numbers_of
 from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows
+from fastgd.rows.row_groups import missing_value, numbers_of
 from fastgd.rows.stream import StreamRows
 
 # What is read of a file at a time.
@@ -119,7 +119,7 @@ class CSVScan(Scan):
                 open_csv(
                     _Joined(file, io.BytesIO(f"\n{','.join(end)}\n".encode())),
                     read_options=ReadOptions(
-                        column_names=numbered, skip_rows=n_lines, block_size=machine.CSV_BLOCK_BYTES
+                        column_names=numbered, skip_rows=n_lines, block_size=tuning.CSV_BLOCK_BYTES
                     ),
                     parse_options=ParseOptions(newlines_in_values=True),
                     convert_options=ConvertOptions(
@@ -135,7 +135,7 @@ class CSVScan(Scan):
         except ArrowException as error:
             problem = str(error).splitlines()[0].rstrip(".")
             if "straddl" in problem:
-                problem = f"a row has more than {machine.CSV_BLOCK_BYTES:,} bytes, or a quote is not closed"
+                problem = f"a row has more than {tuning.CSV_BLOCK_BYTES:,} bytes, or a quote is not closed"
             for number, name in zip(wanted, self._names, strict=True):
                 problem = problem.replace(f"CSV column #{number}:", f"column {name!r}:")
             raise ValueError(f"{path} after row {first}: {problem}. Correct it, or choose other features.") from None

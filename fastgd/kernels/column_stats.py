@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numba import njit
 
-from fastgd.kernels import machine
+from fastgd.kernels import tuning
 from fastgd.kernels.jit import LANE_FLAGS, Kernel
 
 
@@ -36,7 +36,7 @@ def spread(by_columns: bool) -> Kernel:
         for i in range(sums.shape[0]):
             sums[i] = 0.0
         first, second = sums[1:], sums[n_features + 2 :]
-        lanes = np.empty((3, machine.COLUMN_SUMS))
+        lanes = np.empty((3, tuning.COLUMN_SUMS))
         sums[0], first[n_features], second[n_features] = _of_column(y, s, theta[n_features], lanes)
         if by_columns:
             for j in range(n_features):
@@ -56,16 +56,16 @@ def spread(by_columns: bool) -> Kernel:
 def _of_column(values, s, centre, lanes):
     """Return the sums of s, s (value - centre) and s (value - centre)^2; lanes is of shape (3, COLUMN_SUMS)."""
     total, first, second = lanes
-    for lane in range(machine.COLUMN_SUMS):
+    for lane in range(tuning.COLUMN_SUMS):
         total[lane] = first[lane] = second[lane] = 0.0
-    for start in range(0, values.shape[0], machine.COLUMN_SUMS):
-        for lane in range(min(machine.COLUMN_SUMS, values.shape[0] - start)):
+    for start in range(0, values.shape[0], tuning.COLUMN_SUMS):
+        for lane in range(min(tuning.COLUMN_SUMS, values.shape[0] - start)):
             weight = 1.0 if s is None else s[start + lane]
             distance = values[start + lane] - centre if weight > 0.0 else 0.0
             total[lane] += weight
             first[lane] += weight * distance
             second[lane] += weight * (distance * distance)
-    half = machine.COLUMN_SUMS
+    half = tuning.COLUMN_SUMS
     while half > 1:
         half //= 2
         for lane in range(half):

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from fastgd.kernels.compensated import compiled_compensated
 from fastgd.rows.arrays import ArrayRows
-from fastgd.rows.sparse import SparseRows
+from fastgd.rows.sparse_rows import SparseRows
 
 _Vector = NDArray[np.float64]
 

@@ -95,7 +95,7 @@ class DaskSet(Source):
         PartedRows
             The rows.
         """
-        from fastgd.rows.dask import DaskRows  # here, as nothing else in this module needs numba
+        from fastgd.rows.partitions import DaskRows  # here, as nothing else in this module needs numba
 
         read = partial(_read, n_features=self.n_features, names=self.feature_names)
         return DaskRows(self._partitions, read, self.n_features, self._n_expected)
