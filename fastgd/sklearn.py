@@ -166,9 +166,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ConvergenceWarning
             If the fit did not converge within `max_iter` iterations, or diverged.
         """
+        from fastgd.fitting.data import open_data
         from fastgd.fitting.fit import fit_data
         from fastgd.fitting.multi_target import fit_targets
-        from fastgd.fitting.problem import open_data
 
         starts = self._starts()
         X, y, s = self._training_set(X, y, sample_weight, reset=True)
@@ -216,9 +216,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         ValueError, TypeError
             If the data cannot be fitted, do not go with those before, or a parameter is out of its range.
         """
+        from fastgd.fitting.data import open_data
         from fastgd.fitting.fit import fit_data
         from fastgd.fitting.multi_target import moments_of_targets, of_each_target
-        from fastgd.fitting.problem import open_data
         from fastgd.moments import Moments
 
         before: Moments | None = getattr(self, "moments_", None)

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd.fitting.blas import one_blas_thread
+from fastgd.fitting.data import Data, open_data
 from fastgd.fitting.loop import Run
 from fastgd.fitting.messages import messages
 from fastgd.fitting.options import FitState, Options
-from fastgd.fitting.problem import Data, Problem, Work, build_problem, open_data
+from fastgd.fitting.problem import Problem, Work, build_problem
 from fastgd.fitting.progress import Progress
 from fastgd.fitting.result import FitResult
 from fastgd.fitting.strategy import Strategy

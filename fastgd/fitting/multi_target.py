@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import arguments
+from fastgd.fitting.data import open_data
 from fastgd.fitting.fit import fit_data
 from fastgd.fitting.options import Options
-from fastgd.fitting.problem import Work, open_data
+from fastgd.fitting.problem import Work
 from fastgd.fitting.result import FitResult
 from fastgd.inputs import validation
 from fastgd.inputs.sparse import is_sparse

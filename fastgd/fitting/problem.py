@@ -1,19 +1,17 @@
-"""What a hypothesis is fitted to: a training set or its moments, and the objectives over them."""
+"""What a hypothesis is fitted to: objectives over a training set or its moments, and an inverse of their Hessian."""
 
 import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fastgd import arguments
 from fastgd.fitting.blas import one_blas_thread
+from fastgd.fitting.data import Data
 from fastgd.fitting.options import Options
 from fastgd.inputs import validation
-from fastgd.inputs.source import Source
-from fastgd.inputs.training_set import TrainingSet, open_training_set
 from fastgd.kernels import tuning
-from fastgd.moments import Moments
 from fastgd.rows.centred_moments import CentredMoments, columns_of, moments_of
 from fastgd.rows.compensated_rows import CompensatedRows
 from fastgd.rows.factor import factor_of
@@ -51,74 +49,6 @@ class Work:
     def factor(self, rows: Rows, centre: _Vector | None) -> _Vector:
         """Decompose the rows, as `factor_of` does."""
         return factor_of(rows, centre)
-
-
-@dataclass(frozen=True)
-class Data:
-    """A training set, or moments."""
-
-    training_set: TrainingSet | None
-    """The training set; None where moments were given."""
-    n_samples: int
-    """The number of rows; a very large one where it is not known."""
-    n_features: int
-    """The number of features."""
-    given: Moments | None = None
-    """The moments that were given."""
-
-    @property
-    def rows(self) -> Rows | None:
-        """The rows, if there are any."""
-        return None if self.training_set is None else self.training_set.rows
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether there are rows that can be read again after a pass."""
-        return self.training_set is not None and not self.training_set.one_shot
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether the features are sparse."""
-        return self.rows is not None and self.rows.is_sparse
-
-    @property
-    def is_cheap(self) -> bool:
-        """Whether a pass over the rows costs next to nothing."""
-        return (
-            self.has_rows
-            and self.rows is not None
-            and self.rows.in_memory
-            and self.n_samples * self.n_features <= tuning.CHEAP_VALUES
-        )
-
-    @property
-    def feature_names(self) -> list[object] | None:
-        """The labels of the features, if they have any."""
-        known = self.given if self.training_set is None else self.training_set
-        return None if known is None else known.feature_names
-
-    @property
-    def total_weight(self) -> float:
-        """``sum s``; 0 before the first pass over rows that are not in memory."""
-        known = self.given if self.training_set is None else self.training_set
-        return 0.0 if known is None else known.total_weight
-
-    @property
-    def n_passes(self) -> int:
-        """How many times the rows were read."""
-        return 0 if self.rows is None else self.rows.n_passes
-
-    def refuse_non_finite(self) -> None:
-        """Refuse a number that is not finite, naming the first one.
-
-        Raises
-        ------
-        ValueError
-            If there is one.
-        """
-        if self.rows is not None:
-            place, need = self.rows.first_non_finite(), "a fit needs finite numbers"
-            validation.refuse_non_finite(place, self.n_features, need, self.feature_names)
 
 
 @dataclass(frozen=True)
@@ -168,38 +98,6 @@ class Problem:
     def cheapest(self) -> Objective:
         """The objective that takes the least time to evaluate."""
         return self.by_moments or self.objective
-
-
-def open_data(
-    X: ArrayLike | Moments | Source,
-    y: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    n_threads: int | None = None,
-) -> Data:
-    """Check and open what is to be fitted.
-
-    Parameters
-    ----------
-    X, y, sample_weight, n_threads
-        As for `fastgd.fit`.
-
-    Returns
-    -------
-    Data
-        The training set, or the moments.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `fastgd.fit`.
-    """
-    if not isinstance(X, Moments):
-        training_set = open_training_set(X, y, sample_weight, n_threads)
-        rows = training_set.rows
-        return Data(training_set, rows.n_expected, rows.n_features)
-    if y is not None or sample_weight is not None:
-        raise TypeError("Moments were given, and y or sample_weight, which they hold already. Give the moments only.")
-    return Data(None, X.n_samples, X.n_features, X)
 
 
 def build_problem(data: Data, options: Options, work: Work | None = None) -> Problem:
