@@ -394,7 +394,7 @@ CHECKS = {
     },
     "penalty": {"penalty": (check_penalty,)},
     "weights": {"weights": (check_weights,)},
-    "spread": {"spread-rows": (check_spread, False), "spread-columns": (check_spread, True)},
+    "column_stats": {"spread-rows": (check_spread, False), "spread-columns": (check_spread, True)},
     "mailbox": {"threads": (check_threads,), "signals": (check_signals,)},
 }
 

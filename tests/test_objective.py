@@ -363,6 +363,16 @@ def test_what_cannot_be_fitted_is_refused_in_words(call, arguments, options, err
     assert [words for words in said if words not in str(raised.value)] == []
 
 
+@pytest.mark.parametrize("n_threads", [2, np.int64(2), np.uint8(2)])
+def test_numbers_of_threads_may_be_numpys_and_out_receives_the_gradient_of_batches(n_threads):
+    X, y, theta = np.arange(8.0).reshape(4, 2), np.arange(4.0), np.array([1.0, -2.0])
+    expected = fastgd.gradient(X, y, theta)
+    out = np.empty(2)
+    source = fastgd.from_batches([(X[:3], y[:3]), (X[3:], y[3:])])
+    assert fastgd.gradient(source, None, theta, n_threads=n_threads, out=out) is out
+    assert out.tolist() == fastgd.gradient(X, y, theta, n_threads=n_threads).tolist() == expected.tolist()
+
+
 def test_an_out_between_the_columns_of_X_is_not_refused_for_being_near():
     memory = np.ones((3, 3))
     out = np.empty(2)

@@ -308,8 +308,8 @@ class InverseHessian:
         new._solved = target @ self._left[: len(target)], mean
         return new
 
-    def minimum(self, theta: _Vector) -> _Vector | None:
-        """Solve the problem by the factor, if there is one: with the digits of a solution by QR of centred columns.
+    def minimum(self, theta: _Vector) -> _Vector:
+        """Solve the problem by the factor that this was made from: with the digits of a solution by QR of centred columns.
 
         Parameters
         ----------
@@ -318,11 +318,10 @@ class InverseHessian:
 
         Returns
         -------
-        ndarray of shape (n_parameters,), float64, or None
+        ndarray of shape (n_parameters,), float64
             The minimum.
         """
-        if self._solved is None:
-            return None
+        assert self._solved is not None
         target, y_mean = self._solved
         coef = theta if self._mean is None else theta[1:]
         coef = coef + self._least_norm(self._root @ (target - self._image @ coef))
@@ -358,12 +357,11 @@ class InverseHessian:
             return coef
         result: _Vector = np.zeros_like(self._unit)
         result[self._spanning] = coef
+        basis = self._range if self._null is None else self._null
+        assert basis is not None
         for _ in range(_MOST_PROJECTIONS):
-            before, length = result, abs(result).max()
-            if self._null is not None:
-                result = before - self._null @ (before @ self._null)
-            elif self._range is not None:
-                result = self._range @ (before @ self._range)
+            length, inside = abs(result).max(), basis @ (result @ basis)
+            result = inside if self._null is None else result - inside
             if abs(result).max() > 0.5 * length:
                 break
         return result
