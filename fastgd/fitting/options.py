@@ -1,7 +1,8 @@
 """The options of a fit, checked once, and the method that they select for a training set."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -99,12 +100,11 @@ class Options:
             best = "preconditioned" if preconditioning_pays(n_samples, n_features, sparse=sparse) else "cg"
             method = best if self.learning_rate == "auto" else "gd"
         max_iter, tol = DEFAULTS[method]
-        return replace(
-            self,
-            method=method,
-            max_iter=max_iter if self.max_iter is None else self.max_iter,
-            tol=tol if self.tol is None else self.tol,
-        )
+        decided = copy(self)  # replace() would check everything again
+        object.__setattr__(decided, "method", method)
+        object.__setattr__(decided, "max_iter", max_iter if self.max_iter is None else self.max_iter)
+        object.__setattr__(decided, "tol", tol if self.tol is None else self.tol)
+        return decided
 
     def _check_learning_rate(self) -> None:
         """Refuse a step size that the method does not take."""

@@ -29,6 +29,8 @@ _EXPECTED_ITER = 100
 # Where moments leave a larger relative error, and passes do, too, the rows are decomposed.
 _FEW_DIGITS = 1e-9
 
+_EPSILON = 2.0**-52
+
 
 class Work:
     """The passes over rows and the decompositions that problems which differ in their target can share.
@@ -246,8 +248,8 @@ def _inverse(
     assert scales is not None
     if inverse and inverse.trusted:
         # What moments lose by squares, and passes over columns far from zero by their size.
-        lost = min(inverse.condition, math.sqrt(inverse.condition) * scales.farthest) * np.finfo(np.float64).eps
-        if lost <= _FEW_DIGITS or not objective.intercept:
+        by_moments, by_passes = inverse.condition * _EPSILON, math.sqrt(inverse.condition) * _EPSILON
+        if by_moments <= _FEW_DIGITS or by_passes * scales.farthest <= _FEW_DIGITS or not objective.intercept:
             return inverse
     centre = np.append(scales.mean, scales.y_mean) if objective.intercept else None
     with one_blas_thread():

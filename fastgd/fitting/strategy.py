@@ -51,6 +51,7 @@ class Strategy:
         if not math.isfinite(self.start.cost):
             problem.data.refuse_non_finite()
         self._solution = self._direct_solution()
+        self._solution_is_best = self._solution is not None and self._solves_better_than_passes()
         if self.has_step_size and self.learning_rate in ("auto", "optimal"):
             self.learning_rate = self._found_learning_rate()
 
@@ -127,6 +128,16 @@ class Strategy:
         theta = self.start.theta - inverse(self.start.gradient)
         return theta - inverse(self._problem.cheapest.evaluate(theta).gradient)
 
+    def _solves_better_than_passes(self) -> bool:
+        """Tell whether refinement by passes would lose more digits than the direct solution lacks.
+
+        Moments lack those of the square of the condition number; passes lose those by which columns are far from zero.
+        """
+        inverse, scales = self._problem.inverse, self._problem.scales
+        assert inverse is not None
+        assert scales is not None
+        return inverse.exact or max(math.sqrt(inverse.condition), _NEAR) < scales.farthest
+
     def _found_learning_rate(self) -> float:
         found = self.spectrum
         if not math.isfinite(found.largest):
@@ -168,8 +179,5 @@ class Strategy:
         if not self._is_preconditioned or inverse is None:
             return criterion
         every_digit = self._problem.data.is_cheap
-        # Moments lose as many digits as the square of the condition number has, passes as many as the columns' distance from
-        # zero has.
-        is_best = inverse.exact or max(math.sqrt(inverse.condition), _NEAR) < scales.farthest
-        solution = self._solution if is_best and objective is self._problem.objective else None
+        solution = self._solution if self._solution_is_best and objective is self._problem.objective else None
         return StepCriterion(criterion, inverse, scales, every_digit=every_digit, solution=solution)

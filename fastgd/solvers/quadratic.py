@@ -40,9 +40,7 @@ class Scales(NamedTuple):
     @property
     def farthest(self) -> float:
         """How many standard deviations a feature's mean is from zero, at most."""
-        return float(
-            np.divide(abs(self.mean), self.std, out=np.zeros_like(self.std), where=self.std > 0).max(initial=0.0)
-        )
+        return float((abs(self.mean) / np.where(self.std > 0, self.std, np.inf)).max())
 
 
 class Evaluation(NamedTuple):
