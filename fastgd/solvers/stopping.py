@@ -105,14 +105,13 @@ class GradientCriterion:
             return Status.RESIDUAL
         if self._witness_denies(at):
             return None
-        scale = self.objective.scale
-        penalty = abs(self.objective.penalty_gradient(at.theta))
-        tolerance = self._tol * (scale * self.norms * at.residual_norm + penalty)
-        rounding = self.rounding(at)
-        gradient = abs(at.gradient)
+        limit = self.objective.scale * self.norms * at.residual_norm
+        if self.objective.l2:
+            limit = limit + abs(self.objective.penalty_gradient(at.theta))
+        tolerance, gradient = self._tol * limit, abs(at.gradient)
         if (gradient <= tolerance).all():
             return Status.TOLERANCE
-        excess = gradient - np.maximum(tolerance, rounding)
+        excess = gradient - np.maximum(tolerance, self.rounding(at))
         self._witness = int(excess.argmax())
         return None if excess[self._witness] > 0 else Status.ROUNDING
 
@@ -129,11 +128,12 @@ class GradientCriterion:
         ndarray of shape (n_parameters,), float64
             The bound for each entry.
         """
-        terms = self._terms @ abs(at.theta) + self.y_norm
-        penalty = abs(self.objective.penalty_gradient(at.theta))
-        penalty[penalty > 0] = np.linalg.norm(penalty)  # coefficients are rounded beside the largest
-        bound: NDArray[np.float64] = self._roundoff * (self.objective.scale * self._terms * terms + penalty)
-        return bound
+        terms: NDArray[np.float64] = self.objective.scale * self._terms * (self._terms @ abs(at.theta) + self.y_norm)
+        if self.objective.l2:
+            penalty = abs(self.objective.penalty_gradient(at.theta))
+            penalty[penalty > 0] = np.linalg.norm(penalty)  # coefficients are rounded beside the largest
+            terms = terms + penalty
+        return self._roundoff * terms
 
     def _witness_denies(self, at: Evaluation) -> bool:
         """Tell, from one entry and in a twentieth of the time, that a point does not count; false if it may."""
@@ -205,7 +205,7 @@ class StepCriterion:
 
         Returns
         -------
-        str
+        Status or None
             See `GradientCriterion.check`.
         """
         status = self._criterion.check(at)
@@ -218,9 +218,8 @@ class StepCriterion:
         changes = self._spreads * abs(step)
         if self._mean is not None:
             at_mean = abs(step[0] + self._mean @ step[1:])
-            held = _UNIT_ROUNDOFF * (
-                size[0] + abs(self._mean) @ size[1:]
-            )  # no theta has the hypothesis there any better
+            # No theta has the hypothesis there any better.
+            held = _UNIT_ROUNDOFF * (size[0] + abs(self._mean) @ size[1:])
             changes[0] = self._spreads[0] * at_mean if at_mean > held else 0.0
         step = abs(step)
         change = float(changes.max())
