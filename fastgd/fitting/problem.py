@@ -130,11 +130,9 @@ def build_problem(data: Data, options: Options, work: Work | None = None) -> Pro
     theta0 = None if start is None else validation.starting_point(start, data.n_features, options.intercept)
     work = work or Work()
     moments = _moments(data, options, work)
-    # The total weight of rows that are not all in memory is known only after a pass.
-    columns = columns_of(data.rows) if moments is None and data.rows is not None and not data.rows.in_memory else None
-    scale = arguments.loss_scale(options.loss, data.total_weight)
     sized = bool(options.tol) or options.method in ("cg", "preconditioned")
-    scales = _scales(data, moments, columns) if sized or options.standardize else None
+    scales = _scales(data, moments, needed=sized or options.standardize)
+    scale = arguments.loss_scale(options.loss, data.total_weight)
     if scales is not None:
         _check_column_scale(data, scales, with_y=sized)
 
@@ -199,13 +197,18 @@ def _precomputing_pays(data: Data, options: Options) -> bool:
     return not data.is_sparse and precomputing_pays(data.n_samples, data.n_features, n_answers)
 
 
-def _scales(data: Data, moments: CentredMoments | None, columns: tuple[_Vector, _Vector] | None) -> Scales:
-    """Return the sizes of the columns, from the moments if there are any, and otherwise in one pass."""
+def _scales(data: Data, moments: CentredMoments | None, *, needed: bool) -> Scales | None:
+    """Return the sizes of the columns if they are needed, from the moments if there are any, and otherwise in one pass.
+
+    Without moments that pass is made over all rows that are not in memory: their total weight is known only after one.
+    """
     if moments is not None:
-        columns = moments.columns()
-    assert columns is not None or data.rows is not None
-    mean, std = columns or columns_of(data.rows)  # type: ignore[arg-type]
-    return Scales(mean[:-1], std[:-1], mean.item(-1), std.item(-1), data.total_weight)
+        mean, std = moments.columns()
+    elif data.rows is not None and (needed or not data.rows.in_memory):
+        mean, std = columns_of(data.rows)
+    else:
+        return None
+    return Scales(mean[:-1], std[:-1], mean.item(-1), std.item(-1), data.total_weight) if needed else None
 
 
 def _check_column_scale(data: Data, scales: Scales, *, with_y: bool) -> None:

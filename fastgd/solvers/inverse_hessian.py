@@ -228,7 +228,7 @@ class InverseHessian:
             unit = self._unit[:, np.newaxis]
             basis = basis / unit if few else basis * unit
         else:
-            basis = self._sparse_basis(values, vectors, basis, rounding)
+            basis = self._sparse_basis(values, vectors, basis, rounding, few=few)
         basis = basis / abs(basis).max(axis=0)
         # Reflections keep the digits of small rows if these come last.
         order = np.argsort(-abs(basis).max(axis=1, initial=0.0), kind="stable")
@@ -236,9 +236,15 @@ class InverseHessian:
         self._null, self._range = (basis, None) if few else (None, basis)
 
     def _sparse_basis(
-        self, values: _Vector, vectors: _Vector, basis: _Vector, rounding: Callable[[_Vector], _Vector]
+        self,
+        values: _Vector,
+        vectors: _Vector,
+        basis: _Vector,
+        rounding: Callable[[_Vector], _Vector],
+        *,
+        few: bool,
     ) -> _Vector:
-        """Return a basis of what leads nowhere, or of what leads somewhere, in which rounding is zero.
+        """Return a basis of the few directions that lead nowhere, or of those that lead somewhere, in which rounding is zero.
 
         Some columns that span the others are chosen, ``x_d = sum_i C_id x_i`` [1]_: steps are taken along these, and what leads
         nowhere, ``(-C, I)``, is then taken out of them in the units of theta. C is that of columns of the same length until its
@@ -251,7 +257,6 @@ class InverseHessian:
            Applications 15 (1994), 592-622.
         """
         n_features, rank = vectors.shape
-        few = basis is not vectors
         chosen = _spanning_rows(basis, 1.0 / self._unit if few else self._unit)
         others = np.delete(np.arange(n_features), chosen)
         spanning, spanned = (others, chosen) if few else (chosen, others)
