@@ -16,13 +16,14 @@ from fastgd.rows import parallel
 from fastgd.rows.blocks import Blocks, Fold, plan
 from fastgd.rows.columns import Columns
 from fastgd.rows.layout import FLOAT64, as_read, converted, read_as, readable
+from fastgd.rows.memory import MemoryRows
 from fastgd.rows.weights import sampled
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
 
 
-class ArrayRows:
+class ArrayRows(MemoryRows):
     """A training set in memory.
 
     An array that a kernel can read (float64 or float32 in native byte order, aligned, without gaps, row-major or
@@ -38,15 +39,6 @@ class ArrayRows:
         The sample weights.
     n_threads : int, optional
         How many threads a pass may take.
-
-    Attributes
-    ----------
-    n_samples, n_features : int
-        The shape of X.
-    n_passes : int
-        How many times the rows were read for a sum.
-    total_weight : float
-        The sum of the sample weights, where it was checked; else 0.
     """
 
     __slots__ = (
@@ -55,33 +47,24 @@ class ArrayRows:
         "_by_columns",
         "_in_place",
         "_kernel",
-        "_n_threads",
         "_s",
         "_x_dtype",
         "_y",
         "_y_dtype",
-        "n_features",
-        "n_passes",
-        "n_samples",
-        "total_weight",
     )
 
     is_chunk = False
-    in_memory = True
     is_sparse = False
-    n_dropped = 0
 
     def __init__(
         self, X: _Array | Columns, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None
     ) -> None:
+        n_samples, n_features = (*X.shape, 1)[:2]
+        super().__init__(n_samples, n_features, n_threads)
         self._X, self._by_columns, self._x_dtype, self._X_in_place = as_read(X)
-        self.n_samples, self.n_features = (*X.shape, 1)[:2]
-        self.n_passes = 0
-        self.total_weight = 0.0
         self._kernel = dense(self.n_features, self._by_columns)
         self._y = y
         self._s = sample_weight
-        self._n_threads = n_threads
         self._y_dtype = FLOAT64 if self._x_dtype is FLOAT64 else read_as(y)
         self._in_place = (
             self._X_in_place
@@ -189,19 +172,6 @@ class ArrayRows:
         """Return rows start to stop as `blocks` does."""
         s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
         return self._values(slice(start, stop)), s
-
-    @property
-    def n_expected(self) -> int:
-        """How many rows there are."""
-        return int(self.n_samples)
-
-    def report_to(self, listener: object) -> None:
-        """Report nothing: a pass is too short."""
-
-    @property
-    def n_threads(self) -> int:
-        """How many threads a pass takes."""
-        return parallel.effective(self._n_threads)
 
     def first_non_finite(self) -> tuple[int, int] | None:
         """Find the first row that holds a NaN or an infinity.

@@ -23,35 +23,11 @@ class CompensatedRows:
         self._rows = rows
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
-        """Sum what `ArrayRows.gradient` does.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_features,) or (1 + n_features,), float64, contiguous
-            The parameters.
-        scale : float
-            What the sums are multiplied with.
-
-        Returns
-        -------
-        ndarray of shape (2 + n_features,), float64
-            ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``.
-        """
+        """Sum what `ArrayRows.gradient` does."""
         return self._sum(theta, of_y=True) * scale
 
     def product(self, p: _Vector) -> _Vector:
-        """Sum what `ArrayRows.product` does.
-
-        Parameters
-        ----------
-        p : ndarray of shape (n_features,) or (1 + n_features,), float64, contiguous
-            The vector.
-
-        Returns
-        -------
-        ndarray of shape (2 + n_features,), float64
-            ``(sum s (x.p)^2, sum s (x.p), sum s (x.p) x_1, ..., sum s (x.p) x_k)``.
-        """
+        """Sum what `ArrayRows.product` does."""
         return self._sum(p, of_y=False)
 
     def _sum(self, theta: _Vector, *, of_y: bool) -> _Vector:

@@ -12,6 +12,7 @@ from fastgd.rows import parallel
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.maps import check, mapped_files
+from fastgd.rows.memory import MemoryRows
 from fastgd.rows.weights import sampled
 
 _Array = NDArray[Any]
@@ -21,7 +22,7 @@ _Vector = NDArray[np.float64]
 _LOST = 1e-13
 
 
-class SparseRows:
+class SparseRows(MemoryRows):
     """A training set with sparse features.
 
     Parameters
@@ -34,66 +35,28 @@ class SparseRows:
         The sample weights.
     n_threads : int, optional
         How many threads a pass may take.
-
-    Attributes
-    ----------
-    n_samples, n_features : int
-        The shape of X.
-    n_passes : int
-        How many times the rows were read for a sum.
-    total_weight : float
-        The sum of the sample weights, where it was checked; else 0.
     """
 
-    __slots__ = ("_X", "_files", "_n_threads", "_s", "_y", "n_features", "n_passes", "n_samples", "total_weight")
+    __slots__ = ("_X", "_files", "_s", "_y")
 
-    in_memory = True
     is_sparse = True
-    n_dropped = 0
 
     def __init__(self, X: CSR, y: _Array, sample_weight: _Array | None = None, n_threads: int | None = None) -> None:
-        self.n_samples, self.n_features = X.shape
-        self.n_passes = 0
-        self.total_weight = 0.0
+        super().__init__(*X.shape, n_threads)
         self._X = X
         self._y = y
         self._s = sample_weight
-        self._n_threads = n_threads
         self._files = mapped_files(*X[:3], y, sample_weight)
         check(self._files)
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
-        """Sum the residuals and what each row adds to the gradient, in one pass.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_features,) or (1 + n_features,), float64, contiguous
-            The parameters.
-        scale : float
-            What the sums are multiplied with.
-
-        Returns
-        -------
-        ndarray of shape (2 + n_features,), float64
-            ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``.
-        """
+        """Sum what `ArrayRows.gradient` does."""
         sums = self._sum(csr_gradient, theta, 2 + self.n_features, with_y=True)
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
             return sums * scale
 
     def product(self, p: _Vector) -> _Vector:
-        """Sum what each row adds to the product of the Hessian with a vector, in one pass; y is not read.
-
-        Parameters
-        ----------
-        p : ndarray of shape (n_features,) or (1 + n_features,), float64, contiguous
-            The vector.
-
-        Returns
-        -------
-        ndarray of shape (2 + n_features,), float64
-            ``(sum s (x.p)^2, sum s (x.p), sum s (x.p) x_1, ..., sum s (x.p) x_k)``.
-        """
+        """Sum what `ArrayRows.product` does."""
         return self._sum(csr_gradient, p, 2 + self.n_features, with_y=False)
 
     def moments(self, centre: _Vector) -> _Array:
@@ -141,27 +104,8 @@ class SparseRows:
         X = self._X.dense(np.arange(start, stop))
         return np.column_stack((X, self._y[start:stop])).astype(np.float64), s
 
-    @property
-    def n_expected(self) -> int:
-        """How many rows there are."""
-        return self.n_samples
-
-    def report_to(self, listener: object) -> None:
-        """Report nothing: a pass is too short."""
-
-    @property
-    def n_threads(self) -> int:
-        """How many threads a pass takes."""
-        return parallel.effective(self._n_threads)
-
     def first_non_finite(self) -> tuple[int, int] | None:
-        """Find the first row that holds a NaN or an infinity.
-
-        Returns
-        -------
-        tuple of (int, int), or None
-            Row and column, both from 0, y being column n_features; None where every value is finite.
-        """
+        """Find what `ArrayRows.first_non_finite` does."""
         found = []
         for start, stop in Blocks(len(self._X.data), tuning.BLOCK_VALUES):
             places = np.flatnonzero(~np.isfinite(self._X.data[start:stop]))
