@@ -1,7 +1,6 @@
 """The options of a fit, checked once, and the method that they select for a training set."""
 
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -100,10 +99,11 @@ class Options:
             best = "preconditioned" if preconditioning_pays(n_samples, n_features, sparse=sparse) else "cg"
             method = best if self.learning_rate == "auto" else "gd"
         max_iter, tol = DEFAULTS[method]
-        decided = copy(self)  # replace() would check everything again
-        object.__setattr__(decided, "method", method)
-        object.__setattr__(decided, "max_iter", max_iter if self.max_iter is None else self.max_iter)
-        object.__setattr__(decided, "tol", tol if self.tol is None else self.tol)
+        max_iter = max_iter if self.max_iter is None else self.max_iter
+        tol = tol if self.tol is None else self.tol
+        # replace() would check everything again, and copy() fails where the interpreter ends.
+        decided = object.__new__(type(self))
+        vars(decided).update(vars(self), method=method, max_iter=max_iter, tol=tol)
         return decided
 
     def _check_learning_rate(self) -> None:

@@ -1,6 +1,5 @@
 """The inverse of the Hessian, from moments or a triangular factor: what makes of a gradient the step to the minimum."""
 
-import copy
 import math
 from collections.abc import Callable
 from typing import Any, Self
@@ -309,8 +308,8 @@ class InverseHessian:
         InverseHessian
             The same inverse.
         """
-        new = copy.copy(self)
-        new._solved = target @ self._left[: len(target)], mean
+        new = object.__new__(type(self))  # copy() fails where the interpreter ends
+        vars(new).update(vars(self), _solved=(target @ self._left[: len(target)], mean))
         return new
 
     def minimum(self, theta: _Vector) -> _Vector:
