@@ -114,12 +114,12 @@ def check_moments(by_columns, n_features, kind, row_counts):
 
 @numba.njit
 def products(X, length, n_streams, zeros, v, d):
-    streams.products(X, 0, length, length, n_streams, zeros, v, d, (0, 0, 0, 0, 0))
+    streams.products(X, (0, length), length, (n_streams, zeros), (v, d), (0, 0, 0, 0, 0))
 
 
 @numba.njit
 def sums_of_multiples(X, length, n_streams, zeros, c, g):
-    streams.sums_of_multiples(X, 0, length, length, n_streams, zeros, c, g, (0, 0, 0, 0, 0))
+    streams.sums_of_multiples(X, (0, length), length, (n_streams, zeros), (c, g), (0, 0, 0, 0, 0))
 
 
 def check_streams():
@@ -184,7 +184,7 @@ def check_threads():
 
 
 def check_signals():
-    """Add, exchange, replace and look, from several threads."""
+    """Add, exchange, compare and swap, and load, from several threads."""
     test_parallel.test_adding_from_several_threads_loses_nothing_and_gives_each_its_own_number()
     test_parallel.test_exchanging_from_several_threads_keeps_each_value_once()
     test_parallel.test_replacing_succeeds_for_one_of_several_threads_only()
@@ -215,7 +215,7 @@ def check_sparse_gradient(number, with_y, weighted):
     for values in inputs:
         values.flags.writeable = False
     y, s, sums = y if with_y else None, s if weighted else None, np.full(8, np.nan)
-    csr.compiled_csr(csr.csr_gradient, number, "i", with_y, weighted)(*inputs, 0, 40, y, s, theta, 6, sums)
+    csr.compiled_csr(csr.csr_gradient, number, "i", with_y, weighted)(tuple(inputs), 0, 40, y, s, theta, sums)
     r = X @ theta[1:] + theta[0] - (y if with_y else 0.0)
     sr = s * r if weighted else r
     assert sums.tolist() == [sr @ r, sr.sum(), *(sr @ X)]

@@ -43,8 +43,9 @@ def padded(n):
     return -(-n // LANES) * LANES
 
 
-def write_gradient(rows, y, s, w, bias, sums):
+def write_gradient(rows, targets, theta, sums):
     """Write what rows add to the gradient, by its definition."""
+    (y, s), (bias, w) = targets, theta
     n_features = rows.shape[1]
     r = rows @ stretch(w, 0, n_features) + bias
     if y is not None:
@@ -53,22 +54,24 @@ def write_gradient(rows, y, s, w, bias, sums):
     stretch(sums, 0, 2 + n_features)[:] = [sr @ r, sr.sum(), *(sr @ rows)]
 
 
-def few_sum(X, at, stride, n_rows, y, s, w, bias, sums, n_features, by_columns):
+def few_sum(X, place, n_rows, targets, theta, sums, n_features, by_columns):
+    at, stride = place
     if by_columns:
         rows = np.array([stretch(X, at + j * stride, n_rows) for j in range(n_features)], np.float64).T
     else:
         rows = stretch(X, at, n_rows * n_features).reshape(n_rows, n_features).astype(np.float64)
-    write_gradient(rows, y, s, w, bias, sums)
+    write_gradient(rows, targets, theta, sums)
 
 
-def whole_rows_sum(X, at, n_features, n_rows, n_free, y, s, w, bias, sums, n_vectors):
+def whole_rows_sum(X, place, count, targets, theta, sums, n_vectors):
+    (at, n_features), (n_rows, n_free) = place, count
     assert (n_vectors - 1) * LANES < n_features <= n_vectors * LANES
     assert n_free <= n_rows
     assert not stretch(sums, 0, 2 + n_features).any()
     if n_free > 0:
         stretch(X, at + (n_free - 1) * n_features, n_vectors * LANES)
     rows = stretch(X, at, n_rows * n_features).reshape(n_rows, n_features).astype(np.float64)
-    write_gradient(rows, y, s, w, bias, sums)
+    write_gradient(rows, targets, theta, sums)
 
 
 class Streams:
@@ -95,22 +98,24 @@ def add_multiples(streams, c, g):
     g += stretch(c, 0, LANES) @ streams.values
 
 
-def products_and_sums(X, products_at, sums_at, stride, length, v, d, c, g, ahead):
+def products_and_sums(X, places, length, multiplied, added, ahead):
+    (v, d), (c, g) = multiplied, added
     assert (v.size, d.size) == (g.size, c.size)
     ask(X, length, ahead)
-    first, second = (Streams(X, at, stride, length) for at in (products_at, sums_at))
+    *both, stride = places
+    first, second = (Streams(X, at, stride, length) for at in both)
     add_multiples(second, c, g)
     multiply(first, v, d)
 
 
-def products(X, at, stride, length, n_streams, zeros, v, d, ahead):
+def products(X, place, length, bound, multiplied, ahead):
     ask(X, length, ahead)
-    multiply(Streams(X, at, stride, length, n_streams, zeros), v, d)
+    multiply(Streams(X, *place, length, *bound), *multiplied)
 
 
-def sums_of_multiples(X, at, stride, length, n_streams, zeros, c, g, ahead):
+def sums_of_multiples(X, place, length, bound, added, ahead):
     ask(X, length, ahead)
-    add_multiples(Streams(X, at, stride, length, n_streams, zeros), c, g)
+    add_multiples(Streams(X, *place, length, *bound), *added)
 
 
 def ask(X, length, ahead):
@@ -136,12 +141,13 @@ def residuals(d, c, i, y, s, bias, n_rows, totals):
     c[:], d[:] = sr, 0.0
 
 
-def copy_square(columns, source, stride, n_columns, centre, j, Z, target, width):
+def copy_square(columns, source, taken_off, target):
+    (at, stride, n_columns), (centre, j), (Z, place, width) = source, taken_off, target
     assert 1 <= n_columns <= LANES
     for m in range(n_columns):
-        piece = stretch(columns, source + m * stride, LANES).astype(np.float64) - stretch(centre, j + m, 1)
+        piece = stretch(columns, at + m * stride, LANES).astype(np.float64) - stretch(centre, j + m, 1)
         for lane in range(LANES):
-            stretch(Z, target + lane * width + m, 1)[:] = piece[lane]
+            stretch(Z, place + lane * width + m, 1)[:] = piece[lane]
 
 
 def copy_rows(X, start, n_features, n_rows, centre, Z, width):
@@ -151,7 +157,8 @@ def copy_rows(X, start, n_features, n_rows, centre, Z, width):
         stretch(Z, i * width, n_features)[:] = row - stretch(centre, 0, n_features)
 
 
-def add_tile(Z, W, n_rows, width, i, j, C, n_vectors, X, ask, pace):
+def add_tile(rows, place, C, n_vectors, ahead):
+    (Z, W, n_rows, width), (i, j), (_, ask, pace) = rows, place, ahead
     assert 0 <= j <= width - LANES
     assert 0 <= i <= width - n_vectors * LANES
     asked.extend((len(reads), ask + row * pace) for row in range(n_rows))
@@ -174,7 +181,7 @@ def exchange(cells, i, value):
     return before
 
 
-def replace(cells, i, expected, value):
+def compare_and_swap(cells, i, expected, value):
     cell = stretch(cells, i, 1)
     if cell[0] != expected:
         return False
@@ -182,12 +189,12 @@ def replace(cells, i, expected, value):
     return True
 
 
-def look(cells, i):
+def load_acquire(cells, i):
     return stretch(cells, i, 1)[0]
 
 
-def call_kernel(kernel, X, start, stop, y, s, theta, scale, sums):
-    kernel(X, start, stop, y, s, theta, scale, sums)
+def call_kernel(kernel, arguments):
+    kernel(*arguments)
 
 
 def call_job(job, environment, number):
@@ -212,8 +219,8 @@ MODELS = {
     "mailbox._call": call_job,
     "signals.add": add,
     "signals.exchange": exchange,
-    "signals.look": look,
-    "signals.replace": replace,
+    "signals.load_acquire": load_acquire,
+    "signals.compare_and_swap": compare_and_swap,
     "streams.products": products,
     "streams.products_and_sums": products_and_sums,
     "streams.residuals": residuals,

@@ -18,6 +18,7 @@ from fastgd.kernels import tuning
 from fastgd.kernels.plain_sum import compiled_plain_sum
 from fastgd.rows import parallel
 from fastgd.rows.arrays import ArrayRows
+from fastgd.rows.threads import get_num_threads
 
 FEATURES = (1, 2, 3, 5, 8, 10, 16, 32, 50, 64, 100, 128, 200, 256, 500, 1000, 2000, 5000, 10000)
 DTYPES = ("float64", "float32")
@@ -240,7 +241,7 @@ def describe(followed: Sequence[Speed]) -> str:
 
 
 def _default_threads(n_threads: Sequence[int] | None) -> Sequence[int]:
-    return tuple(dict.fromkeys((1, parallel.effective()))) if n_threads is None else n_threads
+    return tuple(dict.fromkeys((1, get_num_threads()))) if n_threads is None else n_threads
 
 
 def _values(memory: NDArray[np.uint8], dtype: str) -> NDArray[Any]:

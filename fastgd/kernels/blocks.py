@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastgd.kernels import tuning
 from fastgd.kernels.jit import HELPER_FLAGS, Kind, compile_cached, entry_point, kernel_arguments, readonly
 from fastgd.kernels.mailbox import DONE, MORE, Job, compiled_job
-from fastgd.kernels.signals import CELLS, add, exchange, look
+from fastgd.kernels.signals import CELLS, add, exchange, load_acquire
 
 # How many integers hold the arguments of a pass.
 ENVIRONMENT_LENGTH = 128
@@ -29,7 +29,7 @@ _STOPPED = 1 << 62
 
 
 @njit(**HELPER_FLAGS)  # type: ignore[call-overload]
-def sum_parts(kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots, number):
+def sum_parts(kernel, X, y, s, theta, plan, memory, number):
     """Sum the parts of a pass that other threads have not taken.
 
     A part is a complete subtree of the binary tree in which blocks are added. Parts and the nodes at which they are added are
@@ -41,19 +41,16 @@ def sum_parts(kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, 
         The address of the kernel's machine code.
     X, y, s, theta : array
         As the kernel takes them, but y and s of all rows.
-    n_rows, n_samples : int
-        How many rows a block has, and how many there are; so the last block may have fewer.
-    parts : array of shape (n_parts, 2), int64
-        Level and place of each: of level l and place p are the 2^l blocks from p 2^l on.
-    parents : array of shape (2 n_parts - 1,), int64
-        The node at which a part or node is added to another.
-    cells : array of shape (REST + 2 n_parts + n_slots,), int64
-        Zeros at first. What the threads tell each other: how many parts have been taken, from `REST` on which slot waits at
-        which node (its number + 1), and which slots are in use.
-    stacks : array of shape (n_threads, levels + 1, n_sums), float64
-        Room for as many blocks' sums as can be waiting for their sibling within a part.
-    slots : array of shape (n_slots, n_sums), float64
-        Room for as many parts' sums as can be waiting. When all is done, those of the whole wait at node 2 n_parts - 1.
+    plan : tuple of (n_samples, n_rows, parts, parents)
+        How many rows there are, and how many a block has; the last one may have fewer.
+        parts, of shape (n_parts, 2), int64, has level and place of each: of level l and place p are the 2^l blocks from p 2^l
+        on. parents, of shape (2 n_parts - 1,), int64, has the node at which a part or node is added to another.
+    memory : tuple of (cells, stacks, slots)
+        cells, of shape (REST + 2 n_parts + n_slots,), int64, are zeros at first. They are what the threads tell each other: how
+        many parts have been taken, from `REST` on which slot waits at which node (its number + 1), and which slots are in use.
+        stacks, of shape (n_threads, levels + 1, n_sums), float64, have room for as many blocks' sums as can be waiting for
+        their sibling within a part. slots, of shape (n_slots, n_sums), float64, have room for as many parts' sums as can be
+        waiting. When all is done, those of the whole wait at node 2 n_parts - 1.
     number : int
         Which of the threads this is; number 0 returns after each part, as only then it hears of an interrupt.
 
@@ -62,6 +59,8 @@ def sum_parts(kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, 
     int
         `DONE` if all parts have been taken or the pass was stopped, else `MORE`.
     """
+    n_samples, n_rows, parts, _ = plan
+    cells, stacks, slots = memory
     n_parts = parts.shape[0]
     stack = stacks[number]
     while True:
@@ -72,13 +71,13 @@ def sum_parts(kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, 
         first = parts[part, 1] << level
         n_waiting = 0
         for block in range(1 << level):
-            if look(cells, TAKEN) >= _STOPPED:
+            if load_acquire(cells, TAKEN) >= _STOPPED:
                 return DONE
             start = (first + block) * n_rows
             stop = min(start + n_rows, n_samples)
             y_block = y if y is None else y[start:stop]
             s_block = s if s is None else s[start:stop]
-            _call(kernel, X, start, stop, y_block, s_block, theta, 1.0, stack[n_waiting])
+            _call(kernel, (X, start, stop, y_block, s_block, theta, 1.0, stack[n_waiting]))
             # As in a binary counter: the sums of equally many blocks that stand side by side are added.
             carry = block
             while carry & 1:
@@ -87,15 +86,17 @@ def sum_parts(kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, 
                     stack[n_waiting, i] += stack[n_waiting + 1, i]
                 carry >>= 1
             n_waiting += 1
-        _hand_in(stack[0], part, n_parts, parents, cells, slots)
+        _hand_in(stack[0], part, plan, memory)
         if number == 0:
             return MORE
 
 
 @njit(**HELPER_FLAGS)  # type: ignore[call-overload]
-def _hand_in(sums, node, n_parts, parents, cells, slots):
+def _hand_in(sums, node, plan, memory):
     """Add a part's sums to its sibling's where these wait, and so on up; the first of two leaves its own for the second."""
-    used = REST + 2 * n_parts
+    _, _, parts, parents = plan
+    cells, _, slots = memory
+    used = REST + 2 * parts.shape[0]
     mine = 0
     while exchange(cells, used + mine, 1):  # there are as many as can be in use
         mine = (mine + 1) % slots.shape[0]
@@ -127,17 +128,17 @@ def whole(cells: NDArray[np.int64], slots: NDArray[np.float64], n_parts: int) ->
     return sums
 
 
-def prepare(environment, kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots):
+def prepare(environment, kernel, X, y, s, theta, plan, memory):
     """Write down the arguments of `sum_parts`, except for the number; all must live until the work is done.
 
     Parameters
     ----------
     environment : array of shape (ENVIRONMENT_LENGTH,), int64
         What they are written to.
-    kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots : int or array
+    kernel, X, y, s, theta, plan, memory
         The arguments.
     """
-    _write(environment, (kernel, X, n_rows, n_samples, y, s, theta, parts, parents, cells, stacks, slots))
+    _write(environment, (kernel, X, y, s, theta, plan, memory))
 
 
 def work(environment, number):
@@ -176,10 +177,10 @@ class Pass(NamedTuple):
 @cache
 def compiled_pass(kind: Kind) -> Pass:
     """Return the pass over a kind of rows, compiled on first use."""
-    X, start, stop, y, s, theta, _scale, _sums = kernel_arguments(kind)
-    vectors, stacks = types.Array(types.float64, 2, "C"), types.Array(types.float64, 3, "C")
-    parts, parents = readonly(types.int64, 2), readonly(types.int64, 1)
-    arguments = types.intp, X, start, stop, y, s, theta, parts, parents, CELLS, stacks, vectors
+    X, _start, _stop, y, s, theta, _scale, _sums = kernel_arguments(kind)
+    plan = types.Tuple((types.intp, types.intp, readonly(types.int64, 2), readonly(types.int64, 1)))
+    memory = types.Tuple((CELLS, types.Array(types.float64, 3, "C"), types.Array(types.float64, 2, "C")))
+    arguments = types.intp, X, y, s, theta, plan, memory
     preparing = compile_cached(prepare, types.void(CELLS, *arguments))
     return Pass(entry_point(preparing), compiled_job(work, types.Tuple(arguments)))
 
@@ -192,16 +193,22 @@ def _write(_context, environment, arguments):
         size = context.get_abi_sizeof(context.get_value_type(arguments))
         if size > 8 * ENVIRONMENT_LENGTH:
             raise AssertionError(f"ENVIRONMENT_LENGTH is {ENVIRONMENT_LENGTH}, but {size} bytes are needed")
-        values = args[1]
-        for i, kind in enumerate(arguments):
-            if isinstance(kind, types.Array):  # without its reference counter, which does not outlive this call
-                array = context.make_array(kind)(context, builder, builder.extract_value(values, i))
-                array.meminfo = array.parent = cgutils.get_null_value(array.meminfo.type)
-                values = builder.insert_value(values, array._getvalue(), i)
+        values = _uncounted(context, builder, arguments, args[1])
         data = context.make_array(environment)(context, builder, args[0]).data
         builder.store(values, builder.bitcast(data, values.type.as_pointer()), align=8)
 
     return types.void(environment, arguments), generate
+
+
+def _uncounted(context, builder, kind, value):
+    """Return a value whose arrays are without their reference counters, which do not outlive the call."""
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder, value)
+        array.meminfo = array.parent = cgutils.get_null_value(array.meminfo.type)
+        return array._getvalue()
+    for i, member in enumerate(getattr(kind, "types", ())):  # of a tuple
+        value = builder.insert_value(value, _uncounted(context, builder, member, builder.extract_value(value, i)), i)
+    return value
 
 
 @intrinsic
@@ -216,15 +223,15 @@ def _read(_context, environment):
 
 
 @intrinsic
-def _call(_context, address, X, start, stop, y, s, theta, scale, sums):
+def _call(_context, address, arguments):
     """Call the kernel that lies at an address."""
-    types_of_arguments = X, start, stop, y, s, theta, scale, sums
 
     def generate(context, builder, signature, args):
-        function_type = context.call_conv.get_function_type(types.none, types_of_arguments)
+        function_type = context.call_conv.get_function_type(types.none, arguments)
         kernel = builder.inttoptr(args[0], function_type.as_pointer())
-        status, _ = context.call_conv.call_function(builder, kernel, types.none, types_of_arguments, args[1:])
+        members = cgutils.unpack_tuple(builder, args[1], len(arguments))
+        status, _ = context.call_conv.call_function(builder, kernel, types.none, arguments.types, members)
         with cgutils.if_unlikely(builder, status.is_error):  # no memory for what it works in
             context.call_conv.return_status_propagate(builder, status)
 
-    return types.void(address, *types_of_arguments), generate
+    return types.void(address, arguments), generate

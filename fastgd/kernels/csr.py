@@ -11,14 +11,16 @@ _NUMBERS = {"d": types.float64, "f": types.float32}
 _INDICES = {"i": types.int32, "l": types.int64}
 
 
-def csr_gradient(data, indices, indptr, start, stop, y, s, theta, n_features, sums):
+def csr_gradient(matrix, start, stop, y, s, theta, sums):
     """Write sum s r^2, sum s r, and sum s r x_j for each feature j, over rows start to stop; y and s hold these only.
 
-    theta is one longer than n_features where there is an intercept. Without y the residual is the hypothesis itself.
+    The matrix is (data, indices, indptr). theta begins with an intercept where it is one longer than there are features.
+    Without y the residual is the hypothesis itself.
     """
+    data, indices, indptr = matrix
     for j in range(sums.shape[0]):
         sums[j] = 0.0
-    first = theta.shape[0] - n_features
+    first = theta.shape[0] - (sums.shape[0] - 2)
     coef, gradient = theta[first:], sums[2:]
     for i in range(stop - start):
         begin, end = indptr[start + i], indptr[start + i + 1]
@@ -54,11 +56,13 @@ def _scatter(data, indices, factor, sums):
         sums[indices[v]] += factor * data[v]
 
 
-def csr_spread(data, indices, indptr, start, stop, y, s, centre, n_features, sums):
+def csr_spread(matrix, start, stop, y, s, centre, sums):
     """Write sum s, and for each column, y last, sum s (z - centre) and sum s (z - centre)^2 over the stored values.
 
     What the zeros of X add is for the caller to say, who is told the weight of the stored values of each feature, last.
     """
+    data, indices, indptr = matrix
+    n_features = centre.shape[0] - 1
     for j in range(sums.shape[0]):
         sums[j] = 0.0
     first, second, stored = sums[1:], sums[n_features + 2 :], sums[2 * n_features + 3 :]
@@ -77,8 +81,10 @@ def csr_spread(data, indices, indptr, start, stop, y, s, centre, n_features, sum
                 stored[j] += weight
 
 
-def csr_moments(data, indices, indptr, start, stop, y, s, centre, n_features, sums):
+def csr_moments(matrix, start, stop, y, s, centre, sums):
     """Write the sum of s z z^T with z = (x, y, 1) as a matrix row by row; the centre is for the caller to take off."""
+    data, indices, indptr = matrix
+    n_features = centre.shape[0] - 1
     width = n_features + 2
     for j in range(width * width):
         sums[j] = 0.0
@@ -129,15 +135,12 @@ def compiled_csr(function: Any, number: str, index: str, with_y: bool, weighted:
     return compile_cached(
         function,
         types.void(
-            readonly(_NUMBERS[number], 1),
-            places,
-            places,
+            types.Tuple((readonly(_NUMBERS[number], 1), places, places)),
             types.intp,
             types.intp,
             vector if with_y else types.none,
             vector if weighted else types.none,
             vector,
-            types.intp,
             types.Array(types.float64, 1, "C"),
         ),
     )

@@ -31,8 +31,8 @@ def few_features(n_features: int, by_columns: bool) -> Kernel:
     def few(X, start, stop, y, s, theta, scale, sums):
         bias = theta[0] if theta.shape[0] > n_features else 0.0
         w = theta[theta.shape[0] - n_features :]
-        at, stride = (start, X.shape[1]) if by_columns else (start * n_features, 0)
-        _sum(X, at, stride, stop - start, y, s, w, bias, sums, n_features, by_columns)
+        place = (start, X.shape[1]) if by_columns else (start * n_features, 0)
+        _sum(X, place, stop - start, (y, s), (bias, w), sums, n_features, by_columns)
         for i in range(2 + n_features):
             sums[i] *= scale
 
@@ -40,42 +40,38 @@ def few_features(n_features: int, by_columns: bool) -> Kernel:
 
 
 @intrinsic(prefer_literal=True)
-def _sum(_context, X, at, stride, n_rows, y, s, w, bias, sums, n_features, by_columns):
-    """Write sum s r^2, sum s r, and sum s r x of n_rows rows; the first value is X.flat[at]."""
+def _sum(_context, X, place, n_rows, targets, theta, sums, n_features, by_columns):
+    """Write sum s r^2, sum s r, and sum s r x of n_rows rows.
+
+    The place in X is (at, stride): the first value is X.flat[at], and from column to column it is `stride` numbers. Targets are
+    (y, s), and theta is (bias, w).
+    """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        X, y, s, w, sums = (code.data(signature.args[i], args[i]) for i in (0, 4, 5, 6, 8))
-        at, stride, n_rows, bias = args[1], args[2], args[3], args[7]
-        rows = _Rows(code, X, at, stride, y, s, w, bias, n_features.literal_value, by_columns.literal_value)
-        rows.add(n_rows)
+        X, sums = (code.data(signature.args[i], args[i]) for i in (0, 5))
+        (at, stride), ys, biased = (code.members(signature.args[i], args[i]) for i in (1, 3, 4))
+        k = n_features.literal_value
+        starts = [code.add(at, code.mul(stride, int64(j))) for j in range(k if by_columns.literal_value else 1)]
+        rows = _Rows(code, [code.gep(X, [start]) for start in starts], ys, biased, k, by_columns.literal_value)
+        rows.add(args[2])
         rows.write(sums)
 
-    return types.void(X, at, stride, n_rows, y, s, w, bias, sums, n_features, by_columns), generate
+    return types.void(X, place, n_rows, targets, theta, sums, n_features, by_columns), generate
 
 
 class _Rows:
     """The code that sums over rows of a known number of features."""
 
     def __init__(
-        self,
-        code: Code,
-        X: Any,
-        at: Any,
-        stride: Any,
-        y: Any,
-        s: Any,
-        w: Any,
-        bias: Any,
-        n_features: int,
-        by_columns: bool,
+        self, code: Code, X: list[Any], targets: list[Any], theta: list[Any], n_features: int, by_columns: bool
     ) -> None:
         self._code = code
         self._n_features = n_features
         self._by_columns = by_columns
-        n_pointers = n_features if by_columns else 1
-        self._X = [code.gep(X, [code.add(at, code.mul(stride, int64(j)))]) for j in range(n_pointers)]
-        self._y, self._s = y, s
+        self._X = X  # the address of the first value, or of that of each column
+        self._y, self._s = targets
+        bias, w = theta
         self._w = [code.splat(code.number(w, j)) for j in range(n_features)]
         self._bias = code.splat(bias)
         n_steps = tuning.UNROLLED.get(n_features, 1)

@@ -85,11 +85,11 @@ def gram(by_columns: bool) -> Kernel:
                 while i < width:
                     ask = max(0, min(ask, last))
                     if i + 3 * LANES <= width:
-                        _add_tile(Z, W, n_rows, width, i, j, sums, 3, X, ask, pace)
+                        _add_tile((Z, W, n_rows, width), (i, j), sums, 3, (X, ask, pace))
                     elif i + 2 * LANES == width:
-                        _add_tile(Z, W, n_rows, width, i, j, sums, 2, X, ask, pace)
+                        _add_tile((Z, W, n_rows, width), (i, j), sums, 2, (X, ask, pace))
                     else:
-                        _add_tile(Z, W, n_rows, width, i, j, sums, 1, X, ask, pace)
+                        _add_tile((Z, W, n_rows, width), (i, j), sums, 1, (X, ask, pace))
                     i += 3 * LANES
                     ask += n_rows * pace
         for i in range(width * width):
@@ -113,7 +113,9 @@ def _copy_columns(columns, start, n_rows, centre, Z, width):
     for j in range(0, n_features, LANES):
         n_columns = min(LANES, n_features - j)
         for i in range(0, n_squares, LANES):
-            _copy_square(columns, j * n_samples + start + i, n_samples, n_columns, centre, j, Z, i * width + j, width)
+            _copy_square(
+                columns, (j * n_samples + start + i, n_samples, n_columns), (centre, j), (Z, i * width + j, width)
+            )
     for j in range(n_features):
         column, c = columns[j, start : start + n_rows], centre[j]
         for i in range(n_squares, n_rows):
@@ -121,25 +123,31 @@ def _copy_columns(columns, start, n_rows, centre, Z, width):
 
 
 @intrinsic
-def _copy_square(_context, columns, source, stride, n_columns, centre, j, Z, target, width):
-    """Transpose eight numbers of each of up to eight columns from columns.flat[source] on, less centre[j:], to Z[target] on."""
+def _copy_square(_context, columns, source, taken_off, target):
+    """Transpose eight numbers of each of up to eight columns, less the centre, to lines of Z.
+
+    The source is (at, stride, n_columns) and begins with columns.flat[at]; what is taken off is (centre, j), from centre[j] on;
+    the target is (Z, place, width) and begins with Z[place].
+    """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        columns, centre, Z = (code.data(signature.args[place], args[place]) for place in (0, 4, 6))
-        source, stride, n_columns, j, target, width = args[1], args[2], args[3], args[5], args[7], args[8]
+        columns = code.data(signature.args[0], args[0])
+        (at, stride, n_columns), (centre, j), (Z, target, width) = (
+            code.members(signature.args[p], args[p]) for p in (1, 2, 3)
+        )
         there = code.first(n_columns)
         last = code.sub(n_columns, int64(1))
         pieces = []
         for m in range(LANES):
             # In the place of a column that is not there the last one is read, and not written.
             place = code.select(code.icmp_signed("<", int64(m), last), int64(m), last)
-            piece = code.vector(columns, code.add(source, code.mul(stride, place)))
+            piece = code.vector(columns, code.add(at, code.mul(stride, place)))
             pieces.append(code.fsub(piece, code.splat(code.number(code.gep(centre, [code.add(j, place)]), 0))))
         for m, line in enumerate(code.deinterleave(pieces)):
             code.put(line, Z, code.add(target, code.mul(width, int64(m))), there)
 
-    return types.void(columns, source, stride, n_columns, centre, j, Z, target, width), generate
+    return types.void(columns, source, taken_off, target), generate
 
 
 @intrinsic
@@ -164,24 +172,25 @@ def _copy_rows(_context, X, start, n_features, n_rows, centre, Z, width):
 
 
 @intrinsic(prefer_literal=True)
-def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors, X, ask, pace):
+def _add_tile(_context, rows, place, C, n_vectors, ahead):
     """Add to C[j + m, i + l] the products of column j + m of Z with column i + l of W, for m < 8 and l < 8 n_vectors.
 
+    Rows are (Z, W, n_rows, width), the place is (i, j), and what is prefetched is (X, ask, pace): X.flat[ask + pace row].
     With three vectors the sums take 24 registers, and each row adds to them eight numbers times three vectors (which BLIS
     calls a micro-kernel of rank-one updates): eleven loads for 24 multiply-adds.
     """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        Z, W, C, X = (code.data(signature.args[place], args[place]) for place in (0, 1, 6, 8))
-        n_rows, width, i, j = args[2:6]
+        C = code.data(signature.args[2], args[2])
+        (Z, W, n_rows, width), (i, j), (X, ask, pace) = (code.members(signature.args[p], args[p]) for p in (0, 1, 4))
         places = [int64(v * LANES) for v in range(n_vectors.literal_value)]
         totals = [[code.variable(code.zeros()) for _ in places] for _ in range(LANES)]
         with code.steps(int64(0), n_rows, 1) as row:
             at = code.mul(row, width)
             numbers, vectors = code.gep(Z, [code.add(at, j)]), code.gep(W, [code.add(at, i)])
             xs = [code.vector(vectors, place) for place in places]
-            code.prefetch(X, code.add(args[9], code.mul(row, args[10])), level=2)
+            code.prefetch(X, code.add(ask, code.mul(row, pace)), level=2)
             for m in range(LANES):
                 c = code.splat(code.number(numbers, m))
                 for x, total in zip(xs, totals[m], strict=True):
@@ -191,7 +200,7 @@ def _add_tile(_context, Z, W, n_rows, width, i, j, C, n_vectors, X, ask, pace):
             for place, total in zip(places, totals[m], strict=True):
                 code.put(code.fadd(code.vector(line, place), total.value), line, place)
 
-    return types.void(Z, W, n_rows, width, i, j, C, n_vectors, X, ask, pace), generate
+    return types.void(rows, place, C, n_vectors, ahead), generate
 
 
 def entries(sums: NDArray[np.float64], n_features: int) -> NDArray[np.float64]:

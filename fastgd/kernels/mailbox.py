@@ -4,7 +4,7 @@ A thread that waits for another, or for the interpreter, goes to sleep; to be wo
 in which a gradient over a million values could be had. So a worker that is done stays awake for a while, in compiled code that
 does not hold the interpreter, and looks at its mailbox: eight integers, of which the first is its state.
 
-Only its worker makes it busy, free or asleep; only the thread that has borrowed the worker rings, or takes the ring back.
+Only its worker makes it busy, free or asleep; only the thread that has borrowed the worker submits a job, or takes it back.
 """
 
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from fastgd.kernels import tuning
 from fastgd.kernels.jit import compile_cached
-from fastgd.kernels.signals import CELLS, exchange, look, replace
+from fastgd.kernels.signals import CELLS, compare_and_swap, exchange, load_acquire
 
 LENGTH = tuning.CACHE_LINE // 8
-STATE, JOB, ENVIRONMENT, NUMBER, N_LOOKS, FAILED = range(6)
+STATE, JOB, ENVIRONMENT, NUMBER, N_SPINS, FAILED = range(6)
 
-FREE, RUNG, BUSY, ASLEEP = range(4)
+FREE, SUBMITTED, BUSY, ASLEEP = range(4)
 
 # What a job returns.
 DONE, MORE, ERROR = 0, 1, -1
@@ -56,7 +56,7 @@ def run(job, environment, number):
     return _call(job, environment, number)
 
 
-def ring(mailbox, job, environment, number, n_looks):
+def submit(mailbox, job, environment, number, n_spins):
     """Hand a job to a worker that is free or asleep.
 
     Parameters
@@ -65,8 +65,8 @@ def ring(mailbox, job, environment, number, n_looks):
         The worker's.
     job, environment, number : int
         What to `run`; a job of 0 sends the worker out to Python.
-    n_looks : int
-        How often the worker looks into the mailbox afterwards before it goes to sleep.
+    n_spins : int
+        How often the worker checks the mailbox afterwards before it goes to sleep.
 
     Returns
     -------
@@ -76,12 +76,12 @@ def ring(mailbox, job, environment, number, n_looks):
     mailbox[JOB] = job
     mailbox[ENVIRONMENT] = environment
     mailbox[NUMBER] = number
-    mailbox[N_LOOKS] = n_looks
+    mailbox[N_SPINS] = n_spins
     mailbox[FAILED] = 0
-    return exchange(mailbox, STATE, RUNG) == ASLEEP
+    return exchange(mailbox, STATE, SUBMITTED) == ASLEEP
 
 
-def serve(mailbox):
+def worker_loop(mailbox):
     """Wait for jobs, and do them; this is where a worker lives.
 
     Parameters
@@ -94,12 +94,12 @@ def serve(mailbox):
     bool
         True if Python has something to do for this worker, which is busy until it comes back; False if it shall go to sleep.
     """
-    replace(mailbox, STATE, BUSY, FREE)
+    compare_and_swap(mailbox, STATE, BUSY, FREE)
     while True:
-        for _ in range(mailbox[N_LOOKS]):
-            if look(mailbox, STATE) == RUNG:
+        for _ in range(mailbox[N_SPINS]):
+            if load_acquire(mailbox, STATE) == SUBMITTED:
                 break
-        if replace(mailbox, STATE, RUNG, BUSY):
+        if compare_and_swap(mailbox, STATE, SUBMITTED, BUSY):
             if mailbox[JOB] == 0:
                 return True
             status = MORE
@@ -107,31 +107,31 @@ def serve(mailbox):
                 status = _call(mailbox[JOB], mailbox[ENVIRONMENT], mailbox[NUMBER])
             mailbox[FAILED] = status == ERROR
             exchange(mailbox, STATE, FREE)
-        elif replace(mailbox, STATE, FREE, ASLEEP):
+        elif compare_and_swap(mailbox, STATE, FREE, ASLEEP):
             return False
 
 
-def collect(mailbox, n_looks):
+def join(mailbox, n_spins):
     """Take a job back from a worker that has not begun it, or wait until it is done.
 
     Parameters
     ----------
     mailbox : array of shape (LENGTH,), int64
         The worker's.
-    n_looks : int
-        How often to look.
+    n_spins : int
+        How often to check at most.
 
     Returns
     -------
     bool
         Whether the worker has nothing to do with the job any more.
     """
-    if replace(mailbox, STATE, RUNG, FREE):
+    if compare_and_swap(mailbox, STATE, SUBMITTED, FREE):
         return True
-    for _ in range(n_looks):
-        if look(mailbox, STATE) != BUSY:
+    for _ in range(n_spins):
+        if load_acquire(mailbox, STATE) != BUSY:
             return True
-    return look(mailbox, STATE) != BUSY
+    return load_acquire(mailbox, STATE) != BUSY
 
 
 class Job(NamedTuple):
@@ -171,9 +171,9 @@ def compiled_job(function: Callable[..., int], environment: Any) -> Job:
 
 FUNCTIONS: dict[Callable[..., Any], Any] = {
     run: types.int64(types.intp, types.intp, types.int64),
-    ring: types.boolean(CELLS, types.intp, types.intp, types.int64, types.int64),
-    serve: types.boolean(CELLS),
-    collect: types.boolean(CELLS, types.int64),
+    submit: types.boolean(CELLS, types.intp, types.intp, types.int64, types.int64),
+    worker_loop: types.boolean(CELLS),
+    join: types.boolean(CELLS, types.int64),
 }
 
 

@@ -35,7 +35,7 @@ def exchange(_context, cells, i, value):
 
 
 @intrinsic
-def replace(_context, cells, i, expected, value):
+def compare_and_swap(_context, cells, i, expected, value):
     """Set ``cells[i]`` if it is what is expected, and return whether it was."""
 
     def generate(context, builder, signature, args):
@@ -46,7 +46,7 @@ def replace(_context, cells, i, expected, value):
 
 
 @intrinsic
-def look(_context, cells, i):
+def load_acquire(_context, cells, i):
     """Return ``cells[i]`` as it is now in memory, after a rest of some cycles."""
 
     def generate(context, builder, signature, args):

@@ -52,6 +52,15 @@ class Code:
             return None
         return self._context.make_array(array_type)(self._context, self._builder, array).data
 
+    def members(self, tuple_type: Any, values: Any) -> list[Any]:
+        """Return the members of a tuple, with the address of its first entry in the place of an array."""
+        members = cgutils.unpack_tuple(self._builder, values, len(tuple_type))
+        are_data = (isinstance(member, types.Array | types.NoneType) for member in tuple_type)
+        return [
+            self.data(of, member) if is_data else member
+            for of, member, is_data in zip(tuple_type, members, are_data, strict=True)
+        ]
+
     # Memory
 
     def number(self, pointer: Any, index: int) -> Any:

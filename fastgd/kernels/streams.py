@@ -21,7 +21,7 @@ N_STREAMS = LANES
 
 
 @intrinsic
-def products_and_sums(_context, X, products_at, sums_at, stride, length, v, d, c, g, ahead):
+def products_and_sums(_context, X, places, length, multiplied, added, ahead):
     """Add to d[m] the product of v with stream m, and to g c[m] times stream m, for two sets of eight streams.
 
     Up to seven numbers behind the end of a stream are read, and not used.
@@ -30,51 +30,59 @@ def products_and_sums(_context, X, products_at, sums_at, stride, length, v, d, c
     ----------
     X : array of shape (any, any), float64 or float32
         What the streams are stretches of.
-    products_at, sums_at, stride, length : int
-        Where the streams of either set begin, from each to the next, and their length.
-    v, g : array of shape (length,), float64
-        The vector that streams are multiplied with, and the one that they are added to.
-    d, c : array of shape (8,), float64
-        The products, and the multiples.
+    places : tuple of three int
+        Where the streams of the one set and of the other begin, and how far it is from each to the next.
+    length : int
+        The length of a stream.
+    multiplied : tuple of arrays (v, d), of shapes (length,) and (8,), float64
+        The vector that streams are multiplied with, and the products.
+    added : tuple of arrays (c, g), of shapes (8,) and (length,), float64
+        The multiples, and the vector that they are added to.
     ahead : tuple of five int
         See `_ask`.
     """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        X, v, d, c, g = (code.data(signature.args[i], args[i]) for i in (0, 5, 6, 7, 8))
-        products = _Products(code, _Streams(code, X, args[1], args[3]), v, d)
-        sums = _Sums(code, _Streams(code, X, args[2], args[3]), c, g)
-        _loop(code, args[4], [products, sums], X, args[9])
+        X = code.data(signature.args[0], args[0])
+        (products_at, sums_at, stride), vd, cg = (code.members(signature.args[i], args[i]) for i in (1, 3, 4))
+        products = _Products(code, _Streams(code, X, products_at, stride), *vd)
+        sums = _Sums(code, _Streams(code, X, sums_at, stride), *cg)
+        _loop(code, args[2], [products, sums], X, args[5])
         products.finish()
 
-    return types.void(X, products_at, sums_at, stride, length, v, d, c, g, ahead), generate
+    return types.void(X, places, length, multiplied, added, ahead), generate
 
 
 @intrinsic
-def products(_context, X, at, stride, length, n_streams, zeros, v, d, ahead):
-    """Do the half of `products_and_sums` that its name says, and read nothing behind the end of a stream."""
+def products(_context, X, place, length, bound, multiplied, ahead):
+    """Do the half of `products_and_sums` that its name says, and read nothing behind the end of a stream.
+
+    The place is (at, stride); the bound is (n_streams, zeros): how many streams exist, and what is read for the others.
+    """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        X, zeros, v, d = (code.data(signature.args[i], args[i]) for i in (0, 5, 6, 7))
-        half = _Products(code, _Streams(code, X, args[1], args[2], args[4], zeros), v, d)
-        _loop(code, args[3], [half], X, args[8])
+        X = code.data(signature.args[0], args[0])
+        place, bound, vd = (code.members(signature.args[i], args[i]) for i in (1, 3, 4))
+        half = _Products(code, _Streams(code, X, *place, *bound), *vd)
+        _loop(code, args[2], [half], X, args[5])
         half.finish()
 
-    return types.void(X, at, stride, length, n_streams, zeros, v, d, ahead), generate
+    return types.void(X, place, length, bound, multiplied, ahead), generate
 
 
 @intrinsic
-def sums_of_multiples(_context, X, at, stride, length, n_streams, zeros, c, g, ahead):
-    """Do the half of `products_and_sums` that its name says, and read nothing behind the end of a stream."""
+def sums_of_multiples(_context, X, place, length, bound, added, ahead):
+    """Do the half of `products_and_sums` that its name says, as `products` does the other."""
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        X, zeros, c, g = (code.data(signature.args[i], args[i]) for i in (0, 5, 6, 7))
-        _loop(code, args[3], [_Sums(code, _Streams(code, X, args[1], args[2], args[4], zeros), c, g)], X, args[8])
+        X = code.data(signature.args[0], args[0])
+        place, bound, cg = (code.members(signature.args[i], args[i]) for i in (1, 3, 4))
+        _loop(code, args[2], [_Sums(code, _Streams(code, X, *place, *bound), *cg)], X, args[5])
 
-    return types.void(X, at, stride, length, n_streams, zeros, c, g, ahead), generate
+    return types.void(X, place, length, bound, added, ahead), generate
 
 
 @intrinsic

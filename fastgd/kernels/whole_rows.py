@@ -35,7 +35,7 @@ def whole_rows(n_vectors: int) -> Kernel:
         # The last vector of a row reaches into the next row, and behind the last one of X there is none.
         n_rows = stop - start
         n_free = min(n_rows, (X.size - LANES + 1) // n_features - start)
-        _sum(X, start * n_features, n_features, n_rows, n_free, y, s, w, bias, sums, n_vectors)
+        _sum(X, (start * n_features, n_features), (n_rows, n_free), (y, s), (bias, w), sums, n_vectors)
         for i in range(2 + n_features):
             sums[i] *= scale
 
@@ -43,44 +43,40 @@ def whole_rows(n_vectors: int) -> Kernel:
 
 
 @intrinsic(prefer_literal=True)
-def _sum(_context, X, at, n_features, n_rows, n_free, y, s, w, bias, sums, n_vectors):
-    """Write sum s r^2, sum s r, and sum s r x of n_rows rows, of which the first n_free may be read beyond their end.
+def _sum(_context, X, place, count, targets, theta, sums, n_vectors):
+    """Write sum s r^2, sum s r, and sum s r x of rows; the sums are 0 before.
 
-    The sums are 0 before.
+    The place in X is (at, n_features): the first value is X.flat[at]. The count is (n_rows, n_free), of which the first n_free
+    may be read beyond their end. Targets are (y, s), and theta is (bias, w).
     """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        X, y, s, w, sums = (code.data(signature.args[i], args[i]) for i in (0, 5, 6, 7, 9))
-        at, n_features, n_rows, n_free, bias = (args[i] for i in (1, 2, 3, 4, 8))
-        rows = _Rows(code, code.gep(X, [at]), n_features, y, s, w, bias, sums, n_vectors.literal_value)
+        X, sums = (code.data(signature.args[i], args[i]) for i in (0, 5))
+        (at, n_features), (n_rows, n_free), targets, theta = (
+            code.members(signature.args[i], args[i]) for i in (1, 2, 3, 4)
+        )
+        rows = _Rows(code, code.gep(X, [at]), n_features, targets, theta, sums, n_vectors.literal_value)
         rows.add(n_rows, n_free)
         rows.finish()
 
-    return types.void(X, at, n_features, n_rows, n_free, y, s, w, bias, sums, n_vectors), generate
+    return types.void(X, place, count, targets, theta, sums, n_vectors), generate
 
 
 class _Rows:
     """The code that sums over rows of a known number of vectors, the last of which is partly used."""
 
     def __init__(
-        self,
-        code: Code,
-        X: Any,
-        n_features: Any,
-        y: Any,
-        s: Any,
-        w: Any,
-        bias: Any,
-        sums: Any,
-        n_vectors: int,
+        self, code: Code, X: Any, n_features: Any, targets: list[Any], theta: list[Any], sums: Any, n_vectors: int
     ) -> None:
-        self._code, self._X, self._y, self._s, self._w, self._sums = code, X, y, s, w, sums
+        self._code, self._X, self._sums = code, X, sums
+        self._y, self._s = targets
+        bias, self._w = theta
         self._n_features = n_features
         self._n_rows = 4 if n_vectors < 4 else 2  # at a time
         self._starts = [int64(v * LANES) for v in range(n_vectors)]  # of the vectors of a row
         self._mask = code.first(code.sub(n_features, self._starts[-1]))  # of the last one
-        self._last_w = code.vector(w, self._starts[-1], self._mask)
+        self._last_w = code.vector(self._w, self._starts[-1], self._mask)
         self._bias = code.splat(bias, self._n_rows)
         self._sum_rr, self._sum_r = (code.variable(code.zeros(self._n_rows)) for _ in range(2))
         # The last is kept in a register in any case: what was written under a mask is slow to be read again.

@@ -12,7 +12,7 @@ from fastgd.kernels.column_stats import spread
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram
 from fastgd.kernels.jit import Kernel, Kind
-from fastgd.rows import parallel
+from fastgd.rows import parallel, threads
 from fastgd.rows.blocks import Blocks, Fold, plan
 from fastgd.rows.columns import Columns
 from fastgd.rows.layout import FLOAT64, as_read, converted, read_as, readable
@@ -201,14 +201,15 @@ class ArrayRows(MemoryRows):
             return total * scale
 
     def _sum_in_place(self, kernel: Kernel, kind: Kind, theta: _Vector, y: _Array | None, blocks: Blocks) -> _Vector:
-        n_sums, n_threads = kernel.n_sums(self.n_features), parallel.effective(self._n_threads)
+        n_sums, n_threads = kernel.n_sums(self.n_features), threads.effective(self._n_threads)
         n_at_once = kernel.blocks_at_once(self.n_features)
         (prepare, job), (parts, parents, n_slots) = compiled_pass(kind), plan(len(blocks), n_threads, n_at_once)
         n_threads = min(n_threads, len(parts))
         environment = np.empty(ENVIRONMENT_LENGTH, np.int64)
         cells = new_cells(len(parts), n_slots)
         stacks, slots = np.empty((n_threads, 1 + parts[0, 0], n_sums)), np.empty((n_slots, n_sums))
-        arguments = self._X, blocks.n_rows, self.n_samples, y, self._s, theta, parts, parents, cells, stacks, slots
+        how = self.n_samples, blocks.n_rows, parts, parents
+        arguments = self._X, y, self._s, theta, how, (cells, stacks, slots)
         prepare(environment, kernel.address(kind), *arguments)
         parallel.run(job.address, environment, arguments, lambda: abandon(cells), n_threads)
         return whole(cells, slots, len(parts))
@@ -219,7 +220,7 @@ class ArrayRows(MemoryRows):
         def do(i: int) -> None:
             fold.add(i, self._summed(run, slice(*blocks[i]), theta, 1.0, y, n_sums))
 
-        parallel.share(do, range(len(blocks)), parallel.effective(self._n_threads))
+        parallel.share(do, range(len(blocks)), threads.effective(self._n_threads))
         total: _Vector = fold.total()
         return total
 

@@ -1,6 +1,6 @@
 """What all rows in memory have in common."""
 
-from fastgd.rows import parallel
+from fastgd.rows import threads
 
 
 class MemoryRows:
@@ -36,7 +36,7 @@ class MemoryRows:
     @property
     def n_threads(self) -> int:
         """How many threads a pass takes."""
-        return parallel.effective(self._n_threads)
+        return threads.effective(self._n_threads)
 
     def report_to(self, listener: object) -> None:
         """Report nothing: a pass is too short."""

@@ -4,8 +4,6 @@ The kernels release the GIL, so threads are enough, and they are fastgd's own: n
 meet in them, or kill the children that it forks, and their reductions' bits depend on the number of threads.
 """
 
-import itertools
-import math
 import os
 import sys
 import threading
@@ -13,74 +11,15 @@ import time
 import weakref
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.kernels import tuning
-
-_ENVIRONMENT = "FASTGD_NUM_THREADS"
+from fastgd.rows import threads
 
 Cells = NDArray[np.int64]
-
-_default: int | None = None
-
-
-def set_default(n_threads: int | None) -> None:
-    """Set how many threads a pass may take where nothing else is said.
-
-    Parameters
-    ----------
-    n_threads : int or None
-        The number, >= 1; None for what the environment says.
-    """
-    global _default
-    _default = n_threads
-
-
-def effective(n_threads: int | None = None) -> int:
-    """Return how many threads a pass may take.
-
-    Parameters
-    ----------
-    n_threads : int, optional
-        The number that was asked for.
-
-    Returns
-    -------
-    int
-        That number; without, what `set_default` has set; else the environment variable FASTGD_NUM_THREADS; else the number of
-        processors that this process may run on, by its affinity and its cgroup's quota.
-
-    Raises
-    ------
-    ValueError
-        If FASTGD_NUM_THREADS is not a whole number >= 1.
-    """
-    if n_threads is not None:
-        return n_threads
-    if _default is not None:
-        return _default
-    text = os.environ.get(_ENVIRONMENT)
-    if text is None:
-        return processors()
-    if not text.isdecimal() or int(text) == 0:
-        raise ValueError(f"{_ENVIRONMENT}={text!r} is set, but a whole number >= 1 is expected. Correct or unset it.")
-    return int(text)
-
-
-def processors() -> int:
-    """Return how many processors this process may use, by its affinity and its cgroup's quota.
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
-    n_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(n_processors, _whole_quota()))
 
 
 def share(do: Callable[[int], object], parts: range, n_threads: int) -> None:
@@ -116,11 +55,11 @@ def share(do: Callable[[int], object], parts: range, n_threads: int) -> None:
             errors.append(error)
             stop()
 
-    def order(worker: "_Worker", number: int, n_looks: int) -> None:
+    def order(worker: "_Worker", number: int, n_spins: int) -> None:
         worker.task = help_out
-        worker.ring(0, 0, number, n_looks)
+        worker.submit(0, 0, number, n_spins)
 
-    _together(order, take_all, stop, min(n_threads, len(parts)))
+    _run_together(order, take_all, stop, min(n_threads, len(parts)))
     if errors:
         raise errors[0]
 
@@ -156,11 +95,11 @@ def run(job: int, environment: Cells, arguments: object, stop: Callable[[], None
         if status == mailbox.ERROR:
             raise _no_memory(n_threads)
 
-    def order(worker: "_Worker", number: int, n_looks: int) -> None:
+    def order(worker: "_Worker", number: int, n_spins: int) -> None:
         worker.held = environment, arguments
-        worker.ring(job, address, number, n_looks)
+        worker.submit(job, address, number, n_spins)
 
-    if _together(order, do, stop, n_threads):
+    if _run_together(order, do, stop, n_threads):
         raise _no_memory(n_threads)
 
 
@@ -178,7 +117,7 @@ def _no_memory(n_threads: int) -> MemoryError:
     )
 
 
-def _together(
+def _run_together(
     order: Callable[["_Worker", int, int], None], do: Callable[[], None], stop: Callable[[], None], n_threads: int
 ) -> bool:
     """Order workers, do what the calling thread does, collect the workers; return whether one of them had no memory."""
@@ -186,30 +125,30 @@ def _together(
     if n_threads <= 1 or sys.is_finalizing():
         do()
         return False
-    n_looks = tuning.SPIN_ITERATIONS if n_threads <= processors() else tuning.SPIN_ITERATIONS_OF_MANY
+    n_spins = tuning.SPIN_ITERATIONS if n_threads <= threads.processors() else tuning.SPIN_ITERATIONS_OF_MANY
     workers = _Loan()
     try:
         workers = _pool.lend(n_threads - 1)
         for number, worker in enumerate(workers, 1):
-            order(worker, number, n_looks)
+            order(worker, number, n_spins)
         do()
     except BaseException:
         stop()
         raise
     finally:
-        _collect(workers, n_looks)
+        _join(workers, n_spins)
         failed = any(worker.failed() for worker in workers)
         _pool.take_back(workers)
     return failed
 
 
-def _collect(workers: "_Loan", n_looks: int) -> None:
+def _join(workers: "_Loan", n_spins: int) -> None:
     """Wait until none of the workers has a part in the pass any more: afterwards they do not read the rows."""
     interrupt = None
     for worker in workers:
         while True:
             try:
-                if worker.collect(n_looks):
+                if worker.join(n_spins):
                     break
                 time.sleep(tuning.POLL_SECONDS)
             except BaseException as error:  # KeyboardInterrupt, or what another signal's handler raises
@@ -229,21 +168,23 @@ class _Worker:
         self.task: Callable[[], None] = _nothing
         self.held: object = None  # what its job works on, which must live as long
         self.loan: Callable[[], _Loan | None] = _nothing
-        self._ring, self._serve, self._collect = map(mailbox.compiled, (mailbox.ring, mailbox.serve, mailbox.collect))
+        self._submit, self._worker_loop, self._join = map(
+            mailbox.compiled, (mailbox.submit, mailbox.worker_loop, mailbox.join)
+        )
         self._mailbox = mailbox.new()
         self._failed = self._mailbox[mailbox.FAILED :]
         self._bell = threading.Lock()  # held as long as the worker shall sleep
         self._bell.acquire()
         threading.Thread(target=self._live, name=name, daemon=True).start()
 
-    def ring(self, job: int, environment: int, number: int, n_looks: int) -> None:
+    def submit(self, job: int, environment: int, number: int, n_spins: int) -> None:
         """Hand over a job, or, for a job of 0, the task; see `fastgd.kernels.mailbox`."""
-        if self._ring(self._mailbox, job, environment, number, n_looks):
+        if self._submit(self._mailbox, job, environment, number, n_spins):
             self._bell.release()
 
-    def collect(self, n_looks: int) -> bool:
+    def join(self, n_spins: int) -> bool:
         """Take back what this worker has not begun, or look whether it is done; return whether it has nothing left to do."""
-        done = bool(self._collect(self._mailbox, n_looks))
+        done = bool(self._join(self._mailbox, n_spins))
         if done:
             self.task, self.held = _nothing, None  # or what it did not come to would live until the next one
         return done
@@ -254,7 +195,7 @@ class _Worker:
 
     def _live(self) -> None:
         while True:
-            if self._serve(self._mailbox):
+            if self._worker_loop(self._mailbox):
                 task, self.task = self.task, _nothing
                 task()
                 del task  # or it would live until the next one comes
@@ -308,7 +249,7 @@ class _Pool:
             except RuntimeError:  # the interpreter shuts down, or the system allows no more
                 break
         for worker in self._workers:
-            if worker not in self._free and worker not in (worker.loan() or ()) and worker.collect(0):
+            if worker not in self._free and worker not in (worker.loan() or ()) and worker.join(0):
                 self._free.append(worker)
 
 
@@ -321,30 +262,3 @@ def _drop_pool() -> None:
 _pool = _Pool()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_drop_pool)
-
-
-@cache
-def _whole_quota() -> int:
-    quota = _quota()
-    return math.ceil(quota) if math.isfinite(quota) else 1 << 30
-
-
-def _quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
-    """Return how many processors' time the cgroups of this process allow it, of version 2 or 1; infinity for any."""
-    quota = math.inf
-    try:
-        lines = [line.split(":", 2) for line in membership.read_text(encoding="utf-8").splitlines()]
-    except OSError:
-        return quota
-    for _, controllers, path in (line for line in lines if len(line) == 3):
-        own = root / "cpu" if "cpu" in controllers.split(",") else root
-        own = own.joinpath(path.lstrip("/"))
-        for folder in itertools.takewhile(lambda each: each.is_relative_to(root), (own, *own.parents)):
-            for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
-                try:
-                    allowed, period = " ".join((folder / name).read_text(encoding="ascii") for name in names).split()
-                    if allowed not in ("max", "-1"):
-                        quota = min(quota, int(allowed) / int(period))
-                except (OSError, ValueError, ZeroDivisionError):
-                    continue
-    return quota

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.kernels import tuning
-from fastgd.rows import parallel
+from fastgd.rows import parallel, threads
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.arrow import as_floats
 from fastgd.rows.blocks import Blocks, Fold
@@ -78,7 +78,7 @@ class ParquetRows(PartedRows):
         table.check()
         if not self._n_rows:
             return None
-        n_threads = parallel.effective(self._n_threads)
+        n_threads = threads.effective(self._n_threads)
         blocks = Blocks(self._n_rows, chunk_rows(self.n_features, True, tuning.PARQUET_VALUES))
         fold = Fold(len(blocks), partial(merged, merge=merge))
         chunks = _Chunks(blocks, table)

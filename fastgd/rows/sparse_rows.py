@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastgd.kernels import tuning
 from fastgd.kernels.csr import compiled_csr, csr_gradient, csr_moments, csr_spread
-from fastgd.rows import parallel
+from fastgd.rows import parallel, threads
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.maps import check, mapped_files
@@ -130,17 +130,17 @@ class SparseRows(MemoryRows):
         )
         n_block_values = max(tuning.BLOCK_VALUES, tuning.SPARSE_VALUES_PER_SUM * n_sums)
         blocks = Blocks(self.n_samples, max(1, n_block_values * self.n_samples // max(len(data), self.n_samples)))
-        fold = Fold(len(blocks))
+        fold, matrix = Fold(len(blocks)), (data, indices, indptr)
 
         def do(i: int) -> None:
             start, stop = blocks[i]
             y = np.ascontiguousarray(self._y[start:stop], np.float64) if with_y else None
             s = None if self._s is None else np.ascontiguousarray(self._s[start:stop], np.float64)
             sums = np.empty(n_sums)
-            run(data, indices, indptr, start, stop, y, s, theta, self.n_features, sums)
+            run(matrix, start, stop, y, s, theta, sums)
             fold.add(i, sums)
 
-        n_threads = parallel.effective(self._n_threads)
+        n_threads = threads.effective(self._n_threads)
         parallel.share(do, range(len(blocks)), n_threads if len(data) >= tuning.MIN_SHARED_STORED else 1)
         total: _Vector = fold.total()
         return total

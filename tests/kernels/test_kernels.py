@@ -300,7 +300,7 @@ from fastgd.kernels import csr
 # The checks are there: a column that theta does not have is noticed.
 rows = np.ones(1), np.array([9], np.int32), np.array([0, 1], np.int32)
 with pytest.raises(IndexError):
-    csr.compiled_csr(csr.csr_gradient, "d", "i", False, False)(*rows, 0, 1, None, None, np.zeros(2), 2, np.zeros(4))
+    csr.compiled_csr(csr.csr_gradient, "d", "i", False, False)(rows, 0, 1, None, None, np.zeros(2), np.zeros(4))
 names = "kernels/test_kernels", "rows/test_sparse", "test_moments", "rows/test_rows", "rows/test_parallel"
 quick = [f"tests/{name}.py" for name in names]
 slow = ["-m", "slow", "tests/kernels/test_kernels.py::test_sums_over_whole_numbers_are_exact"]

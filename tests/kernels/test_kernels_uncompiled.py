@@ -217,7 +217,7 @@ def test_sparse_gradients_are_those_of_dense_rows(intercept, with_y, weighted):
         _, y, s, theta = whole_numbers(stop - start, 5, intercept)
         y, s = y if with_y else None, s if weighted else None
         sums = np.full(7, np.nan)
-        csr_gradient(*csr, start, stop, y, s, theta.astype(float), 5, sums)
+        csr_gradient(csr, start, stop, y, s, theta.astype(float), sums)
         expected = exact.sums(X[start:stop], y, theta, s) if stop > start else np.zeros(7)
         assert sums.tolist() == expected.tolist()
 
@@ -231,7 +231,7 @@ def test_sparse_moments_are_those_of_dense_rows_before_the_centre_is_taken_off(w
         kept = np.ones(stop - start) if s is None else s
         z = np.column_stack([X[start:stop], y, np.ones(stop - start)])
         sums = np.full(49, np.nan)
-        csr_moments(*csr, start, stop, y, s, centre, 5, sums)
+        csr_moments(csr, start, stop, y, s, centre, sums)
         expected = (z * kept[:, np.newaxis]).T @ z
         expected[5:, :5] = expected[6, 5] = 0.0  # what lies left of the diagonal there is for the caller
         assert sums.reshape(7, 7).tolist() == expected.tolist()
@@ -239,7 +239,7 @@ def test_sparse_moments_are_those_of_dense_rows_before_the_centre_is_taken_off(w
         for i in np.flatnonzero(kept == 0):  # nobody looks at rows of no weight
             csr[0][csr[2][start + i] : csr[2][start + i + 1]] = y[i] = np.nan
         sums = np.full(18, np.nan)
-        csr_spread(*csr, start, stop, y, s, centre, 5, sums)
+        csr_spread(csr, start, stop, y, s, centre, sums)
         is_stored = np.column_stack([X[start:stop] != 0, np.ones(stop - start)])
         distances = (z[:, :6] - centre) * is_stored
         expected = [kept.sum(), *(kept @ distances), *(kept @ distances**2), *(kept @ is_stored)[:5]]
@@ -298,8 +298,9 @@ def pass_over(n_rows, n_samples, n_threads, n_at_once=256):
     weighted = n_samples % 2 == 0
     y, s = (values, values + 1) if weighted else (None, None)
     expected = [n_samples, X.sum(), values @ (values + 1) if weighted else 0]
-    environment = [None] * 12
-    blocks.prepare(environment, count, X, n_rows, n_samples, y, s, 7.0, parts, parents, cells, stacks, slots)
+    environment = [None] * 7
+    how, memory = (n_samples, n_rows, parts, parents), (cells, stacks, slots)
+    blocks.prepare(environment, count, X, y, s, 7.0, how, memory)
     return environment, cells, slots, len(parts), expected
 
 
@@ -353,14 +354,14 @@ def test_a_worker_does_a_job_until_there_is_no_more_and_goes_to_sleep():
         return mailbox.MORE if len(calls) < 3 else mailbox.DONE
 
     box = new_mailbox()
-    assert not mailbox.ring(box, job, "where", 4, 0)
-    assert box[mailbox.STATE] == mailbox.RUNG
-    assert mailbox.serve(box) is False
+    assert not mailbox.submit(box, job, "where", 4, 0)
+    assert box[mailbox.STATE] == mailbox.SUBMITTED
+    assert mailbox.worker_loop(box) is False
     assert calls == [("where", 4)] * 3
     assert (box[mailbox.STATE], box[mailbox.FAILED]) == (mailbox.ASLEEP, 0)
-    assert mailbox.collect(box, 0)
-    assert mailbox.ring(box, job, "where", 4, 0)  # it must be woken up
-    assert mailbox.collect(box, 0)
+    assert mailbox.join(box, 0)
+    assert mailbox.submit(box, job, "where", 4, 0)  # it must be woken up
+    assert mailbox.join(box, 0)
     assert box[mailbox.STATE] == mailbox.FREE
     assert len(calls) == 3  # it was let off
 
@@ -370,10 +371,10 @@ def test_a_worker_without_memory_says_so_and_the_next_job_clears_it():
         raise MemoryError
 
     box = new_mailbox()
-    mailbox.ring(box, job, 0, 1, 0)
-    assert mailbox.serve(box) is False
+    mailbox.submit(box, job, 0, 1, 0)
+    assert mailbox.worker_loop(box) is False
     assert box[mailbox.FAILED] == 1
-    mailbox.ring(box, job, 0, 1, 0)
+    mailbox.submit(box, job, 0, 1, 0)
     assert box[mailbox.FAILED] == 0
     assert mailbox.run(job, 0, 0) == mailbox.ERROR
     assert mailbox.run(lambda *arguments: arguments, 5, 6) == (5, 6)
@@ -381,41 +382,41 @@ def test_a_worker_without_memory_says_so_and_the_next_job_clears_it():
 
 def test_a_worker_without_a_job_is_busy_in_python_until_it_comes_back():
     box = new_mailbox()
-    mailbox.ring(box, 0, 0, 1, 3)
-    assert mailbox.serve(box) is True
+    mailbox.submit(box, 0, 0, 1, 3)
+    assert mailbox.worker_loop(box) is True
     assert box[mailbox.STATE] == mailbox.BUSY
-    assert not mailbox.collect(box, 0)
-    assert not mailbox.collect(box, 100)
-    assert mailbox.serve(box) is False
-    assert mailbox.collect(box, 0)
+    assert not mailbox.join(box, 0)
+    assert not mailbox.join(box, 100)
+    assert mailbox.worker_loop(box) is False
+    assert mailbox.join(box, 0)
 
 
 def test_a_worker_and_whoever_waits_for_it_look_as_often_as_they_were_told(monkeypatch):
     looks = []
 
-    def look(cells, i):
+    def load_acquire(cells, i):
         looks.append(i)
         if len(looks) == 5:
-            cells[mailbox.STATE] = {mailbox.FREE: mailbox.RUNG, mailbox.BUSY: mailbox.FREE}[cells[mailbox.STATE]]
+            cells[mailbox.STATE] = {mailbox.FREE: mailbox.SUBMITTED, mailbox.BUSY: mailbox.FREE}[cells[mailbox.STATE]]
         return cells[i]
 
-    monkeypatch.setattr(mailbox, "look", look)
+    monkeypatch.setattr(mailbox, "load_acquire", load_acquire)
     box = new_mailbox()
-    mailbox.ring(box, lambda *_: mailbox.DONE, 0, 1, 4)
-    mailbox.collect(box, 0)
-    assert mailbox.serve(box) is False
+    mailbox.submit(box, lambda *_: mailbox.DONE, 0, 1, 4)
+    mailbox.join(box, 0)
+    assert mailbox.worker_loop(box) is False
     assert looks == [mailbox.STATE] * 4  # in vain: it sleeps
     looks.clear()
-    mailbox.ring(box, 0, 0, 1, 9)
+    mailbox.submit(box, 0, 0, 1, 9)
     box[mailbox.STATE] = mailbox.FREE
-    assert mailbox.serve(box) is True
+    assert mailbox.worker_loop(box) is True
     assert len(looks) == 5
     looks.clear()
-    assert mailbox.collect(box, 9)
+    assert mailbox.join(box, 9)
     assert len(looks) == 5
     looks[:] = [0] * 10
     box[mailbox.STATE] = mailbox.BUSY
-    assert not mailbox.collect(box, 3)
+    assert not mailbox.join(box, 3)
     assert len(looks) == 14
 
 
@@ -423,14 +424,14 @@ def test_a_worker_that_is_rung_while_it_lies_down_gets_up(monkeypatch):
     box = new_mailbox()
     calls = []
 
-    def replace(cells, i, expected, value):
+    def compare_and_swap(cells, i, expected, value):
         if value == mailbox.ASLEEP and not calls:
             calls.append("rung")
-            mailbox.ring(cells, lambda *_: calls.append("done") or mailbox.DONE, 0, 1, 0)
-        return plain_kernels.replace(cells, i, expected, value)
+            mailbox.submit(cells, lambda *_: calls.append("done") or mailbox.DONE, 0, 1, 0)
+        return plain_kernels.compare_and_swap(cells, i, expected, value)
 
-    monkeypatch.setattr(mailbox, "replace", replace)
-    assert mailbox.serve(box) is False
+    monkeypatch.setattr(mailbox, "compare_and_swap", compare_and_swap)
+    assert mailbox.worker_loop(box) is False
     assert calls == ["rung", "done"]
     assert box[mailbox.STATE] == mailbox.ASLEEP
 

@@ -136,11 +136,11 @@ def test_stored_values_of_sparse_rows(poison, number, index):
         values, y, s, theta = data.values()
         dense = np.zeros((n, k))
         dense[stored] = values
-        given = values, indices, indptr, 0, n, y, s
+        given = (values, indices, indptr), 0, n, y, s
 
         def sums(function, of, n_sums, given=given):
             result = np.full(n_sums, -1.0)
-            compiled_csr(function, number, index, True, True)(*given, of, k, result)
+            compiled_csr(function, number, index, True, True)(*given, of, result)
             return result
 
         # What is not stored is not looked at, so that 0 times NaN is nothing there.

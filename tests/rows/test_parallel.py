@@ -22,7 +22,7 @@ from numba.extending import intrinsic
 import fastgd
 from fastgd.kernels import blocks as compiled_blocks
 from fastgd.kernels import jit, mailbox, signals, tuning
-from fastgd.rows import parallel
+from fastgd.rows import parallel, threads
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.parallel import run, share
@@ -103,17 +103,17 @@ def sparse_column(n_samples, n_threads):
 
 
 def test_a_worker_is_waited_for_awake_where_each_thread_has_a_processor(monkeypatch):
-    ring, n_looks = parallel._Worker.ring, []
-    monkeypatch.setattr(parallel._Worker, "ring", lambda *given: n_looks.append(given[-1]) or ring(*given))
-    monkeypatch.setattr(parallel, "processors", lambda: 3)
+    submit, n_spins = parallel._Worker.submit, []
+    monkeypatch.setattr(parallel._Worker, "submit", lambda *given: n_spins.append(given[-1]) or submit(*given))
+    monkeypatch.setattr(threads, "processors", lambda: 3)
     for n_threads, expected in (
         (2, tuning.SPIN_ITERATIONS),
         (3, tuning.SPIN_ITERATIONS),
         (4, tuning.SPIN_ITERATIONS_OF_MANY),
     ):
-        n_looks.clear()
+        n_spins.clear()
         share(lambda i: None, range(12), n_threads)
-        assert n_looks == [expected] * (n_threads - 1)
+        assert n_spins == [expected] * (n_threads - 1)
     assert tuning.SPIN_ITERATIONS > 10 * tuning.SPIN_ITERATIONS_OF_MANY
 
 
@@ -191,8 +191,8 @@ def pausing(X, start, stop, y, s, theta, scale, sums):
     cells = numba.carray(pauses(), 3)
     chance = ((start + cells[1]) * 2654435761 >> 7) % 128
     for _ in range(chance * chance // 32 if chance > 64 else 0):
-        signals.look(cells, 2)
-    compiled_blocks._call(cells[0], X, start, stop, y, s, theta, scale, sums)
+        signals.load_acquire(cells, 2)
+    compiled_blocks._call(cells[0], (X, start, stop, y, s, theta, scale, sums))
 
 
 @functools.cache
@@ -323,7 +323,7 @@ def test_a_pass_ends_however_its_threads_come_and_go():
     # In a process of its own, as a pass that does not end cannot be interrupted from within.
     code = """if True:
         import sys, time
-        from fastgd.rows import parallel
+        from fastgd.rows import parallel, threads
         sys.setswitchinterval(1e-6)
         end = time.monotonic() + 3
         n_passes = 0
@@ -365,10 +365,10 @@ def test_exchanging_from_several_threads_keeps_each_value_once():
 @numba.njit(nogil=True)
 def lock_and_count(lock, counts, n):
     for _ in range(n):
-        while not signals.replace(lock, 1, 5, 6):
+        while not signals.compare_and_swap(lock, 1, 5, 6):
             pass
         counts[0] = counts[0] + 1  # not in one step: only the lock keeps the threads apart
-        signals.replace(lock, 1, 6, 5)
+        signals.compare_and_swap(lock, 1, 6, 5)
 
 
 def test_replacing_succeeds_for_one_of_several_threads_only():
@@ -379,19 +379,19 @@ def test_replacing_succeeds_for_one_of_several_threads_only():
 
 
 @numba.njit(nogil=True)
-def look(cells, i):
-    return signals.look(cells, i)
+def load_acquire(cells, i):
+    return signals.load_acquire(cells, i)
 
 
 def test_looking_rests_on_processors_that_have_an_instruction_for_it():
     cells = signals.CELLS
-    signature, generate = signals.look._defn(None, cells, numba.types.int64)
+    signature, generate = signals.load_acquire._defn(None, cells, numba.types.int64)
     context = registry.cpu_target.target_context
     for triple, rests in (("x86_64-unknown-linux-gnu", True), ("aarch64-unknown-linux-gnu", False)):
         module = ir.Module()
         module.triple = triple
         kinds = [context.get_value_type(kind) for kind in signature.args]
-        function = ir.Function(module, ir.FunctionType(ir.IntType(64), kinds), "look")
+        function = ir.Function(module, ir.FunctionType(ir.IntType(64), kinds), "load_acquire")
         builder = ir.IRBuilder(function.append_basic_block())
         builder.ret(generate(context, builder, signature, function.args))
         assert ("llvm.x86.sse2.pause" in str(module)) is rests
@@ -414,7 +414,7 @@ def test_arguments_of_a_pass_that_take_more_than_their_place_are_not_written(mon
 
 def test_looking_changes_nothing():
     cells = np.arange(3)
-    assert [look(cells, i) for i in range(3)] == cells.tolist() == [0, 1, 2]
+    assert [load_acquire(cells, i) for i in range(3)] == cells.tolist() == [0, 1, 2]
 
 
 def counting_job(environment, number):
@@ -431,7 +431,7 @@ def failing_job(environment, number):
     signals.add(cells, 1, 1)
     if (cells[0] == 0) == (number == 0):
         raise MemoryError
-    while number == 0 and signals.look(cells, 1) < 2:
+    while number == 0 and signals.load_acquire(cells, 1) < 2:
         pass
     return mailbox.DONE
 
@@ -441,7 +441,7 @@ def waiting_job(environment, number):
     cells = numba.carray(environment, 20)
     if number:
         signals.add(cells, 1, 1)
-    while signals.look(cells, 0 if number else 1) == 0:
+    while signals.load_acquire(cells, 0 if number else 1) == 0:
         pass
     return mailbox.DONE
 
@@ -471,7 +471,7 @@ def roll_call(environment, number):
     cells = numba.carray(environment, 1)
     if number:
         signals.add(cells, 0, -1)
-    return mailbox.MORE if number == 0 and signals.look(cells, 0) else mailbox.DONE
+    return mailbox.MORE if number == 0 and signals.load_acquire(cells, 0) else mailbox.DONE
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 16])
@@ -501,25 +501,25 @@ def test_a_mailbox_fills_a_line_of_the_cache():
 
 def test_a_worker_that_has_not_begun_is_let_off():
     box = mailbox.new()
-    ring, collect, serve = map(mailbox.compiled, (mailbox.ring, mailbox.collect, mailbox.serve))
-    assert not ring(box, 0, 0, 1, 0)
-    assert collect(box, 0)
-    assert not serve(box)  # it goes to sleep
+    submit, join, worker_loop = map(mailbox.compiled, (mailbox.submit, mailbox.join, mailbox.worker_loop))
+    assert not submit(box, 0, 0, 1, 0)
+    assert join(box, 0)
+    assert not worker_loop(box)  # it goes to sleep
     assert box[mailbox.STATE] == mailbox.ASLEEP
-    assert ring(box, 0, 0, 1, 0)
-    assert collect(box, 0)
-    assert not serve(box)
+    assert submit(box, 0, 0, 1, 0)
+    assert join(box, 0)
+    assert not worker_loop(box)
 
 
 def test_a_worker_is_busy_until_it_comes_back_from_python():
     box = mailbox.new()
-    ring, collect, serve = map(mailbox.compiled, (mailbox.ring, mailbox.collect, mailbox.serve))
-    ring(box, 0, 0, 1, 3)
-    assert serve(box)
-    assert not collect(box, 0)
-    assert not collect(box, 100)
-    assert not serve(box)
-    assert collect(box, 0)
+    submit, join, worker_loop = map(mailbox.compiled, (mailbox.submit, mailbox.join, mailbox.worker_loop))
+    submit(box, 0, 0, 1, 3)
+    assert worker_loop(box)
+    assert not join(box, 0)
+    assert not join(box, 100)
+    assert not worker_loop(box)
+    assert join(box, 0)
 
 
 def test_threads_of_the_caller_can_meet_in_the_pool(small_blocks):
@@ -635,17 +635,17 @@ def test_ctrl_c_in_any_line_leaves_a_pool_that_is_right_and_whole(layout, small_
 
 def test_an_interrupt_while_workers_are_waited_for_comes_when_they_are_done(monkeypatch):
     done = []
-    collect = parallel._Worker.collect
+    join = parallel._Worker.join
 
-    def interrupted(worker, n_looks):
-        monkeypatch.setattr(parallel._Worker, "collect", collect)
+    def interrupted(worker, n_spins):
+        monkeypatch.setattr(parallel._Worker, "join", join)
         raise KeyboardInterrupt
 
     def task(i):
         time.sleep(0.05)
         done.append(i)
         if threading.current_thread() is threading.main_thread():
-            monkeypatch.setattr(parallel._Worker, "collect", interrupted)
+            monkeypatch.setattr(parallel._Worker, "join", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         share(task, range(4), 2)
@@ -660,13 +660,13 @@ def test_a_worker_is_lent_once_at_a_time_and_comes_back_when_its_loan_is_lost_an
     (worker,) = loan
     assert pool.lend(1) == []  # it is idle, but somebody has it
     worker.task = go.wait
-    worker.ring(0, 0, 1, 0)
+    worker.submit(0, 0, 1, 0)
     while worker.task is not parallel._nothing:  # until it has begun
         time.sleep(0.001)
     del loan
     assert pool.lend(1) == []  # nobody has it, but it is busy
     go.set()
-    while not worker.collect(0):
+    while not worker.join(0):
         time.sleep(0.001)
     assert pool.lend(1) == [worker]
 
@@ -675,13 +675,13 @@ def test_a_worker_keeps_what_it_works_on_until_it_is_done_and_no_longer():
     pool, cells = parallel._Pool(), np.zeros(20, np.int64)
     (worker,) = loan = pool.lend(1)
     worker.held = cells
-    worker.ring(address_of(waiting_job), cells.ctypes.data, 1, 0)
+    worker.submit(address_of(waiting_job), cells.ctypes.data, 1, 0)
     while not cells[1]:  # until it has begun
         time.sleep(0.001)
-    assert not worker.collect(0)
+    assert not worker.join(0)
     assert worker.held is cells
     cells[0] = 1
-    while not worker.collect(0):
+    while not worker.join(0):
         time.sleep(0.001)
     assert (worker.held, worker.task) == (None, parallel._nothing)
     pool.take_back(loan)
@@ -697,7 +697,7 @@ def test_what_a_worker_works_on_lives_as_long_though_its_pass_was_broken_off(sma
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(parallel, "_collect", interrupt)
+        patch.setattr(parallel, "_join", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(address_of(waiting_job), release, held, lambda: None, 2)
     del held
@@ -724,15 +724,15 @@ def test_the_number_of_threads_is_set_by_call_then_by_function_then_by_environme
 
 def test_the_processors_are_those_of_the_affinity_within_the_quota_or_all(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", {0: {3, 5, 8}}.__getitem__, raising=False)
-    monkeypatch.setattr(parallel, "_whole_quota", parallel._whole_quota.__wrapped__)  # which keeps nothing
+    monkeypatch.setattr(threads, "_whole_quota", threads._whole_quota.__wrapped__)  # which keeps nothing
     for quota, expected in ((np.inf, 3), (2.5, 3), (2.0, 2), (0.1, 1), (0.0, 1)):
-        monkeypatch.setattr(parallel, "_quota", lambda quota=quota: quota)
-        assert parallel.processors() == expected
-    monkeypatch.setattr(parallel, "_quota", lambda: np.inf)
+        monkeypatch.setattr(threads, "_quota", lambda quota=quota: quota)
+        assert threads.processors() == expected
+    monkeypatch.setattr(threads, "_quota", lambda: np.inf)
     monkeypatch.delattr(os, "sched_getaffinity")
     for count, expected in ((5, 5), (None, 1)):
         monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
-        assert parallel.processors() == expected
+        assert threads.processors() == expected
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "", "1.5"])
@@ -782,8 +782,8 @@ def test_the_cgroups_quota_is_found(tmp_path, membership, files, expected):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="ascii")
-    assert parallel._quota(tmp_path / "root", tmp_path / "membership") == expected
+    assert threads._quota(tmp_path / "root", tmp_path / "membership") == expected
 
 
 def test_without_cgroups_there_is_no_quota(tmp_path):
-    assert parallel._quota(tmp_path, tmp_path / "missing") == np.inf
+    assert threads._quota(tmp_path, tmp_path / "missing") == np.inf

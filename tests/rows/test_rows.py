@@ -192,21 +192,8 @@ def test_compiled_blocks_are_added_as_the_tree_is_whatever_the_cut(n_features, b
             status, n_calls = mailbox.MORE, 0
             while status == mailbox.MORE:
                 number = int(rng.integers(n_threads))
-                status = sum_parts(
-                    kernel.address(kind),
-                    X,
-                    n_rows,
-                    n_samples,
-                    y,
-                    s,
-                    theta,
-                    parts,
-                    parents,
-                    cells,
-                    stacks,
-                    slots,
-                    number,
-                )
+                how, memory = (n_samples, n_rows, parts, parents), (cells, stacks, slots)
+                status = sum_parts(kernel.address(kind), X, y, s, theta, how, memory, number)
                 n_calls += 1
             assert cells[compiled_blocks.TAKEN] == len(parts) + 1
             result = cells[compiled_blocks.REST + 2 * len(parts) - 1] - 1
@@ -223,20 +210,8 @@ def test_the_calling_thread_sums_a_part_at_a_time_and_the_others_all():
     for number, n_calls in ((0, 4), (1, 1)):
         cells = np.zeros(compiled_blocks.REST + 2 * len(parts) + n_slots, np.int64)
         slots = np.empty((n_slots, 3))
-        arguments = (
-            kernel.address(kind),
-            X,
-            1,
-            n_blocks,
-            y,
-            None,
-            theta,
-            parts,
-            parents,
-            cells,
-            np.empty((2, 9, 3)),
-            slots,
-        )
+        how, memory = (n_blocks, 1, parts, parents), (cells, np.empty((2, 9, 3)), slots)
+        arguments = kernel.address(kind), X, y, None, theta, how, memory
         answers = [sum_parts(*arguments, number) for _ in range(n_calls)]
         assert answers == [mailbox.MORE] * (n_calls - 1) + [mailbox.DONE]
         assert slots[cells[compiled_blocks.REST + 2 * len(parts) - 1] - 1].tolist() == [n_blocks] * 3
