@@ -130,7 +130,7 @@ def _share(values: NDArray[Any], order: str, n_threads: int, n_features: int, n_
 
 
 def speeds(n_threads: Sequence[int] | None = None, *, n_bytes: int = N_BYTES, n_rounds: int = 7) -> Iterator[Speed]:
-    """Measure the speed of `ArrayRows.gradient` from the first-level cache to memory, for row-major float64.
+    """Measure the speed of `MemoryRows.gradient` from the first-level cache to memory, for row-major float64.
 
     Parameters
     ----------

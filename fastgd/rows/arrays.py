@@ -1,6 +1,6 @@
 """Rows in memory: numpy arrays, memory maps and columns of data frames, of any layout and any real dtype."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -73,114 +73,35 @@ class ArrayRows(MemoryRows):
         )
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
-        """Sum the residuals and what each row adds to the gradient, in one pass.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_features,) or (1 + n_features,), float64, contiguous
-            The parameters.
-        scale : float
-            What the sums are multiplied with.
-
-        Returns
-        -------
-        ndarray of shape (2 + n_features,), float64
-            ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``.
-        """
+        """Sum what `MemoryRows.gradient` does."""
         return self._sum(self._kernel, theta, scale, self._y)
 
     def product(self, p: _Vector) -> _Vector:
-        """Sum what each row adds to the product of the Hessian with a vector, in one pass; y is not read.
-
-        Parameters
-        ----------
-        p : ndarray of shape (n_features,) or (1 + n_features,), float64, contiguous
-            The vector.
-
-        Returns
-        -------
-        ndarray of shape (2 + n_features,), float64
-            ``(sum s (x.p)^2, sum s (x.p), sum s (x.p) x_1, ..., sum s (x.p) x_k)``.
-        """
+        """Sum what `MemoryRows.product` does."""
         return self._sum(self._kernel, p, 1.0, None)
 
     def moments(self, centre: _Vector) -> _Array:
-        """Sum the products of every column with every other, in one pass.
-
-        Parameters
-        ----------
-        centre : ndarray of shape (n_features + 1,), float64, contiguous
-            What is taken off each feature and, last, off y before: the nearer to their means, the more digits are kept.
-
-        Returns
-        -------
-        ndarray of shape (n_features + 2, n_features + 2), float64
-            The sum of ``s z z^T`` with ``z = (x - centre of x, y - centre of y, 1)``, symmetric.
-        """
+        """Sum what `MemoryRows.moments` does."""
         sums = self._sum(gram(self._by_columns), centre, 1.0, self._y)
         return entries(sums, self.n_features)
 
     def sample(self, n: int) -> _Vector:
-        """Take rows from all over the training set, but none of no weight.
-
-        Parameters
-        ----------
-        n : int
-            How many at most, >= 1.
-
-        Returns
-        -------
-        ndarray of shape (1 to n, n_features + 1), float64
-            Their features and, last, their y.
-        """
+        """Take rows as `MemoryRows.sample` does."""
         return self._values(sampled(self.n_samples, self._s, n))
 
     def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
-        """Sum the first and the second powers of each column, in one pass.
-
-        Parameters
-        ----------
-        centre : ndarray of shape (n_features + 1,), float64, contiguous
-            What is taken off each feature and, last, off y before: the nearer to their means, the more digits are kept.
-
-        Returns
-        -------
-        total_weight : float
-            ``sum s``.
-        first, second : ndarray of shape (n_features + 1,), float64
-            The sums of ``s (z - centre)`` and of ``s (z - centre)^2`` with ``z = (x, y)``.
-        """
+        """Sum what `MemoryRows.spread` does."""
         sums = self._sum(spread(self._by_columns), centre, 1.0, self._y)
         first, second = sums[1:].reshape(2, self.n_features + 1)
         return sums.item(0), first, second
 
-    def blocks(self) -> Iterator[tuple[_Vector, _Vector]]:
-        """Go through the rows, some at a time.
-
-        Yields
-        ------
-        values : ndarray of shape (n, n_features + 1), float64
-            Features and, last, y; a copy.
-        s : ndarray of shape (n,), float64
-            Their sample weights, 1 each without.
-        """
-        self.n_passes += 1
-        for start, stop in Blocks(self.n_samples, max(1, tuning.CACHED_VALUES // self.n_features)):
-            yield self.block(start, stop)
-
     def block(self, start: int, stop: int) -> tuple[_Vector, _Vector]:
-        """Return rows start to stop as `blocks` does."""
+        """Return rows as `MemoryRows.block` does."""
         s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
         return self._values(slice(start, stop)), s
 
     def first_non_finite(self) -> tuple[int, int] | None:
-        """Find the first row that holds a NaN or an infinity.
-
-        Returns
-        -------
-        tuple of (int, int), or None
-            Row and column, both from 0, y being column n_features; None where every value is finite.
-        """
+        """Find what `MemoryRows.first_non_finite` does."""
         for start, stop in Blocks(self.n_samples, self._kernel.block_rows(self.n_features)):
             places = np.argwhere(~np.isfinite(self._values(slice(start, stop))))
             if len(places):

@@ -32,45 +32,15 @@ class CentredMoments(NamedTuple):
     """sum s (z - mean)(z - mean)^T, shape (n_features + 1, n_features + 1)."""
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
-        """Compute what `ArrayRows.gradient` sums up.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_features,) or (1 + n_features,), float64
-            The parameters.
-        scale : float
-            What the sums are multiplied with.
-
-        Returns
-        -------
-        ndarray of shape (2 + n_features,), float64
-            ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``.
-        """
+        """Compute what `MemoryRows.gradient` sums up."""
         return self._sums(theta, -1.0) * scale
 
     def product(self, p: _Vector) -> _Vector:
-        """Compute what `ArrayRows.product` sums up.
-
-        Parameters
-        ----------
-        p : ndarray of shape (n_features,) or (1 + n_features,), float64
-            The vector.
-
-        Returns
-        -------
-        ndarray of shape (2 + n_features,), float64
-            ``(sum s (x.p)^2, sum s (x.p), sum s (x.p) x_1, ..., sum s (x.p) x_k)``.
-        """
+        """Compute what `MemoryRows.product` sums up."""
         return self._sums(p, 0.0)
 
     def columns(self) -> tuple[_Vector, _Vector]:
-        """Return what `columns_of` finds.
-
-        Returns
-        -------
-        mean, std : ndarray of shape (n_features + 1,), float64
-            The mean of each feature and, last, of y, and their standard deviations with ddof 0.
-        """
+        """Return what `columns_of` finds."""
         return self.mean, np.sqrt(np.diagonal(self.scatter) / self.total_weight)
 
     def merged(self, other: "CentredMoments") -> "CentredMoments":

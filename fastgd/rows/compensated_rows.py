@@ -23,11 +23,11 @@ class CompensatedRows:
         self._rows = rows
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
-        """Sum what `ArrayRows.gradient` does."""
+        """Sum what `MemoryRows.gradient` does."""
         return self._sum(theta, of_y=True) * scale
 
     def product(self, p: _Vector) -> _Vector:
-        """Sum what `ArrayRows.product` does."""
+        """Sum what `MemoryRows.product` does."""
         return self._sum(p, of_y=False)
 
     def _sum(self, theta: _Vector, *, of_y: bool) -> _Vector:

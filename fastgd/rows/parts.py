@@ -147,11 +147,11 @@ class PartedRows(ABC):
         return summary.value
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
-        """Sum what `ArrayRows.gradient` does, in one pass."""
+        """Sum what `MemoryRows.gradient` does, in one pass."""
         return self._scaled(methodcaller("gradient", theta), scale)
 
     def product(self, p: _Vector) -> _Vector:
-        """Sum what `ArrayRows.product` does, in one pass."""
+        """Sum what `MemoryRows.product` does, in one pass."""
         return self._scaled(methodcaller("product", p), 1.0)
 
     def report_to(self, listener: ProgressListener | None) -> None:
@@ -159,7 +159,7 @@ class PartedRows(ABC):
         self._listener = listener
 
     def first_non_finite(self) -> tuple[int, int] | None:
-        """Return what `ArrayRows.first_non_finite` does, as the last pass found it."""
+        """Return what `MemoryRows.first_non_finite` does, as the last pass found it."""
         return self._non_finite
 
     def _done(self, n_parts: int) -> None:

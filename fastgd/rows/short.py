@@ -29,7 +29,7 @@ def short_pass(
 ) -> _Vector | None:
     """Sum over a single block of rows that need no conversion, or decline.
 
-    The same sums as `ArrayRows.gradient`, without its preparations: these take 3 microseconds, in which numpy has been
+    The same sums as `MemoryRows.gradient`, without its preparations: these take 3 microseconds, in which numpy has been
     through a hundred rows. What is declined may be valid or not; what is accepted is valid.
 
     Parameters

@@ -1,6 +1,5 @@
 """Sparse rows in memory, in the compressed form of scipy's CSR: each sum is one pass over the stored values."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -50,17 +49,17 @@ class SparseRows(MemoryRows):
         check(self._files)
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
-        """Sum what `ArrayRows.gradient` does."""
+        """Sum what `MemoryRows.gradient` does."""
         sums = self._sum(csr_gradient, theta, 2 + self.n_features, with_y=True)
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
             return sums * scale
 
     def product(self, p: _Vector) -> _Vector:
-        """Sum what `ArrayRows.product` does."""
+        """Sum what `MemoryRows.product` does."""
         return self._sum(csr_gradient, p, 2 + self.n_features, with_y=False)
 
     def moments(self, centre: _Vector) -> _Array:
-        """Sum what `ArrayRows.moments` does.
+        """Sum what `MemoryRows.moments` does.
 
         Zeros cannot be shifted one by one: the centre is taken off the sums, and of a column whose spread is lost in that,
         none is left.
@@ -78,7 +77,7 @@ class SparseRows(MemoryRows):
         return sums
 
     def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
-        """Sum what `ArrayRows.spread` does."""
+        """Sum what `MemoryRows.spread` does."""
         sums = self._sum(csr_spread, centre, 3 * self.n_features + 3, with_y=True)
         total, k = sums.item(0), self.n_features
         first, second, stored = sums[1 : k + 2], sums[k + 2 : 2 * k + 3], sums[2 * k + 3 :]
@@ -88,24 +87,18 @@ class SparseRows(MemoryRows):
         return total, first, second
 
     def sample(self, n: int) -> _Vector:
-        """Take rows as `ArrayRows.sample` does, as an array."""
+        """Take rows as `MemoryRows.sample` does, as a dense copy."""
         rows = sampled(self.n_samples, self._s, n)
         return np.column_stack((self._X.dense(rows), self._y[rows])).astype(np.float64)
 
-    def blocks(self) -> Iterator[tuple[_Vector, _Vector]]:
-        """Go through the rows, some at a time, as `ArrayRows.blocks` does: dense copies."""
-        self.n_passes += 1
-        for start, stop in Blocks(self.n_samples, max(1, tuning.CACHED_VALUES // self.n_features)):
-            yield self.block(start, stop)
-
     def block(self, start: int, stop: int) -> tuple[_Vector, _Vector]:
-        """Return rows start to stop as `blocks` does."""
+        """Return rows as `MemoryRows.block` does, as a dense copy."""
         s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
         X = self._X.dense(np.arange(start, stop))
         return np.column_stack((X, self._y[start:stop])).astype(np.float64), s
 
     def first_non_finite(self) -> tuple[int, int] | None:
-        """Find what `ArrayRows.first_non_finite` does."""
+        """Find what `MemoryRows.first_non_finite` does."""
         found = []
         for start, stop in Blocks(len(self._X.data), tuning.BLOCK_VALUES):
             places = np.flatnonzero(~np.isfinite(self._X.data[start:stop]))

@@ -72,7 +72,7 @@ class TargetRows(ArrayRows):
         return entries(fold.total(), n_columns)
 
     def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
-        """Sum what `ArrayRows.spread` does, of the features and all targets."""
+        """Sum what `MemoryRows.spread` does, of the features and all targets."""
         sums = self.moments(centre)
         return sums.item(-1, -1), sums[-1, :-1], np.diagonal(sums)[:-1]
 
