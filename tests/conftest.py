@@ -19,6 +19,12 @@ _REACHED = "reached: "
 
 
 @pytest.fixture
+def empty_folder(tmp_path, monkeypatch):
+    """Run the test in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
 def reached(record_property):
     """Return what takes the name of a figure and the figure that a test has reached; they are printed at the end.
 

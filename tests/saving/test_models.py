@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stand_ins import NO_PERMISSION, NO_SPACE, raising
 
 from fastgd.saving.model_file import Model, ModelError, load, save
 from fastgd.saving.outputs import OutputError, check_writable, replacing, same_file
@@ -21,23 +22,17 @@ GOOD = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _in_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def files():
     return sorted(path.name for path in Path().iterdir())
 
 
-def load_error(text):
-    if text is not None:
-        Path("m.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+def load_error():
     with pytest.raises(ModelError) as caught:
         load("m.json")
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+    return str(caught.value)
 
 
 def test_what_is_written():
@@ -82,30 +77,17 @@ def test_link_stays_a_link():
     assert load("folder/real.json").target == "y"
 
 
-@pytest.mark.parametrize("function", ["fsync", "replace"])
-@pytest.mark.parametrize("problem", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_failure_leaves_the_old_model(function, problem, monkeypatch):
-    def fail(*args):
-        raise problem
-
+@pytest.mark.parametrize("function", ["os.fsync", "os.replace", "builtins.open"])
+@pytest.mark.parametrize(("problem", "error"), [(NO_SPACE, OutputError), (KeyboardInterrupt(), KeyboardInterrupt)])
+def test_failure_leaves_the_old_model(function, problem, error, monkeypatch):
     Path("m.json").write_text("old")
-    monkeypatch.setattr(os, function, fail)
-    expected = OutputError if isinstance(problem, OSError) else KeyboardInterrupt
-    with pytest.raises(expected) as caught:
+    monkeypatch.setattr(function, raising(problem))
+    with pytest.raises(error) as caught:
         save(MODEL, "m.json")
-    if expected is OutputError:
+    if error is OutputError:
         assert str(caught.value) == "m.json cannot be written: No space left on device. Give another name."
     assert Path("m.json").read_text() == "old"
     assert files() == ["m.json"]
-
-
-def test_file_that_cannot_be_made(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("builtins.open", refuse)
-    with pytest.raises(OutputError, match=r"^m.json cannot be written: Permission denied\."):
-        save(MODEL, "m.json")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -123,14 +105,12 @@ def test_model_that_is_not_finite_is_not_saved(value):
         (".", "is a directory"),
         ("none/m.json", "is in a directory that does not exist"),
         ("file/m.json", "is in a directory that does not exist"),
-        pytest.param(
-            "/dev/null",
-            "is not a regular file",
-            marks=pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no /dev/null"),
-        ),
+        ("/dev/null", "is not a regular file"),
     ],
 )
 def test_unwritable(path, problem):
+    if path == "/dev/null" and not os.path.exists(path):
+        pytest.skip("no /dev/null")
     Path("file").touch()
     for call in (check_writable, lambda path: save(MODEL, path)):
         with pytest.raises(OutputError) as caught:
@@ -198,38 +178,38 @@ def test_names_of_one_file():
     assert not same_file("none", "nothing")
 
 
+def as_file(content):
+    """Return the bytes of a file: those given, or a good model with changes, from which `...` is left out."""
+    if isinstance(content, dict):
+        text = json.dumps({key: value for key, value in (GOOD | content).items() if value is not ...})
+        content = text.replace('"HUGE"', "1" + "0" * 5000)  # more digits than Python makes an int of
+    return content if isinstance(content, bytes) else content.encode()
+
+
+NO_OBJECT = "but an object with format, version and so on is expected"
+
+
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("content", "problem"),
     [
         ("", "is not JSON, but a model in JSON is expected (Expecting value: line 1, column 1)"),
         (
-            '{"a": 1,\n}',
-            "is not JSON, but a model in JSON is expected (Expecting property name enclosed in double quotes",
+            '{"a": 1,\n2}',
+            "is not JSON, but a model in JSON is expected (Expecting property name enclosed in double quotes: "
+            "line 2, column 1)",
         ),
         (b"\xff\xfe{", "is not text in UTF-8, but a model in JSON is expected"),
         ("[" * 200_000, "is nested more deeply than a model can be"),
-        ("[1, 2]", "holds [1.0, 2.0], but an object with format, version and so on is expected"),
-        ('"' + "x" * 100 + '"', "holds '" + "x" * 36 + "..., but an object"),
-        ("{}", "is not a model: its format is missing, but 'fastgd-model' is expected"),
-        ('{"format": "other"}', "is not a model: its format is 'other', but 'fastgd-model' is expected"),
+        ("[1, 2]", f"holds [1.0, 2.0], {NO_OBJECT}"),
+        ('"' + "x" * 100 + '"', f"holds '{'x' * 36}..., {NO_OBJECT}"),
+        ({"format": ...}, "is not a model: its format is missing, but 'fastgd-model' is expected"),
+        ({"format": "other"}, "is not a model: its format is 'other', but 'fastgd-model' is expected"),
         (
             '{"format": "fastgd-model", "format": "fastgd-model"}',
             "has the key 'format' twice, but each is expected once",
         ),
-        ('{"format": NaN}', "holds NaN, but finite numbers are expected"),
-        ('{"format": -Infinity}', "holds -Infinity, but finite numbers are expected"),
-    ],
-    ids=range(11),
-)
-def test_not_a_model(text, problem):
-    message = load_error(text)
-    assert message.startswith(f"m.json {problem}")
-    assert message.endswith(ADVICE)
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
+        ({"format": np.nan}, "holds NaN, but finite numbers are expected"),
+        ({"format": -np.inf}, "holds -Infinity, but finite numbers are expected"),
         ({"version": 2}, "has version 2, but this fastgd reads version 1: upgrade fastgd to read it"),
         ({"version": "HUGE"}, "has version inf, but this fastgd reads version 1: upgrade fastgd to read it"),
         ({"version": 0}, "has version 0.0, but 1 is expected"),
@@ -247,39 +227,21 @@ def test_not_a_model(text, problem):
         ({"coef": [True, 2]}, "has coef[0] True, but a finite number is expected"),
         ({"coef": [[1], 2]}, "has coef[0] [1.0], but a finite number is expected"),
         ({"coef": [1, "HUGE"]}, "has coef[1] inf, but a finite number is expected"),
+        (json.dumps(GOOD).replace("0.1", "1e999"), "has intercept inf, but a finite number is expected"),
         ({"intercept": None}, "has intercept None, but a finite number is expected"),
         ({"intercept": False}, "has intercept False, but a finite number is expected"),
+        *[({key: ...}, f"has no {key}, but a model has one") for key in GOOD if key != "format"],
     ],
-    ids=str,
+    ids=lambda given: str(given)[:50],
 )
-def test_wrong_entry(change, problem):
-    text = json.dumps(GOOD | change).replace('"HUGE"', "1" + "0" * 5000)  # more digits than Python makes an int of
-    assert load_error(text) == f"m.json {problem}. {ADVICE}"
+def test_what_is_no_model_is_refused(content, problem):
+    Path("m.json").write_bytes(as_file(content))
+    assert load_error() == f"m.json {problem}. {ADVICE}"
 
 
-def test_number_too_large():
-    text = json.dumps(GOOD).replace("0.1", "1e999")
-    assert load_error(text) == f"m.json has intercept inf, but a finite number is expected. {ADVICE}"
-
-
-@pytest.mark.parametrize("key", ["version", "target", "features", "intercept", "coef"])
-def test_missing_entry(key):
-    content = {k: v for k, v in GOOD.items() if k != key}
-    assert load_error(json.dumps(content)) == f"m.json has no {key}, but a model has one. {ADVICE}"
-
-
-def test_no_such_file():
-    assert load_error(None) == f"there is no file m.json, but a model is expected. {ADVICE}"
-
-
-def test_directory():
+def test_what_cannot_be_read_is_refused(monkeypatch):
+    assert load_error() == f"there is no file m.json, but a model is expected. {ADVICE}"
     Path("m.json").mkdir()
-    assert load_error(None) == "m.json is a directory, but a model is expected. Give a file in it."
-
-
-def test_file_that_cannot_be_read(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("builtins.open", refuse)
-    assert load_error(None) == "m.json cannot be read: Permission denied. Check the path and the permissions."
+    assert load_error() == "m.json is a directory, but a model is expected. Give a file in it."
+    monkeypatch.setattr("builtins.open", raising(NO_PERMISSION))
+    assert load_error() == "m.json cannot be read: Permission denied. Check the path and the permissions."
