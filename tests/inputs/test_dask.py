@@ -15,8 +15,11 @@ from fastgd.rows import partitions as dask_rows
 from fastgd.rows.blocks import added
 from fastgd.rows.parts import merged
 
+dask = pytest.importorskip("dask", reason="for dask")
 array = pytest.importorskip("dask.array", reason="for dask")
+frame = pytest.importorskip("dask.dataframe", reason="for dask")
 distributed = pytest.importorskip("distributed", reason="for a cluster")
+pandas = pytest.importorskip("pandas", reason="dask's data frames are of pandas'")
 
 N, K = 6_000, 5
 
@@ -33,74 +36,60 @@ def part(seed, n_rows):
 
 
 def training_set(n_parts=12):
-    from dask import delayed
-
     n_rows = N // n_parts
-    parts = [array.from_delayed(delayed(part)(i, n_rows), (n_rows, K + 1), float) for i in range(n_parts)]
+    parts = [array.from_delayed(dask.delayed(part)(i, n_rows), (n_rows, K + 1), float) for i in range(n_parts)]
     whole = array.concatenate(parts)
     return whole[:, :K], whole[:, K], np.concatenate([part(i, n_rows) for i in range(n_parts)])
 
 
 @pytest.fixture
-def cluster(request):
-    with (
-        distributed.LocalCluster(
-            n_workers=request.param, threads_per_worker=1, dashboard_address=None, memory_limit=0
-        ) as processes,
-        distributed.Client(processes) as client,
-    ):
-        yield client
+def synchronous():
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+BY_ROWS = {"method": "gd", "precompute": False, "standardize": True, "max_iter": 3, "tol": 0}
 
 
 def fitted(X, y):
     """Return the bits of fits by rows and by moments."""
-    by_rows = fastgd.fit(X, y, method="gd", precompute=False, standardize=True, max_iter=3, tol=0)
-    return fastgd.fit(X, y).theta.tobytes(), by_rows.theta.tobytes()
+    return fastgd.fit(X, y).theta.tobytes(), fastgd.fit(X, y, **BY_ROWS).theta.tobytes()
 
 
-@pytest.mark.parametrize("cluster", [2], indirect=True)
-def test_the_bits_do_not_depend_on_the_workers(cluster):
+@pytest.mark.processes
+def test_the_bits_do_not_depend_on_the_workers_and_a_fit_survives_one_that_is_killed():
     X, y, rows = training_set()
-    bits = {fitted(X, y)}
-    cluster.cluster.scale(3)
-    cluster.wait_for_workers(3, timeout=60)
-    bits.add(fitted(X, y))
-    X, y = cluster.persist([X, y])
-    bits.add(fitted(X, y))
-    import dask
+    options = {"threads_per_worker": 1, "dashboard_address": None, "memory_limit": 0}
+    with distributed.LocalCluster(n_workers=2, **options) as cluster, distributed.Client(cluster) as client:
+        bits = {fitted(X, y)}
+        cluster.scale(3)
+        client.wait_for_workers(3, timeout=60)
+        dX, dy = client.persist([X, y])
+        distributed.wait([dX, dy])
+        bits.add(fitted(dX, dy))
+        pids = set(client.run(os.getpid).values())
 
+        def kill(state):
+            if state.n_iter == 2:
+                os.kill(client.run(os.getpid).popitem()[1], signal.SIGKILL)
+
+        survived = fastgd.fit(dX, dy, callback=kill, **BY_ROWS).theta.tobytes()
+        deadline = time.monotonic() + 60
+        while pids <= set(client.run(os.getpid).values()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not pids <= set(client.run(os.getpid).values())  # it was killed, indeed
     for scheduler in ("synchronous", "threads"):
         with dask.config.set(scheduler=scheduler):
-            X, y, _ = training_set()
             bits.add(fitted(X, y))
-    assert len(bits) == 1
-    theta = np.frombuffer(next(iter(bits))[0])
-    np.testing.assert_allclose(theta, fastgd.fit(rows[:, :K], rows[:, K]).theta, rtol=1e-12)
+    ((by_moments, by_rows),) = bits
+    assert survived == by_rows
+    expected = fastgd.fit(rows[:, :K], rows[:, K]).theta
+    np.testing.assert_allclose(np.frombuffer(by_moments), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("cluster", [2], indirect=True)
-def test_a_fit_survives_a_worker_that_is_killed(cluster):
-    X, y, _ = training_set()
-    X, y = cluster.persist([X, y])
-    distributed.wait([X, y])
-    expected, pids = fitted(X, y)[1], set(cluster.run(os.getpid).values())
-
-    def kill(state):
-        if state.n_iter == 2:
-            os.kill(cluster.run(os.getpid).popitem()[1], signal.SIGKILL)
-
-    options = {"method": "gd", "precompute": False, "standardize": True, "max_iter": 3, "tol": 0}
-    assert fastgd.fit(X, y, callback=kill, **options).theta.tobytes() == expected
-    deadline = time.monotonic() + 60
-    while set(cluster.run(os.getpid).values()) <= pids and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not set(cluster.run(os.getpid).values()) <= pids  # it was killed, indeed
-
-
+@pytest.mark.usefixtures("synchronous")
 def test_nothing_as_long_as_the_rows_leaves_the_workers(monkeypatch):
     """Watch what tasks return: a partition's come back as sums of its rows."""
-    import dask
-
     X, y, _ = training_set()
     sizes = []
     summarise = dask_rows._of_partition
@@ -111,52 +100,41 @@ def test_nothing_as_long_as_the_rows_leaves_the_workers(monkeypatch):
         return summary
 
     monkeypatch.setattr(dask_rows, "_of_partition", watched)
-    with dask.config.set(scheduler="synchronous"):
-        rows = DaskSet(X, y).rows(None)
-        rows.gradient(np.zeros(K))
+    rows = DaskSet(X, y).rows(None)
+    rows.gradient(np.zeros(K))
     assert len(sizes) == 12
     assert rows.n_samples == N
     assert max(sizes) <= K + 2
 
 
-@pytest.mark.parametrize("n_parts", [1, 2, 7, 8, 9, 20, 65])
+@pytest.mark.usefixtures("synchronous")
+@pytest.mark.parametrize("n_parts", [1, 2, 6, 7, 8, 9, 20, 64, 65])
 def test_partitions_are_merged_in_their_order(n_parts):
-    import dask
-
     rng = np.random.default_rng(n_parts)
     X, y = rng.standard_normal((3 * n_parts, 2)), rng.standard_normal(3 * n_parts)
+    dX, dy = array.from_array(X.copy(), chunks=(3, 2)), array.from_array(y, chunks=3)
+    got = fastgd.gradient(dX, dy, np.ones(2), loss="sse")
+    np.testing.assert_allclose(got, fastgd.gradient(X, y, np.ones(2), loss="sse"), rtol=1e-12)
     X[-1, 1] = np.inf
-    with dask.config.set(scheduler="synchronous"):
-        chunks = {"chunks": ((3,) * n_parts,)}
-        dX, dy = array.from_array(X, chunks=((3,) * n_parts, (2,))), array.from_array(y, **chunks)
-        with pytest.raises(ValueError, match=f"X in row {3 * n_parts - 1}, column 1"):
-            fastgd.fit(dX, dy)
-        dX = array.from_array(X[:-3], chunks=((3,) * (n_parts - 1), (2,))) if n_parts > 1 else dX[:0]
-        if n_parts > 1:
-            dy = array.from_array(y[:-3], chunks=((3,) * (n_parts - 1),))
-            got = fastgd.gradient(dX, dy, np.ones(2), loss="sse")
-            np.testing.assert_allclose(got, fastgd.gradient(X[:-3], y[:-3], np.ones(2), loss="sse"), rtol=1e-12)
+    with pytest.raises(ValueError, match=f"X in row {3 * n_parts - 1}, column 1"):
+        fastgd.fit(array.from_array(X, chunks=(3, 2)), dy)
 
 
+@pytest.mark.usefixtures("synchronous")
 def test_a_partition_is_summed_on_the_one_thread_of_its_task(monkeypatch):
-    import dask
-
     summarise, n_threads = dask_rows.summarise, []
     monkeypatch.setattr(dask_rows, "summarise", lambda *given: n_threads.append(given[2]) or summarise(*given))
     X, y, _ = training_set()
-    with dask.config.set(scheduler="synchronous"):
-        DaskSet(X, y).rows(None).gradient(np.zeros(K))
+    DaskSet(X, y).rows(None).gradient(np.zeros(K))
     assert n_threads == [1] * 12
 
 
+@pytest.mark.usefixtures("synchronous")
 def test_partitions_of_whole_blocks_have_the_bits_of_the_array():
-    import dask
-
     n = dense(3, False).block_rows(3)  # a partition of two blocks has few values, but there are more than those
     rng = np.random.default_rng(0)
     X, y, theta = rng.standard_normal((8 * n, 3)), rng.standard_normal(8 * n), np.ones(3)
-    with dask.config.set(scheduler="synchronous"):
-        got = fastgd.gradient(array.from_array(X, chunks=(2 * n, 3)), array.from_array(y, chunks=2 * n), theta)
+    got = fastgd.gradient(array.from_array(X, chunks=(2 * n, 3)), array.from_array(y, chunks=2 * n), theta)
     assert got.tobytes() == fastgd.gradient(X, y, theta).tobytes()
 
 
@@ -170,8 +148,6 @@ def test_what_tasks_returned_can_be_merged_again():
 
 def test_what_cannot_be_fitted_is_refused_in_words():
     X, y, _ = training_set()
-    frame = pytest.importorskip("dask.dataframe", reason="for data frames")
-    pandas = pytest.importorskip("pandas")
     table = frame.from_pandas(pandas.DataFrame(part(0, 100), columns=[*"abcde", "y"]), npartitions=4)
     text = table.assign(a=table["a"].astype(str))
     in_memory = fastgd.fit(part(0, 100)[:, 0], part(0, 100)[:, K])
@@ -205,8 +181,6 @@ def test_what_cannot_be_fitted_is_refused_in_words():
 
 
 def test_unknown_chunk_sizes_are_fine():
-    frame = pytest.importorskip("dask.dataframe", reason="for data frames")
-    pandas = pytest.importorskip("pandas")
     values = pandas.DataFrame(part(0, 100), columns=[*"abcde", "y"])
     table = frame.from_pandas(values, npartitions=3)
     X, y = table[list("abcde")].to_dask_array(), table["y"].to_dask_array()
@@ -231,11 +205,10 @@ def test_a_partition_of_another_width_than_it_was_said_to_have_is_refused():
 SPARSE = ["dense", "csr_matrix", "csr_array", "csc_array", "coo_array"]
 
 
+@pytest.mark.usefixtures("synchronous")
 @pytest.mark.parametrize("kind", SPARSE)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_blocks_may_be_sparse(kind, weighted):
-    import dask
-
     sparse = pytest.importorskip("scipy.sparse", reason="for sparse matrices")
     rng = np.random.default_rng(3)
     X = rng.standard_normal((600, 4)) * (rng.random((600, 4)) < 0.3)
@@ -245,25 +218,21 @@ def test_blocks_may_be_sparse(kind, weighted):
     dX = array.from_array(X, chunks=(chunks, 4)).map_blocks(lambda x: x if len(x) == 250 else as_kind(x))
     dy, ds = (None if v is None else array.from_array(v, chunks=(chunks,)) for v in (y, s))
     theta = np.ones(4)
-    with dask.config.set(scheduler="synchronous"):
-        got = fastgd.gradient(dX, dy, theta, sample_weight=ds)
-        np.testing.assert_allclose(got, fastgd.gradient(X, y, theta, sample_weight=s), rtol=1e-12)
-        for options in ({}, {"method": "gd", "precompute": False, "standardize": True}, {"method": "cg"}):
-            expected = fastgd.fit(X, y, sample_weight=s, **options)
-            np.testing.assert_allclose(fastgd.fit(dX, dy, sample_weight=ds, **options).theta, expected.theta, rtol=1e-6)
-        Z = X.copy()
-        Z[420, 2] = np.nan
-        dZ = array.from_array(Z, chunks=(chunks, 4)).map_blocks(as_kind)
-        with pytest.raises(ValueError, match="X in row 420, column 2"):
-            fastgd.fit(dZ, dy, sample_weight=ds)
+    got = fastgd.gradient(dX, dy, theta, sample_weight=ds)
+    np.testing.assert_allclose(got, fastgd.gradient(X, y, theta, sample_weight=s), rtol=1e-12)
+    for options in ({}, {"method": "gd", "precompute": False, "standardize": True}, {"method": "cg"}):
+        expected = fastgd.fit(X, y, sample_weight=s, **options)
+        np.testing.assert_allclose(fastgd.fit(dX, dy, sample_weight=ds, **options).theta, expected.theta, rtol=1e-6)
+    Z = X.copy()
+    Z[420, 2] = np.nan
+    dZ = array.from_array(Z, chunks=(chunks, 4)).map_blocks(as_kind)
+    with pytest.raises(ValueError, match="X in row 420, column 2"):
+        fastgd.fit(dZ, dy, sample_weight=ds)
 
 
+@pytest.mark.usefixtures("synchronous")
 @pytest.mark.parametrize("kind", ["text", "years", "dates", "tuples"])
 def test_columns_of_partitions_are_found_by_labels_of_any_type(kind):
-    import dask
-
-    frame = pytest.importorskip("dask.dataframe", reason="for data frames")
-    pandas = pytest.importorskip("pandas")
     pytest.importorskip("sklearn", reason="the estimator is scikit-learn's")
     from fastgd.sklearn import GDRegressor
 
@@ -282,27 +251,23 @@ def test_columns_of_partitions_are_found_by_labels_of_any_type(kind):
         return frame.from_delayed([dask.delayed(each) for each in parts], meta=parts[0].iloc[:0], verify_meta=False)
 
     dX, dy = of_parts(values[:200], turned[200:]), of_parts(targets[:200], targets[200:])
-    with dask.config.set(scheduler="synchronous"):
-        result = fastgd.fit(dX, dy)
-        np.testing.assert_allclose(result.theta, expected.theta, rtol=1e-9)
-        np.testing.assert_allclose(result.predict(turned), expected.predict(X), rtol=1e-9)
-        wrong = of_parts(values[:200], turned[200:].set_axis(range(5, 10), axis="columns"))
-        with pytest.raises(ValueError, match=r"Partition 1: X has no column"):
-            fastgd.fit(wrong, dy)
-        if kind != "text":  # which scikit-learn wants in the order of the fit
-            model = GDRegressor().partial_fit(values, y).partial_fit(of_parts(turned[:200], values[200:]), dy)
-            np.testing.assert_allclose(model.coef_, expected.coef, rtol=1e-9)
-            np.testing.assert_allclose(
-                model.predict(of_parts(turned, values)), np.tile(expected.predict(X), 2), rtol=1e-9
-            )
-            with pytest.raises(ValueError, match="X has no column"):
-                model.predict(wrong)
+    result = fastgd.fit(dX, dy)
+    np.testing.assert_allclose(result.theta, expected.theta, rtol=1e-9)
+    np.testing.assert_allclose(result.predict(turned), expected.predict(X), rtol=1e-9)
+    wrong = of_parts(values[:200], turned[200:].set_axis(range(5, 10), axis="columns"))
+    with pytest.raises(ValueError, match=r"Partition 1: X has no column"):
+        fastgd.fit(wrong, dy)
+    if kind != "text":  # which scikit-learn wants in the order of the fit
+        model = GDRegressor().partial_fit(values, y).partial_fit(of_parts(turned[:200], values[200:]), dy)
+        np.testing.assert_allclose(model.coef_, expected.coef, rtol=1e-9)
+        np.testing.assert_allclose(model.predict(of_parts(turned, values)), np.tile(expected.predict(X), 2), rtol=1e-9)
+        with pytest.raises(ValueError, match="X has no column"):
+            model.predict(wrong)
 
 
+@pytest.mark.usefixtures("synchronous")
 @pytest.mark.parametrize("kind", ["array", "frame", "sparse"])
 def test_the_estimator_fits_and_predicts_collections(kind):
-    import dask
-
     pytest.importorskip("sklearn", reason="the estimator is scikit-learn's")
     from sklearn.linear_model import LinearRegression
 
@@ -317,28 +282,25 @@ def test_the_estimator_fits_and_predicts_collections(kind):
         sparse = pytest.importorskip("scipy.sparse", reason="for sparse matrices")
         dX = cut = dX.map_blocks(sparse.csr_array)
     if kind == "frame":
-        frame = pytest.importorskip("dask.dataframe", reason="for data frames")
-        pandas = pytest.importorskip("pandas")
         table = frame.from_pandas(pandas.DataFrame(rows, columns=[*"abcde", "y"]).assign(s=s), npartitions=3)
         dX, dy, ds, cut = table[list("abcde")], table["y"], table["s"], table[table["a"] > table["a"].min()][[*"abcde"]]
-    with dask.config.set(scheduler="synchronous"):
-        for model in (GDRegressor().fit(dX, dy, ds), GDRegressor().partial_fit(dX, dy, ds)):
-            np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
-            assert (model.n_features_in_, model.rank_) == (K, K)
-            assert getattr(model, "feature_names_in_", np.array([])).tolist() == [*"abcde"] * (kind == "frame")
-            np.testing.assert_allclose(model.predict(dX), expected.predict(X), rtol=1e-9)
-            kept = X[:, 0] > X[:, 0].min() if kind == "frame" else slice(None)
-            np.testing.assert_allclose(model.predict(cut), expected.predict(X[kept]), rtol=1e-9)
-            assert model.score(dX, dy, ds) == pytest.approx(expected.score(X, y, s), rel=1e-12)
-        nothing = dX[dX["a"] != dX["a"]] if kind == "frame" else dX[:0]
-        wrong = dX[["a", "b"]] if kind == "frame" else dX[:, :2]
-        for call, error, said in (
-            (lambda: model.fit(dX, y), TypeError, "y, a ndarray, is not of dask. Give a dask array or series"),
-            (lambda: model.fit(dX, dy, 2.0), TypeError, "sample_weight, a float, is not of dask"),
-            (lambda: model.fit(dX, dX), TypeError, "has 2 dimensions"),
-            (lambda: model.fit(dy, dy), ValueError, r"of shape \(n_samples, n_features\) is expected"),
-            (lambda: model.predict(nothing), ValueError, "0 rows"),
-            (lambda: model.predict(wrong), ValueError, "(?s)has 2 features|feature names should match"),
-        ):
-            with pytest.raises(error, match=said):
-                call()
+    for model in (GDRegressor().fit(dX, dy, ds), GDRegressor().partial_fit(dX, dy, ds)):
+        np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+        assert (model.n_features_in_, model.rank_) == (K, K)
+        assert getattr(model, "feature_names_in_", np.array([])).tolist() == [*"abcde"] * (kind == "frame")
+        np.testing.assert_allclose(model.predict(dX), expected.predict(X), rtol=1e-9)
+        kept = X[:, 0] > X[:, 0].min() if kind == "frame" else slice(None)
+        np.testing.assert_allclose(model.predict(cut), expected.predict(X[kept]), rtol=1e-9)
+        assert model.score(dX, dy, ds) == pytest.approx(expected.score(X, y, s), rel=1e-12)
+    nothing = dX[dX["a"] != dX["a"]] if kind == "frame" else dX[:0]
+    wrong = dX[["a", "b"]] if kind == "frame" else dX[:, :2]
+    for call, error, said in (
+        (lambda: model.fit(dX, y), TypeError, "y, a ndarray, is not of dask. Give a dask array or series"),
+        (lambda: model.fit(dX, dy, 2.0), TypeError, "sample_weight, a float, is not of dask"),
+        (lambda: model.fit(dX, dX), TypeError, "has 2 dimensions"),
+        (lambda: model.fit(dy, dy), ValueError, r"of shape \(n_samples, n_features\) is expected"),
+        (lambda: model.predict(nothing), ValueError, "0 rows"),
+        (lambda: model.predict(wrong), ValueError, "(?s)has 2 features|feature names should match"),
+    ):
+        with pytest.raises(error, match=said):
+            call()
