@@ -48,22 +48,17 @@ OBJECT = (
     r"{name} has dtype object, but real numbers are expected\. Give {name}\.astype\(float\) if every entry",
 )
 FIELDS = (TypeError, r"{name} has dtype .*(f0|V8).*, but real numbers are expected\. Give its fields as columns")
+COMPLEX = (TypeError, r"{name} has dtype complex\d+, but real numbers .*Give {name}\.real")
+TOO_WIDE = rf"{{name}} has dtype {WIDE}, but .* wider than float64.* give {{name}}\.astype\(numpy\.float64\)"
+RAGGED = r"{name} is a list that numpy cannot turn into an array .* rows that all have the same"
 
 # What is no array of real numbers, wherever it is given; the error, and what its message says.
 KINDS = {
     "masked": (masked, *MASKED),
     "masked, but nothing": (np.ma.array, *MASKED),
-    "complex": (lambda v: v * 1j, TypeError, r"{name} has dtype complex128, but real numbers .*Give {name}\.real"),
-    "complex64": (
-        lambda v: v.astype("F"),
-        TypeError,
-        r"{name} has dtype complex64, but real numbers .*Give {name}\.real",
-    ),
-    "longdouble": (
-        lambda v: v.astype("g"),
-        TypeError,
-        rf"{{name}} has dtype {WIDE}, but .* wider than float64.* give {{name}}\.astype\(numpy\.float64\)",
-    ),
+    "complex": (lambda v: v * 1j, *COMPLEX),
+    "complex64": (lambda v: v.astype("F"), *COMPLEX),
+    "longdouble": (lambda v: v.astype("g"), TypeError, TOO_WIDE),
     "datetime64": (lambda v: v.astype("M8[s]"), *DATE),
     "timedelta64": (lambda v: v.astype("m8[s]"), *DATE),
     "text": (lambda v: v.astype(str), *TEXT),
@@ -80,11 +75,7 @@ KINDS = {
     "structured": (lambda v: np.zeros(len(v), "f8,f8"), *FIELDS),
     "records": (lambda v: np.rec.array(np.zeros(len(v), "f8,f8")), *FIELDS),
     "void": (lambda v: v.view("V8"), *FIELDS),
-    "ragged": (
-        ragged,
-        ValueError,
-        r"{name} is a list that numpy cannot turn into an array .* rows that all have the same",
-    ),
+    "ragged": (ragged, ValueError, RAGGED),
     "text in a series": (lambda v: of_pandas(["a"] * len(v), "str"), *OBJECT),
     "categories": (lambda v: of_pandas(["a"] * len(v), "category"), *OBJECT),
     "missing truth": (lambda v: of_pandas([True, None] * (len(v) // 2), "boolean"), *OBJECT),
@@ -120,38 +111,24 @@ SHAPES = [
     ("theta", lambda v: v[:, np.newaxis], r"{name} has shape \(2, 1\), but .*Give {name}\.ravel\(\)"),
     ("theta", lambda v: np.ones((2, 2)), r"{name} has shape \(2, 2\), but "),
 ]
+TWO = r"but \(2,\) is expected: 2 features.*Give 2 numbers"
 OF_ONE_LENGTH = [
-    ("theta", lambda v: v[1:], r"{name} has shape \(1,\), but \(2,\) is expected: 2 features.*Give 2 numbers"),
-    (
-        "theta",
-        lambda v: np.append(v, 1.0),
-        r"{name} has shape \(3,\), but \(2,\) is expected: 2 features.*Give 2 numbers",
-    ),
-    ("theta", lambda v: 1.0, r"{name} has shape \(\), but \(2,\) is expected: 2 features.*Give 2 numbers"),
+    ("theta", lambda v: v[1:], rf"{{name}} has shape \(1,\), {TWO}"),
+    ("theta", lambda v: np.append(v, 1.0), rf"{{name}} has shape \(3,\), {TWO}"),
+    ("theta", lambda v: 1.0, rf"{{name}} has shape \(\), {TWO}"),
 ]
 
+NEW = r"Give numpy\.empty\(\(2,\)\)"
 OUTS = [
-    (
-        lambda v: np.empty(3),
-        ValueError,
-        r"out has shape \(3,\), but theta and so the gradient have \(2,\)\. Give numpy\.empty",
-    ),
-    (lambda v: np.empty((2, 1)), ValueError, r"out has shape \(2, 1\), but theta .*Give numpy\.empty\(\(2,\)\)"),
-    (lambda v: np.empty(2, "f"), TypeError, r"out is an array of float32, but an array of float64 .*Give numpy\.empty"),
-    (lambda v: np.empty(2, ">f8"), TypeError, r"out is an array of >f8, but an array of float64 .*Give numpy\.empty"),
-    (lambda v: np.empty(2, "q"), TypeError, r"out is an array of int64, but an array of float64 .*Give numpy\.empty"),
-    (
-        lambda v: np.empty(2, "D"),
-        TypeError,
-        r"out is an array of complex128, but an array of float64 .*Give numpy\.empty",
-    ),
-    (
-        lambda v: np.empty(2, object),
-        TypeError,
-        r"out is an array of object, but an array of float64 .*Give numpy\.empty",
-    ),
-    (np.ma.array, TypeError, r"out is a MaskedArray, but an array of float64 is expected\. Give numpy\.empty"),
-    (list, TypeError, r"out is a list, but an array of float64 is expected\. Give numpy\.empty"),
+    (lambda v: np.empty(3), ValueError, rf"out has shape \(3,\), but theta and so the gradient have \(2,\)\. {NEW}"),
+    (lambda v: np.empty((2, 1)), ValueError, rf"out has shape \(2, 1\), but theta .*{NEW}"),
+    (lambda v: np.empty(2, "f"), TypeError, rf"out is an array of float32, but an array of float64 .*{NEW}"),
+    (lambda v: np.empty(2, ">f8"), TypeError, rf"out is an array of >f8, but an array of float64 .*{NEW}"),
+    (lambda v: np.empty(2, "q"), TypeError, rf"out is an array of int64, but an array of float64 .*{NEW}"),
+    (lambda v: np.empty(2, "D"), TypeError, rf"out is an array of complex128, but an array of float64 .*{NEW}"),
+    (lambda v: np.empty(2, object), TypeError, rf"out is an array of object, but an array of float64 .*{NEW}"),
+    (np.ma.array, TypeError, rf"out is a MaskedArray, but an array of float64 is expected\. {NEW}"),
+    (list, TypeError, rf"out is a list, but an array of float64 is expected\. {NEW}"),
     (
         lambda v: np.broadcast_to(v, 2),
         ValueError,
@@ -165,35 +142,37 @@ def fingerprint(value):
     if isinstance(value, np.ma.MaskedArray):
         return fingerprint(value.data), fingerprint(np.ma.getmaskarray(value))
     if isinstance(value, np.ndarray):
-        return (
-            hashlib.sha256(value.tobytes()).hexdigest(),
-            value.dtype,
-            value.shape,
-            value.strides,
-            value.flags.writeable,
-        )
+        how = value.dtype, value.shape, value.strides, value.flags.writeable
+        return hashlib.sha256(value.tobytes()).hexdigest(), how
     if hasattr(value, "indptr"):
         return [fingerprint(part) for part in (value.data, value.indices, value.indptr)]
     return repr(value)
 
 
+def fingerprints(given):
+    return {position: fingerprint(value) for position, value in given.items()}
+
+
 def assert_refused(door, position, make, error, said):
     given = doors.good()
     given[position] = make(given[position])
-    before = {each: fingerprint(value) for each, value in given.items()}
+    before = fingerprints(given)
     said = said.replace("{name}", re.escape(doors.DOORS[door].takes[position]))
     with pytest.raises(error, match=rf"(?s)^(Batch 0: )?{said}") as raised:
         doors.call(doors.DOORS[door], given)
     assert type(raised.value) is error
-    assert {each: fingerprint(value) for each, value in given.items()} == before
+    assert fingerprints(given) == before
+
+
+OTHER_PLACES = [place for place in doors.places(doors.DOORS) if place[1] != "out"]
+WITH_OUT = [door for door, position in doors.places(doors.DOORS) if position == "out"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_array_of_real_numbers_is_refused_at_every_door_and_changes_nothing(kind, reached):
-    places = [place for place in doors.places(doors.DOORS) if place[1] != "out"]
-    for door, position in places:
+    for door, position in OTHER_PLACES:
         assert_refused(door, position, *KINDS[kind])
-    reached("bad inputs: each kind at each door and position", len(places))
+    reached("bad inputs: each kind at each door and position", len(OTHER_PLACES))
 
 
 @pytest.mark.parametrize(("position", "make", "said"), SHAPES + OF_ONE_LENGTH)
@@ -206,13 +185,13 @@ def test_what_has_a_shape_that_does_not_fit_is_refused_at_every_door_and_changes
             assert_refused(door, position, make, ValueError, said)
 
 
-@pytest.mark.parametrize("door", [door for door, position in doors.places(doors.DOORS) if position == "out"])
+@pytest.mark.parametrize("door", WITH_OUT)
 @pytest.mark.parametrize(("make", "error", "said"), OUTS)
 def test_an_out_that_cannot_receive_the_gradient_is_refused_and_keeps_what_it_holds(door, make, error, said):
     assert_refused(door, "out", make, error, said)
 
 
-@pytest.mark.parametrize("door", [door for door, position in doors.places(doors.DOORS) if position == "out"])
+@pytest.mark.parametrize("door", WITH_OUT)
 @pytest.mark.parametrize("overlap", ["X", "y", "theta", "sample_weight", "reversed theta", "memoryview y", "array y"])
 def test_an_out_in_the_memory_of_an_input_is_refused_and_keeps_what_it_holds(door, overlap):
     memory = array.array("d", range(1, 13))
@@ -249,11 +228,10 @@ FORMS = [np.asarray, np.asfortranarray, strided, reversed_view, lambda v: v.asty
 @pytest.mark.parametrize("form", FORMS)
 def test_good_input_changes_at_no_door(form):
     for door in doors.DOORS.values():
-        given = {position: form(value) for position, value in doors.good().items()}
-        given["out"] = strided(doors.good()["out"])
-        before = {position: fingerprint(value) for position, value in given.items() if position != "out"}
-        doors.call(door, given)
-        assert {position: fingerprint(given[position]) for position in before} == before
+        given = {position: form(value) for position, value in doors.good().items() if position != "out"}
+        before = fingerprints(given)
+        doors.call(door, given | {"out": strided(doors.good()["out"])})
+        assert fingerprints(given) == before
 
 
 @pytest.mark.parametrize("kind", ["Int64", "Float64"])
@@ -264,9 +242,7 @@ def test_what_is_missing_in_a_series_is_not_a_number(kind):
         assert np.isnan(fastgd.cost(doors.X, series, doors.THETA))
         with pytest.raises(ValueError, match=r"^y in row 1 \(counted from 0\) is NaN or infinite.* Drop the row"):
             fastgd.fit(doors.X, series)
-        with pytest.raises(
-            ValueError, match=r"^sample_weight is nan in row 1, but finite weights .*Correct the weights"
-        ):
+        with pytest.raises(ValueError, match=r"^sample_weight is nan in row 1, but finite .*Correct the weights"):
             fastgd.fit(doors.X, doors.Y, sample_weight=series)
 
 
@@ -294,14 +270,14 @@ def test_the_estimator_refuses_it_too_and_changes_nothing(kind):
             continue  # which is scikit-learn's own
         given = doors.good()
         given[position] = make(given[position])
-        before = {each: fingerprint(value) for each, value in given.items()}
+        before = fingerprints(given)
         expected = OF_THE_ESTIMATOR.get(kind, refused)
         if expected is None:
             doors.call(doors.ESTIMATOR[name], given)
         else:
             with pytest.raises(expected[0], match=expected[1].replace("{name}", position)):
                 doors.call(doors.ESTIMATOR[name], given)
-        assert {each: fingerprint(value) for each, value in given.items()} == before
+        assert fingerprints(given) == before
 
 
 @pytest.mark.skipif(doors.ESTIMATOR is None, reason="the estimator is scikit-learn's")

@@ -1,6 +1,8 @@
 """An index is a feature for nobody who has not named it, through whichever door its file comes in."""
 
 import json
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,9 @@ import fastgd
 from fastgd.cli import parser
 from fastgd.inputs.indexes import index_columns, left_out
 from fastgd.saving import model_file
+
+pd = pytest.importorskip("pandas", reason="writes indexes")
+parquet = pytest.importorskip("pyarrow.parquet", reason="reads Parquet, and scans files")
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((60, 2))
@@ -57,130 +62,94 @@ def test_what_is_said():
     )
 
 
-def frame():
-    pandas = pytest.importorskip("pandas", reason="writes an index")
-    return pandas.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y})
-
-
-def shuffled(path):
-    data = frame().sample(frac=1, random_state=0)
-    data.drop(data.index[:0]).set_index(np.array(data.index)).to_parquet(path)
-
-
-def named(path):
-    frame().set_index(np.arange(60.0)).rename_axis("id").to_parquet(path)
-
-
-def dates(path):
-    pandas = pytest.importorskip("pandas")
-    frame().set_index(pandas.date_range("2020-01-01", periods=60)).to_parquet(path)
-
-
-def two_levels(path):
-    frame().set_index([np.arange(60) // 2, np.arange(60) % 2]).to_parquet(path)
+FRAME = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y})
+SHUFFLED = FRAME.sample(frac=1, random_state=0)
+NAMED = FRAME.set_index(np.arange(60.0)).rename_axis("id")
+TWO_LEVELS = FRAME.set_index([np.arange(60) // 2, np.arange(60) % 2])
 
 
 def without_metadata(path):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="for Parquet files")
-    shuffled(path)
+    SHUFFLED.to_parquet(path)
     parquet.write_table(parquet.read_table(path).replace_schema_metadata(None), path)
 
 
-def by_pandas(path):
-    frame().sample(frac=1, random_state=0).to_csv(path)
-
-
-def two_levels_by_pandas(path):
-    frame().set_index([np.arange(60) // 2, np.arange(60) % 2]).to_csv(path)
-
-
-def some_levels_named(path):
-    frame().set_index([np.arange(60) // 2, np.arange(60) % 2]).rename_axis(["id", None]).to_parquet(path)
-
-
-def the_first_column_named(path):
-    data = frame()
-    data.set_index(["a", np.arange(60)])[["b", "y"]].to_csv(path)
-
-
-def by_r(path):
-    rows = "".join(
-        f'"{i}",{a!r},{b!r},{y!r}\n' for i, ((a, b), y) in enumerate(zip(X.tolist(), Y.tolist(), strict=True))
-    )
-    path.write_text(f'"","a","b","y"\n{rows}')
-
-
-def row_names(path):
-    rows = "".join(
-        f'"r{i}",{a!r},{b!r},{y!r}\n' for i, ((a, b), y) in enumerate(zip(X.tolist(), Y.tolist(), strict=True))
-    )
-    path.write_text(f'"","a","b","y"\n{rows}')
-
-
 def twice_by_pandas(path):
-    pandas = pytest.importorskip("pandas")
-    frame().to_csv(path)
-    pandas.read_csv(path).to_csv(path)
+    FRAME.to_csv(path)
+    pd.read_csv(path).to_csv(path)
+
+
+def by_r(path, name=""):
+    rows = zip(X.tolist(), Y.tolist(), strict=True)
+    lines = [f'"{name}{i}",{a!r},{b!r},{y!r}\n' for i, ((a, b), y) in enumerate(rows)]
+    path.write_text(f'"","a","b","y"\n{"".join(lines)}')
 
 
 WRITERS = {
-    "parquet": [shuffled, named, dates, two_levels, some_levels_named, without_metadata],
-    "csv": [by_pandas, two_levels_by_pandas, the_first_column_named, by_r, row_names, twice_by_pandas],
+    "parquet": {
+        "shuffled": SHUFFLED.to_parquet,
+        "named": NAMED.to_parquet,
+        "dates": FRAME.set_index(pd.date_range("2020-01-01", periods=60)).to_parquet,
+        "two levels": TWO_LEVELS.to_parquet,
+        "some levels named": TWO_LEVELS.rename_axis(["id", None]).to_parquet,
+        "without metadata": without_metadata,
+    },
+    "csv": {
+        "by pandas": SHUFFLED.to_csv,
+        "two levels": TWO_LEVELS.to_csv,
+        "the first column named": FRAME.set_index(["a", np.arange(60)])[["b", "y"]].to_csv,
+        "twice by pandas": twice_by_pandas,
+        "by R": by_r,
+        "row names": partial(by_r, name="r"),
+    },
 }
-EACH = [(ending, write) for ending, writers in WRITERS.items() for write in writers]
 SCANS = {"parquet": fastgd.scan_parquet, "csv": fastgd.scan_csv}
 
 
-@pytest.mark.parametrize(("ending", "write"), EACH)
-def test_a_scan_leaves_an_index_out_and_says_so(ending, write, tmp_path):
-    pytest.importorskip("pyarrow", reason="scans files")
-    write(tmp_path / f"data.{ending}")
-    result = fastgd.fit(SCANS[ending](tmp_path, target="y"))
+@pytest.fixture(params=[(ending, writer) for ending, writers in WRITERS.items() for writer in writers], ids="-".join)
+def path(request, empty_folder):
+    ending, writer = request.param
+    WRITERS[ending][writer](path := Path(f"data.{ending}"))
+    return path
+
+
+def test_a_scan_leaves_an_index_out_and_says_so(path):
+    scan = SCANS[path.suffix[1:]]
+    result = fastgd.fit(scan(".", target="y"))
     assert result.feature_names == ["a", "b"]
     np.testing.assert_allclose(result.theta, THETA, rtol=1e-10)
     assert "taken for the index of a data frame" in result.message
-    assert "taken for the index" not in fastgd.fit(SCANS[ending](tmp_path, target="y", features=["a", "b"])).message
+    assert "taken for the index" not in fastgd.fit(scan(".", target="y", features=["a", "b"])).message
 
 
-@pytest.mark.parametrize(("ending", "write"), EACH)
-def test_the_command_line_leaves_an_index_out_and_says_so(ending, write, tmp_path, monkeypatch, capsys):
-    if ending == "parquet":
-        pytest.importorskip("pyarrow", reason="reads Parquet")
-    monkeypatch.chdir(tmp_path)
-    write(tmp_path / f"data.{ending}")
-    assert parser.main(["fit", f"data.{ending}", "--target", "y", "--save", "m.json"]) == 0
+def test_the_command_line_leaves_an_index_out_and_says_so(path, capsys):
+    assert parser.main(["fit", str(path), "--target", "y", "--save", "m.json"]) == 0
     (told,) = capsys.readouterr().err.splitlines()
     assert "taken for the index of a data frame" in told
     model = model_file.load("m.json")
     assert model.features == ["a", "b"]
     np.testing.assert_allclose([model.intercept, *model.coef], THETA, rtol=1e-10)
-    assert parser.main(["predict", "m.json", f"data.{ending}"]) == 0
+    assert parser.main(["predict", "m.json", str(path)]) == 0
     out, err = capsys.readouterr()
     assert (len(out.splitlines()), err) == (61, "")
-    assert parser.main(["fit", f"data.{ending}", "--target", "y", "--features", "a,b"]) == 0
+    assert parser.main(["fit", str(path), "--target", "y", "--features", "a,b"]) == 0
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("write", [named, shuffled])
-def test_an_index_that_is_named_is_a_feature_or_the_target(write, tmp_path, monkeypatch, capsys):
-    pytest.importorskip("pyarrow", reason="reads Parquet")
-    monkeypatch.chdir(tmp_path)
-    write(tmp_path / "data.parquet")
-    index = "id" if write is named else "__index_level_0__"
-    assert fastgd.fit(fastgd.scan_parquet("data.parquet", target="y", features=["a", index])).feature_names == [
-        "a",
-        index,
-    ]
+@pytest.mark.parametrize(("frame", "index"), [(NAMED, "id"), (SHUFFLED, "__index_level_0__")])
+@pytest.mark.usefixtures("empty_folder")
+def test_an_index_that_is_named_is_a_feature_or_the_target(frame, index, capsys):
+    frame.to_parquet("data.parquet")
+    result = fastgd.fit(fastgd.scan_parquet("data.parquet", target="y", features=["a", index]))
+    assert result.feature_names == ["a", index]
     assert fastgd.fit(fastgd.scan_parquet("data.parquet", target=index)).feature_names == ["a", "b", "y"]
     for options in (["--target", "y", "--features", f"a,{index}"], ["--target", index]):
         assert parser.main(["fit", "data.parquet", *options]) == 0
         assert capsys.readouterr().err == ""
 
 
-def test_an_index_with_a_name_is_a_column_of_csv_like_others(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("pyarrow", reason="scans files")
-    monkeypatch.chdir(tmp_path)
-    frame().set_index(np.arange(60.0)).rename_axis("id").to_csv("data.csv")
+@pytest.mark.usefixtures("empty_folder")
+def test_an_index_with_a_name_is_a_column_of_csv_like_others(capsys):
+    NAMED.to_csv("data.csv")
     assert fastgd.scan_csv("data.csv", target="y").feature_names == ["id", "a", "b"]
     assert fastgd.scan_csv("data.csv", target="y", features=["a", "b"]).feature_names == ["a", "b"]
     assert parser.main(["fit", "data.csv", "--target", "y", "--save", "m.json"]) == 0
@@ -188,23 +157,20 @@ def test_an_index_with_a_name_is_a_column_of_csv_like_others(tmp_path, monkeypat
 
 
 def test_a_column_without_a_name_can_be_asked_for(tmp_path):
-    pytest.importorskip("pyarrow", reason="scans files")
     (tmp_path / "data.csv").write_text(",a,y\n1,0,2\n2,1,5\n3,0,6\n")
     result = fastgd.fit(fastgd.scan_csv(tmp_path, target="y", features=["", "a"]))
     np.testing.assert_allclose(result.theta, [0.0, 2.0, 1.0], atol=1e-12)
 
 
 def test_an_index_of_one_file_is_one_in_all(tmp_path):
-    pytest.importorskip("pyarrow", reason="scans files")
-    named(tmp_path / "1.parquet")
-    frame().assign(id=1.0).to_parquet(tmp_path / "0.parquet")
+    NAMED.to_parquet(tmp_path / "1.parquet")
+    FRAME.assign(id=1.0).to_parquet(tmp_path / "0.parquet")
     assert fastgd.scan_parquet(tmp_path, target="y").feature_names == ["a", "b"]
 
 
-def test_nothing_but_an_index_is_no_training_set(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("pyarrow", reason="reads Parquet")
-    monkeypatch.chdir(tmp_path)
-    frame()[["a", "y"]].set_index("a").to_parquet("data.parquet")
+@pytest.mark.usefixtures("empty_folder")
+def test_nothing_but_an_index_is_no_training_set(capsys):
+    FRAME[["a", "y"]].set_index("a").to_parquet("data.parquet")
     with pytest.raises(ValueError, match=r"no columns but 'y', so there are no features\. 'a' is taken for the index"):
         fastgd.scan_parquet("data.parquet", target="y")
     assert parser.main(["fit", "data.parquet", "--target", "y"]) == 2

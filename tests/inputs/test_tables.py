@@ -189,12 +189,3 @@ def test_what_cannot_be_read(monkeypatch):
 def test_name_of_the_file_stays_on_the_line():
     with pytest.raises(TableError, match=r"there is no file 'a\\nb', but"):
         read_csv("a\nb")
-
-
-def test_many_rows():
-    rng = np.random.default_rng(0)
-    values = rng.standard_normal((100_000, 3))
-    write("a,b,c\n" + "".join(",".join(map(repr, row)) + "\n" for row in values.tolist()))
-    table = read_csv("data.csv")
-    assert np.array_equal(table.values, values)
-    assert np.array_equal(table.lines, np.arange(2, 100_002))

@@ -1,8 +1,8 @@
 """Pictures: what is drawn, beside the numbers that it stands for."""
 
-import subprocess
 import sys
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -31,11 +31,15 @@ def line(n=40, seed=0):
     return x, 3 + 2 * x + rng.standard_normal(n)
 
 
-def descent(X, y, **options):
-    options = {"method": "gd", "learning_rate": 0.01, "max_iter": 25, "tol": 0, "history": True} | options
+def quietly(function, *args, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fastgd.ConvergenceWarning)
-        return fastgd.fit(X, y, **options)
+        return function(*args, **options)
+
+
+def descent(X, y, **options):
+    options = {"method": "gd", "learning_rate": 0.01, "max_iter": 25, "tol": 0, "history": True} | options
+    return quietly(fastgd.fit, X, y, **options)
 
 
 def labels(ax):
@@ -69,11 +73,8 @@ def test_a_history_without_costs_says_what_to_give():
 
 def test_what_is_no_history_is_named():
     result = fastgd.fit(*line())
-    for draw in (
-        lambda given: plot.cost_curve(given),
-        lambda given: plot.path_1d(lambda t: t, given),
-        lambda given: plot.cost_surface(*line(), given),
-    ):
+    draws = plot.cost_curve, partial(plot.path_1d, lambda t: t), partial(plot.cost_surface, *line())
+    for draw in draws:
         with pytest.raises(TypeError, match=r"history is a FitResult, but a History is expected. Give fit"):
             draw(result)
     with pytest.raises(TypeError, match="history is a NoneType"):
@@ -83,9 +84,7 @@ def test_what_is_no_history_is_named():
 @pytest.mark.parametrize("rate", [0.1, 0.9, 1.05])
 @pytest.mark.parametrize("theta0", [3.0, [3.0]])
 def test_a_path_lies_on_its_function(rate, theta0):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fastgd.ConvergenceWarning)  # 1.05 diverges
-        history = fastgd.descend(lambda t: 2 * t, theta0, learning_rate=rate, n_iter=6)
+    history = quietly(fastgd.descend, lambda t: 2 * t, theta0, learning_rate=rate, n_iter=6)  # 1.05 diverges
     ax = plot.path_1d(lambda t: t**2, history)
     curve, path, start, end = ax.lines
     thetas = 3 * (1 - 2 * rate) ** np.arange(7)
@@ -119,9 +118,8 @@ def test_the_path_of_a_standardised_fit_is_drawn_in_the_units_of_x():
 def test_paths_that_cannot_be_drawn_are_refused():
     with pytest.raises(ValueError, match="2 parameters, but one is expected"):
         plot.path_1d(lambda t: t**2, fastgd.descend(lambda t: 2 * t, [3.0, 1.0]))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        far = fastgd.descend(lambda t: 2 * t, 3.0, learning_rate=1e200, n_iter=3)
+    with np.errstate(over="ignore"):
+        far = quietly(fastgd.descend, lambda t: 2 * t, 3.0, learning_rate=1e200, n_iter=3)
     for function in (lambda t: t**2, lambda t: float(np.square(t))):  # of which one raises OverflowError
         with (
             np.errstate(over="ignore"),
@@ -197,15 +195,12 @@ def test_the_stable_limit_is_that_of_the_hessian(standardize, intercept, l2):
     A = np.column_stack((np.ones(50), Z)) if intercept else Z
     H = 2 / 50 * A.T @ A + np.diag([0.0] * intercept + [2 * l2] * 2)
     limit = 2 / np.linalg.eigvalsh(H)[-1]
-    ax = plot.learning_rates(
-        X, y, [0.9 * limit, 1.1 * limit], n_iter=8, standardize=standardize, intercept=intercept, l2=l2
-    )
+    rates, options = (0.9 * limit, 1.1 * limit), {"standardize": standardize, "intercept": intercept, "l2": l2}
+    ax = plot.learning_rates(X, y, rates, n_iter=8, **options)
     assert ax.get_legend().get_title().get_text() == f"learning rate\n(stable below {limit:.4g})"
     assert labels(ax) == [f"{0.9 * limit:.4g}", f"{1.1 * limit:.4g}, diverges"]
-    for rate, curve in zip((0.9 * limit, 1.1 * limit), ax.lines, strict=True):
-        result = descent(
-            X, y, learning_rate=rate, max_iter=8, standardize=standardize, intercept=intercept, l2=l2, precompute=False
-        )
+    for rate, curve in zip(rates, ax.lines, strict=True):
+        result = descent(X, y, learning_rate=rate, max_iter=8, precompute=False, **options)
         np.testing.assert_allclose(curve.get_ydata(), [*result.history["cost"], result.cost], rtol=1e-8)
 
 
@@ -267,9 +262,7 @@ def test_costs_up_to_the_end_of_float64_are_drawn(n_iter, intercept):
 )
 def test_any_costs_are_drawn(costs, scale):
     given = iter([*costs, 0.0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fastgd.ConvergenceWarning)
-        history = fastgd.descend(lambda t: t, 1.0, n_iter=len(costs), cost=lambda _: next(given))
+    history = quietly(fastgd.descend, lambda t: t, 1.0, n_iter=len(costs), cost=lambda _: next(given))
     ax = plot.cost_curve(history)
     ax.figure.canvas.draw()
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), costs)
@@ -381,28 +374,23 @@ def test_axes_that_are_given_are_drawn_on():
     result = descent(x, y)
     quadratic = fastgd.descend(lambda t: 2 * t, 3.0)
     for draw in (
-        lambda ax: plot.cost_curve(result.history, ax=ax),
-        lambda ax: plot.path_1d(lambda t: t**2, quadratic, ax=ax),
-        lambda ax: plot.cost_surface(x, y, ax=ax),
-        lambda ax: plot.learning_rates(x, y, [0.01], ax=ax),
-        lambda ax: plot.fit_line(x, y, result, ax=ax),
+        partial(plot.cost_curve, result.history),
+        partial(plot.path_1d, lambda t: t**2, quadratic),
+        partial(plot.cost_surface, x, y),
+        partial(plot.learning_rates, x, y, [0.01]),
+        partial(plot.fit_line, x, y, result),
     ):
         _, given = pyplot.subplots()
         n_figures = len(pyplot.get_fignums())
-        assert draw(given) is given
+        assert draw(ax=given) is given
         assert given.lines
         assert len(pyplot.get_fignums()) == n_figures
 
 
-def test_without_matplotlib_it_says_what_to_install():
-    code = (
-        "import sys; sys.modules['matplotlib'] = None\n"
-        "import fastgd, fastgd.plot\n"
-        "try: fastgd.plot.path_1d(lambda t: t**2, fastgd.descend(lambda t: 2 * t, 3.0))\n"
-        "except ImportError as error: print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert "pip install 'fastgd[plot]'" in done.stdout
+def test_without_matplotlib_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'fastgd\[plot\]'"):
+        plot.path_1d(lambda t: t**2, fastgd.descend(lambda t: 2 * t, 3.0))
 
 
 def test_descents_from_the_minimum_are_drawn():
