@@ -88,21 +88,23 @@ def test_the_bits_do_not_depend_on_the_workers_and_a_fit_survives_one_that_is_ki
 
 
 @pytest.mark.usefixtures("synchronous")
-def test_nothing_as_long_as_the_rows_leaves_the_workers(monkeypatch):
+def test_a_task_has_one_thread_and_returns_nothing_as_long_as_the_rows(monkeypatch):
     """Watch what tasks return: a partition's come back as sums of its rows."""
     X, y, _ = training_set()
-    sizes = []
-    summarise = dask_rows._of_partition
+    sizes, n_threads = [], []
+    of_partition, summarise = dask_rows._of_partition, dask_rows.summarise
 
     def watched(*arguments):
-        summary = summarise(*arguments)
+        summary = of_partition(*arguments)
         sizes.append(sum(np.size(number) for number in np.atleast_1d(summary.value[0])))
         return summary
 
     monkeypatch.setattr(dask_rows, "_of_partition", watched)
+    monkeypatch.setattr(dask_rows, "summarise", lambda *given: n_threads.append(given[2]) or summarise(*given))
     rows = DaskSet(X, y).rows(None)
     rows.gradient(np.zeros(K))
     assert len(sizes) == 12
+    assert n_threads == [1] * 12
     assert rows.n_samples == N
     assert max(sizes) <= K + 2
 
@@ -118,15 +120,6 @@ def test_partitions_are_merged_in_their_order(n_parts):
     X[-1, 1] = np.inf
     with pytest.raises(ValueError, match=f"X in row {3 * n_parts - 1}, column 1"):
         fastgd.fit(array.from_array(X, chunks=(3, 2)), dy)
-
-
-@pytest.mark.usefixtures("synchronous")
-def test_a_partition_is_summed_on_the_one_thread_of_its_task(monkeypatch):
-    summarise, n_threads = dask_rows.summarise, []
-    monkeypatch.setattr(dask_rows, "summarise", lambda *given: n_threads.append(given[2]) or summarise(*given))
-    X, y, _ = training_set()
-    DaskSet(X, y).rows(None).gradient(np.zeros(K))
-    assert n_threads == [1] * 12
 
 
 @pytest.mark.usefixtures("synchronous")
