@@ -1,5 +1,6 @@
 """The public functions and methods that take arrays, each with the positions at which it takes them."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,22 +38,20 @@ def _takes(*positions, **renamed):
     return {**{position: position for position in positions}, **renamed}
 
 
+def _fit(X, y, theta, sample_weight, **options):
+    return fastgd.fit(X, y, theta0=theta, sample_weight=sample_weight, intercept=False, **options)
+
+
 DOORS = {
     "cost": Door(fastgd.cost, _takes("X", "y", "theta", "sample_weight")),
     "gradient": Door(fastgd.gradient, _takes("X", "y", "theta", "sample_weight", "out")),
     "gradient, one thread": Door(
-        lambda **given: fastgd.gradient(**given, n_threads=1), _takes("X", "y", "theta", "sample_weight", "out")
+        partial(fastgd.gradient, n_threads=1), _takes("X", "y", "theta", "sample_weight", "out")
     ),
     "cost_and_gradient": Door(fastgd.cost_and_gradient, _takes("X", "y", "theta", "sample_weight", "out")),
-    "fit": Door(
-        lambda X, y, theta, sample_weight: fastgd.fit(X, y, theta0=theta, sample_weight=sample_weight, intercept=False),
-        _takes("X", "y", "sample_weight", theta="theta0"),
-    ),
+    "fit": Door(_fit, _takes("X", "y", "sample_weight", theta="theta0")),
     "fit by textbook": Door(
-        lambda X, y, theta, sample_weight: fastgd.fit(
-            X, y, theta0=theta, sample_weight=sample_weight, intercept=False, method="gd", precompute=False
-        ),
-        _takes("X", "y", "sample_weight", theta="theta0"),
+        partial(_fit, method="gd", precompute=False), _takes("X", "y", "sample_weight", theta="theta0")
     ),
     "Moments.from_rows": Door(fastgd.Moments.from_rows, _takes("X", "y", "sample_weight")),
     "Moments.cost": Door(MOMENTS.cost, _takes("theta")),

@@ -658,12 +658,8 @@ def test_no_standard_output(line, capsys, monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_interrupt():
     os.mkfifo("endless.csv")
-    # With Python's own handler, even where this test runs in the background and ignores Ctrl-C.
-    code = (
-        "import signal, sys; from fastgd.cli.parser import main; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "sys.exit(main(['fit', 'endless.csv', '--target', 'y']))"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    command = [sys.executable, "-m", "fastgd", *shlex.split("fit endless.csv --target y")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         try:
             with open("endless.csv", "w") as pipe:  # opens when the child reads
                 pipe.write(EXACT)

@@ -17,7 +17,7 @@ def test_the_data_are_nists():
 
 
 def test_the_demo_prints_at_least_eleven_agreeing_digits(capsys, monkeypatch):
-    monkeypatch.setattr(demo, "_SIZES", [(10, 1), (50, 5)])
+    monkeypatch.setattr(demo, "_SIZES", [(10, 1), (50, 3)])
     demo.run()
     printed = capsys.readouterr().out
     for name, certified in {"intercept": "-0.262323073774029", "slope": "1.00211681802045"}.items():
