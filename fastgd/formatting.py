@@ -1,4 +1,4 @@
-"""Plain text: tables, lists, numbers of things, and names of files."""
+"""Plain text: tables, lists, numbers of things, names of files, and long texts cut short."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -81,3 +81,8 @@ def printable(path: str | os.PathLike[str]) -> str:
     """
     name = os.fspath(path)
     return name if name and name.isprintable() else repr(name)
+
+
+def shortened(text: str) -> str:
+    """Return a text of at most 40 characters: its beginning and three dots, if it is longer."""
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,4 +1,4 @@
-"""Fitted lines on disk, as JSON: ``fastgd fit --save`` writes them, ``fastgd predict`` reads them."""
+"""Fitted models on disk, as JSON: ``fastgd fit --save`` writes them, ``fastgd predict`` reads them."""
 
 import json
 import math
@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.formatting import counted, printable
+from fastgd.formatting import counted, printable, shortened
+from fastgd.saving.opening import opened
 from fastgd.saving.outputs import replacing
 
 _FORMAT = "fastgd-model"
 _VERSION = 1
-_MOST_CHARACTERS = 40
 _ADVICE = "Models are written by: fastgd fit DATA.csv --target COLUMN --save MODEL.json"
 
 
 class ModelError(ValueError):
-    """A model that cannot be read or kept: one line that says what was found, what was expected and what to do."""
+    """A model cannot be read or saved: one line that says what was found, what was expected and what to do."""
 
 
 class Model(NamedTuple):
@@ -36,30 +36,8 @@ class Model(NamedTuple):
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
-    """Write a model. An older one of the same name is replaced in one step, or stays as it was if that fails.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-    path : str or path-like
-        Where to.
-
-    Raises
-    ------
-    ModelError
-        If the model is not finite.
-    OutputError
-        If the file cannot be written.
-    """
-    content = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "target": model.target,
-        "features": model.features,
-        "intercept": model.intercept,
-        "coef": model.coef.tolist(),
-    }
+    """Write a model, in one step; a `ModelError` refuses one that is not finite, and `replacing` raises `OutputError`."""
+    content = {"format": _FORMAT, "version": _VERSION} | model._asdict() | {"coef": model.coef.tolist()}
     try:
         text = json.dumps(content, allow_nan=False, indent=2) + "\n"
     except ValueError:
@@ -69,51 +47,29 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """Read a model, and check all of it.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    Model
-        The model.
-
-    Raises
-    ------
-    ModelError
-        If the file cannot be read or is not a model of this version.
-    """
-    name = printable(path)
+    """Read a model and check all of it; anything but a model of this version is a `ModelError`."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
-    except FileNotFoundError:
-        raise ModelError(f"there is no file {name}, but a model is expected. {_ADVICE}") from None
-    except IsADirectoryError:
-        raise ModelError(f"{name} is a directory, but a model is expected. Give a file in it.") from None
-    except OSError as error:
-        raise ModelError(f"{name} cannot be read: {error.strerror}. Check the path and the permissions.") from None
+        with opened(path, "a model", ModelError, _ADVICE), open(path, encoding="utf-8-sig") as file:
+            # Whole numbers as floats: every number is then of one type, that of no boolean, and none is too long to parse.
+            return _model(
+                json.load(file, parse_int=float, parse_constant=_refuse_constant, object_pairs_hook=_without_doubles)
+            )
+    except ModelError:  # which `opened` has raised
+        raise
     except UnicodeDecodeError:
-        raise ModelError(f"{name} is not text in UTF-8, but a model in JSON is expected. {_ADVICE}") from None
-    try:
-        # Whole numbers as floats: every number is then of one type, that of no boolean, and none is too long to parse.
-        content = json.loads(text, parse_int=float, parse_constant=_refuse_constant, object_pairs_hook=_without_doubles)
-        return _model(content)
+        problem = "is not text in UTF-8, but a model in JSON is expected"
     except json.JSONDecodeError as error:
-        problem = (
-            f"is not JSON, but a model in JSON is expected ({error.msg}: line {error.lineno}, column {error.colno})"
-        )
+        where = f"line {error.lineno}, column {error.colno}"
+        problem = f"is not JSON, but a model in JSON is expected ({error.msg}: {where})"
     except RecursionError:
         problem = "is nested more deeply than a model can be"
     except ValueError as error:
         problem = str(error)
-    raise ModelError(f"{name} {problem}. {_ADVICE}")
+    raise ModelError(f"{printable(path)} {problem}. {_ADVICE}")
 
 
 def _model(content: Any) -> Model:
+    """Check the content of a file; a `ValueError` says what is wrong with the file."""
     if not isinstance(content, dict):
         raise ValueError(f"holds {_shown(content)}, but an object with format, version and so on is expected")
     if content.get("format") != _FORMAT:
@@ -180,5 +136,4 @@ def _first_double(names: list[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 3] + "..."
+    return shortened(repr(value))

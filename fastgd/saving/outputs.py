@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from fastgd.formatting import printable
 
@@ -12,22 +12,11 @@ _PICTURES = (".png", ".pdf", ".svg")
 
 
 class OutputError(ValueError):
-    """A file that cannot be written: one line that says what was found, what was expected and what to do."""
+    """A file cannot be written: one line that says what was found, what was expected and what to do."""
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check that a file could be written, so that a long fit does not end with nothing to show for it.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Raises
-    ------
-    OutputError
-        If it is not a regular file or the name of a new one in a directory that can be written.
-    """
+    """Refuse a file that cannot be written, before a long fit that would end with nothing to show for it."""
     name, real = printable(path), os.path.realpath(path)
     folder = os.path.dirname(real)
     if os.path.exists(real) and not os.path.isfile(real):
@@ -44,18 +33,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def check_picture(path: str | os.PathLike[str]) -> None:
-    """Check that a picture could be drawn, and written to a file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written, its name has another ending than that of a picture, or matplotlib cannot be imported.
-    """
+    """Refuse a picture that cannot be drawn by matplotlib, or not be written to this file."""
     check_writable(path)
     name = printable(path)
     if os.path.splitext(path)[1].lower() not in _PICTURES:
@@ -69,18 +47,7 @@ def check_picture(path: str | os.PathLike[str]) -> None:
 
 
 def same_file(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Tell whether two names are, or would be, of one file.
-
-    Parameters
-    ----------
-    path, other : str or path-like
-        The names.
-
-    Returns
-    -------
-    bool
-        Whether they are.
-    """
+    """Return whether two names are, or would be, those of one file."""
     if os.path.exists(path) and os.path.exists(other):
         return os.path.samefile(path, other)
     return os.path.realpath(path) == os.path.realpath(other)
@@ -88,23 +55,7 @@ def same_file(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bo
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Write a file. An older one of the same name is replaced in one step, or stays as it was if that fails.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Yields
-    ------
-    str
-        The name of a new file beside it, of the same ending, to be written and closed within this context.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
+    """Write a file as `replaced` does, with an `OutputError` where that fails."""
     check_writable(path)
     try:
         with replaced(path) as temporary:
@@ -115,22 +66,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
 
 @contextmanager
 def replaced(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Do what `replacing` does, without a word of its own where that fails.
+    """Write a file: an older one of the same name is replaced in one step, or stays as it was if that fails.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Yields
-    ------
-    str
-        The name of a new file beside it, of the same ending, to be written and closed within this context.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
+    Yields the name of a new file beside it, with the same ending, to be written and closed within this context.
     """
     real = os.path.realpath(path)
     ending = os.path.splitext(real)[1]
@@ -143,7 +81,6 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[str]:
         if os.path.exists(real):
             shutil.copymode(real, temporary)
         os.replace(temporary, real)
-    except BaseException:
-        if os.path.exists(temporary):
+    finally:
+        with suppress(FileNotFoundError):
             os.remove(temporary)
-        raise
