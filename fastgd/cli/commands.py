@@ -15,9 +15,9 @@ import numpy as np
 
 from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
 from fastgd.formatting import counted
-from fastgd.inputs.csv_reader import Table
 from fastgd.inputs.files import read_table
 from fastgd.inputs.indexes import left_out
+from fastgd.inputs.table import Table
 from fastgd.saving.model_file import Model, load, save
 from fastgd.saving.outputs import check_picture, check_writable, replacing, same_file
 

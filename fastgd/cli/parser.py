@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TextIO
 from fastgd import __version__
 from fastgd.cli import commands
 from fastgd.cli.commands import InputError, say
-from fastgd.inputs.csv_reader import TableError
+from fastgd.inputs.table import TableError
 from fastgd.saving.model_file import ModelError
 from fastgd.saving.outputs import OutputError
 

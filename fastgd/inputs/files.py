@@ -1,32 +1,29 @@
-"""Reading a table of numbers from a file: CSV, Parquet, or numpy's .npy, by the ending of its name."""
+"""A table of numbers from a file: CSV, Parquet, or numpy's .npy, by the ending of its name."""
 
 import codecs
 import csv
 import os
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.formatting import counted, printable
-from fastgd.inputs.csv_reader import MISSING, Table, TableError, names_of, opened, read_csv, wanted_columns
+from fastgd.formatting import printable
+from fastgd.inputs.csv_reader import MISSING, names_of, read_csv
+from fastgd.inputs.table import Names, PathLike, Table, TableError, choose_columns, not_finite, without_missing
 from fastgd.kernels import tuning
 from fastgd.rows.arrow import as_floats
+from fastgd.saving.opening import opened
 
 # A cell in quotes, without any in it, on one line.
 _QUOTED = re.compile(rb'"(?<![^,\n]")[^"\r\n]*"(?![^,\r\n])')
 
 
 def read_table(
-    path: str | os.PathLike[str],
-    columns: Sequence[str] | None = None,
-    drop_missing: bool = False,
-    *,
-    target: str | None = None,
+    path: PathLike, columns: Names = None, drop_missing: bool = False, *, target: str | None = None
 ) -> Table:
-    """Read columns of a file.
+    """Read columns of a file as numbers.
 
     Parameters
     ----------
@@ -62,46 +59,39 @@ def read_table(
     return read_csv(path, columns, drop_missing, target=target) if table is None else table
 
 
-def _read_plain_csv(
-    path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
-) -> Table | None:
+def _read_plain_csv(path: PathLike, columns: Names, drop_missing: bool, target: str | None) -> Table | None:
     """Read a file of numbers by pyarrow; None if there is anything else, which is left to `read_csv`."""
     try:
         from pyarrow import ArrowException
-        from pyarrow.csv import ConvertOptions, ReadOptions
+        from pyarrow.csv import ReadOptions
         from pyarrow.csv import read_csv as read_fast
     except ImportError:
         return None
     try:
         header, n_lines = _plain_header(path)
-        known = names_of(header, "")
-        names, positions, left_out = wanted_columns(columns, target, known, "")
-        numbered = [str(i) for i in range(len(known))]
-        wanted = [numbered[i] for i in positions]
-        table = read_fast(
+        names, places, left_out = choose_columns(columns, target, names_of(header, ""), "")
+        numbered = [str(i) for i in range(len(header))]
+        numbers = read_fast(
             path,
             read_options=ReadOptions(column_names=numbered, skip_rows=1),
-            convert_options=ConvertOptions(
-                column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=MISSING
-            ),
+            convert_options=as_numbers([numbered[i] for i in places]),
         )
-        values = np.empty((table.num_rows, len(names)))
-        for j, column in enumerate(table.columns):
+        values = np.empty((numbers.num_rows, len(names)))
+        for j, column in enumerate(numbers.columns):
             values[:, j] = column.to_numpy()  # null becomes NaN
+        n_missing = sum(column.null_count for column in numbers.columns)
+        if not len(values) or np.count_nonzero(~np.isfinite(values)) != n_missing:
+            return None
+        if not n_missing:
+            return Table(names, values, left_out)
+        if not drop_missing or len(values) != n_lines - 1:  # there are empty lines, too
+            return None
+        return without_missing(Table(names, values, left_out, np.arange(2, n_lines + 1)), "")
     except (OSError, ValueError, ArrowException):
         return None
-    n_missing = sum(column.null_count for column in table.columns)
-    if not len(values) or np.count_nonzero(~np.isfinite(values)) != n_missing:
-        return None
-    if not n_missing:
-        return Table(names, values, None, 0, left_out)
-    keep = ~np.isnan(values).any(axis=1)
-    if not drop_missing or not keep.any() or len(values) != n_lines - 1:  # there are empty lines, too
-        return None
-    return Table(names, values[keep], np.flatnonzero(keep) + 2, int((~keep).sum()), left_out)
 
 
-def _plain_header(path: str | os.PathLike[str]) -> tuple[list[str], int]:
+def _plain_header(path: PathLike) -> tuple[list[str], int]:
     """Return the header of a file, and the number of lines, if it is UTF-8 without anything that readers differ about."""
     header, n_lines = b"", 0
     with open(path, "rb") as file:
@@ -120,9 +110,14 @@ def _plain_header(path: str | os.PathLike[str]) -> tuple[list[str], int]:
     return names, n_lines
 
 
-def _read_parquet(
-    path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
-) -> Table:
+def as_numbers(names: list[str]) -> Any:
+    """Return pyarrow's options to read some columns of a CSV file as numbers, and no others."""
+    from pyarrow.csv import ConvertOptions
+
+    return ConvertOptions(column_types=dict.fromkeys(names, "float64"), include_columns=names, null_values=MISSING)
+
+
+def _read_parquet(path: PathLike, columns: Names, drop_missing: bool, target: str | None) -> Table:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -130,9 +125,9 @@ def _read_parquet(
         raise TableError("Parquet files are read by pyarrow. Install it with: pip install 'fastgd[parquet]'.") from None
     name = printable(path)
     try:
-        with opened(path, "a Parquet file"), ParquetFile(path) as file:
+        with opened(path, "a Parquet file", TableError), ParquetFile(path) as file:
             schema = file.schema_arrow
-            names, _, left_out = wanted_columns(columns, target, schema.names, name, schema.metadata)
+            names, _, left_out = choose_columns(columns, target, schema.names, name, schema.metadata)
             if not file.metadata.num_rows:
                 raise TableError(f"{name} has no rows. Give a file that has at least one.")
             for column in names:
@@ -147,78 +142,53 @@ def _read_parquet(
                 values[:, j] = as_floats(table.column(column)).to_numpy()  # null becomes NaN
     except ArrowException as error:
         raise TableError(f"{name} is no Parquet file ({str(error).splitlines()[0]}). Check the path.") from None
-    return _complete(values, names, drop_missing, name)._replace(left_out=left_out)
+    return _checked(Table(names, values, left_out), drop_missing, name)
 
 
 def holds_numbers(kind: Any) -> bool:
-    """Tell whether a column of a Parquet file can be read as numbers.
-
-    Parameters
-    ----------
-    kind : pyarrow.DataType
-        Its type.
-
-    Returns
-    -------
-    bool
-        Whether it holds numbers or booleans, or has no type, as where all values are missing.
-    """
+    """Return whether a column of this Arrow type holds numbers or booleans, or only missing values, which have no type."""
     from pyarrow import types
 
     kinds = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_null)
     return any(fits(kind) for fits in kinds)
 
 
-def _read_npy(
-    path: str | os.PathLike[str], columns: Sequence[str] | None, drop_missing: bool, target: str | None
-) -> Table:
+def _read_npy(path: PathLike, columns: Names, drop_missing: bool, target: str | None) -> Table:
     name = printable(path)
     try:
-        with opened(path, "an array"):
+        with opened(path, "an array", TableError):
             array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # numpy raises several kinds; the system's own have been reported
-        if isinstance(error, TableError):
-            raise
+    except TableError:
+        raise
+    except Exception as error:  # numpy raises several kinds
         raise TableError(f"{name} is no array that can be read ({error}). Write it by numpy.save.") from None
-    if array.dtype.names and array.ndim == 1:
-        names, _, left_out = wanted_columns(columns, target, list(array.dtype.names), name)
-        parts = [array[column] for column in names]
-    elif array.ndim == 2:
-        names, positions, left_out = wanted_columns(columns, target, [str(j) for j in range(array.shape[1])], name)
-        parts = [array[:, j] for j in positions]
-    else:
+    fields = array.dtype.names if array.ndim == 1 else None
+    if not fields and array.ndim != 2:
         raise TableError(f"{name} has shape {array.shape}, but rows and columns are expected. Reshape it.")
-    values = np.empty((len(array), len(names)))
-    for j, part in enumerate(parts):
+    known = list(fields or map(str, range(array.shape[1])))
+    names, places, left_out = choose_columns(columns, target, known, name)
+    parts = [array[known[place]] if fields else array[:, place] for place in places]
+    for column, part in zip(names, parts, strict=True):
         if part.dtype.kind not in "?biuf" or part.ndim != 1:
-            raise TableError(f"{name}, column {names[j]!r}: {part.dtype} is not a number. Choose other columns.")
-        for start in range(0, len(part), tuning.COPIED_ROWS):
-            values[start : start + tuning.COPIED_ROWS, j] = part[start : start + tuning.COPIED_ROWS]
-    return _complete(values, names, drop_missing, name)._replace(left_out=left_out)
+            raise TableError(f"{name}, column {column!r}: {part.dtype} is not a number. Choose other columns.")
+    values = np.empty((len(array), len(names)))
+    for start in range(0, len(array), tuning.COPIED_ROWS):
+        rows = slice(start, start + tuning.COPIED_ROWS)
+        for j, part in enumerate(parts):
+            values[rows, j] = part[rows]
+    return _checked(Table(names, values, left_out), drop_missing, name)
 
 
-def _complete(values: NDArray[np.float64], names: list[str], drop_missing: bool, name: str) -> Table:
-    """Refuse or drop what is missing, NaN, and refuse what is infinite."""
-    if not len(values):
-        raise TableError(f"{name} has no rows. Give a file that has at least one.")
-    if np.isinf(values).any():
-        row, column = np.argwhere(np.isinf(values))[0].tolist()
-        raise TableError(
-            f"{name}, row {row + 1}, column {names[column]!r}: {values[row, column]} is not finite. Correct it, or leave it "
-            "empty if it is not known."
-        )
-    missing = np.isnan(values).any(axis=1)
-    if not missing.any():
-        return Table(names, values, np.arange(1, len(values) + 1), 0)
-    row = int(missing.argmax())
-    if not drop_missing:
-        column = int(np.isnan(values[row]).argmax())
-        raise TableError(
-            f"{name}, row {row + 1}, column {names[column]!r}: a value is missing. Fill it in, or drop such rows with "
-            "--drop-missing."
-        )
-    if missing.all():
-        raise TableError(
-            f"{name} has {counted(len(values), 'row')}, but a value is missing in each. Fill in the values."
-        )
-    return Table(names, values[~missing], np.flatnonzero(~missing) + 1, int(missing.sum()))
+def _checked(table: Table, drop_missing: bool, file_name: str) -> Table:
+    """Refuse a table with infinities or no rows, and drop or refuse rows with missing values, NaN."""
+    if not len(table.values):
+        raise TableError(f"{file_name} has no rows. Give a file that has at least one.")
+    wrong = np.isinf(table.values)
+    if not (drop_missing or wrong.any()):
+        wrong = np.isnan(table.values)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        number = table.values.item(row, column)
+        where = f"{file_name}, row {row + 1}, column {table.names[column]!r}"
+        raise TableError(f"{where}: {not_finite(number, str(number))}")
+    return without_missing(table, file_name)

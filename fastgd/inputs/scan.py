@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fastgd.formatting import counted, listed
-from fastgd.inputs.csv_reader import separator_hint
 from fastgd.inputs.indexes import left_out
 from fastgd.inputs.source import Source
+from fastgd.inputs.table import separator_hint
 
 PathLike = str | os.PathLike[str]
 

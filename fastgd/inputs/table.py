@@ -1,0 +1,107 @@
+"""Tables of numbers from files: the columns that are chosen, and what is said where one cannot be read."""
+
+import difflib
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.formatting import counted, shortened
+from fastgd.inputs.indexes import index_columns
+
+PathLike = str | os.PathLike[str]
+Names = Sequence[str] | None
+
+_MOST_NAMES = 20
+
+
+class TableError(ValueError):
+    """A table cannot be read: one line that says where, what was found, what was expected and what to do."""
+
+
+class Table(NamedTuple):
+    """Columns of a table."""
+
+    names: list[str]
+    """The names of the columns."""
+    values: NDArray[np.float64]
+    """The numbers, all finite, shape (n_rows, n_columns), row-major."""
+    left_out: Sequence[str]
+    """The columns that were left out as they are the index of a data frame."""
+    lines: NDArray[np.int64] | None = None
+    """The line of the file in which each row ends, or the row of a file without lines, counted from 1, shape (n_rows,); None
+    if they were not counted, as no row was dropped."""
+    n_dropped: int = 0
+    """The number of rows that were dropped because a value is missing."""
+
+
+def without_missing(table: Table, file_name: str) -> Table:
+    """Drop the rows of a table in which a value is missing, NaN."""
+    keep = np.asarray(~np.isnan(table.values).any(axis=1))
+    if keep.all():
+        return table
+    if not keep.any():
+        raise TableError(
+            f"{file_name} has {counted(len(keep), 'row')}, but a value is missing in each. "
+            "Fill in the values, or choose other columns."
+        )
+    lines = np.flatnonzero(keep) + 1 if table.lines is None else table.lines[keep]
+    return table._replace(values=table.values[keep], lines=lines, n_dropped=int((~keep).sum()))
+
+
+def not_finite(number: float, text: str) -> str:
+    """Say what is wrong with a number that is NaN or infinite, and reads `text`."""
+    if math.isnan(number):
+        return "a value is missing. Fill it in, or drop such rows with --drop-missing."
+    return f"{text} is not finite. Correct it, or leave it empty if it is not known."
+
+
+def choose_columns(
+    columns: Names, target: str | None, known: list[str], file_name: str, metadata: Mapping[bytes, bytes] | None = None
+) -> tuple[list[str], list[int], list[str]]:
+    """Choose columns by name, with the target, if there is one, as the last.
+
+    Returns their names, their places among those that are `known`, and what was left out: `columns` of None are all but the
+    target and the index of a data frame, which Parquet `metadata` may name.
+    """
+    left_out = []
+    if columns is None:
+        left_out = [name for name in index_columns(known, metadata) if name != target]
+        columns = [name for name in known if name != target and name not in left_out]
+    names = [*columns] if target is None else [*columns, target]
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(known):
+        places.setdefault(name, []).append(place)
+    return names, [_place(name, places, file_name) for name in names], left_out
+
+
+def _place(name: str, places: dict[str, list[int]], file_name: str) -> int:
+    """Return the place of the only column of a name."""
+    place, *others = places.get(name, [-1])
+    if others:
+        both = f"columns {place + 1} and {others[0] + 1} are both {shown(name)}"
+        raise TableError(f"{file_name}: {both}. Rename one, or choose other columns.")
+    if place >= 0:
+        return place
+    header = list(places)
+    known = {column.lower(): column for column in header}
+    close = difflib.get_close_matches(name.lower(), known, 1)
+    hint = f" Did you mean {shown(known[close[0]])}?" if close else separator_hint(header)
+    there = ", ".join(map(shown, header[:_MOST_NAMES]))
+    more = f" and {len(header) - _MOST_NAMES} more" if len(header) > _MOST_NAMES else ""
+    raise TableError(f"{file_name} has no column {shown(name)}, but {there}{more}.{hint}")
+
+
+def separator_hint(header: Sequence[str]) -> str:
+    """Return a sentence, after a blank, for a file that seems to have other separators than commas; else nothing."""
+    marks = {";": "semicolons", "\t": "tabs", "|": "bars"}
+    found = [what for mark, what in marks.items() if len(header) == 1 and mark in header[0]]
+    return f" It seems to have {found[0]} between its columns, but commas are expected: write it so." if found else ""
+
+
+def shown(text: str) -> str:
+    """Return a cell or a name as it can stand in a message."""
+    return repr(shortened(text))
