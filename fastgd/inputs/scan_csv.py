@@ -7,9 +7,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fastgd.inputs.csv_reader import MISSING, names_of
+from fastgd.inputs.csv_reader import names_of
+from fastgd.inputs.files import as_numbers
 from fastgd.inputs.indexes import index_columns
-from fastgd.inputs.scan import PathLike, Scan, files_of, required_pyarrow
+from fastgd.inputs.scan import Paths, Scan
 from fastgd.kernels import tuning
 from fastgd.rows.columns import Columns
 from fastgd.rows.part import Part
@@ -17,14 +18,13 @@ from fastgd.rows.parts import PartedRows
 from fastgd.rows.row_groups import missing_value, numbers_of
 from fastgd.rows.stream import StreamRows
 
-# What is read of a file at a time.
 # The target of a row that is appended to each file: after a quote that is not closed, pyarrow takes it for text, and it is
 # lost.
 _END = -3.0517578125e-300
 
 
 def scan_csv(
-    path: PathLike | Sequence[PathLike],
+    path: Paths,
     *,
     target: str,
     features: Sequence[str] | None = None,
@@ -68,49 +68,34 @@ def scan_csv(
     ...     fastgd.fit(fastgd.scan_csv(f"{folder}/*.csv", target="price")).theta.round(6)
     array([10.,  2.])
     """
-    paths = files_of(path, ".csv")
-    return CSVScan(paths, target, features, sample_weight, drop_missing)
+    return CSVScan(path, target, features, sample_weight, drop_missing)
 
 
 class CSVScan(Scan):
     """Columns of CSV files; see `scan_csv`."""
 
+    ending = ".csv"
     n_expected = None
-
-    def __init__(self, *args: Any) -> None:
-        required_pyarrow()
-        self.n_dropped = 0
-        super().__init__(*args)
+    n_dropped = 0
 
     def rows(self, n_threads: int | None) -> PartedRows:
-        """Return the rows, to be summed on so many threads."""
+        """Return the rows, to be summed by this number of threads."""
         return StreamRows(self, n_threads)
 
     def batches(self) -> Iterator[Part]:
-        """Go through the files.
-
-        Yields
-        ------
-        Part
-            Some rows.
-
-        Raises
-        ------
-        FileNotFoundError, ValueError
-            As for `scan_csv`.
-        """
+        """Yield the rows of the files, some at a time; errors are those of `scan_csv`."""
         self.check()
         self.n_dropped = 0
-        for path, *_ in self._files:
+        for path, _ in self._files:
             yield from self._batches_of(path)
 
     def _batches_of(self, path: str) -> Iterator[Part]:
         from pyarrow import ArrowException
-        from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
+        from pyarrow.csv import ParseOptions, ReadOptions, open_csv
 
         known, n_lines = _header_of(path)
         numbered = [str(i) for i in range(len(known))]
-        wanted = [numbered[i] for i in self._find(self._names, known, path)]
+        wanted = [numbered[i] for i in self._places(path, known)]
         first, ended = 0, False
         end = [repr(_END) if number == wanted[self.n_features] else "" for number in numbered]
         try:
@@ -122,9 +107,7 @@ class CSVScan(Scan):
                         column_names=numbered, skip_rows=n_lines, block_size=tuning.CSV_BLOCK_BYTES
                     ),
                     parse_options=ParseOptions(newlines_in_values=True),
-                    convert_options=ConvertOptions(
-                        column_types=dict.fromkeys(wanted, "float64"), include_columns=wanted, null_values=MISSING
-                    ),
+                    convert_options=as_numbers(wanted),
                 ) as reader,
             ):
                 for batch in reader:

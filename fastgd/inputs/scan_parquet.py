@@ -7,13 +7,13 @@ import numpy as np
 
 from fastgd.inputs.files import holds_numbers
 from fastgd.inputs.indexes import index_columns
-from fastgd.inputs.scan import PathLike, Scan, files_of, required_pyarrow
+from fastgd.inputs.scan import Paths, Scan
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.row_groups import ParquetRows, ParquetTable, RowGroup
 
 
 def scan_parquet(
-    path: PathLike | Sequence[PathLike],
+    path: Paths,
     *,
     target: str,
     features: Sequence[str] | None = None,
@@ -67,19 +67,21 @@ def scan_parquet(
     >>> print(result.theta.round(6), result.feature_names)
     [10.  2.] ['area']
     """
-    paths = files_of(path, ".parquet")
-    return ParquetScan(paths, target, features, sample_weight, drop_missing)
+    return ParquetScan(path, target, features, sample_weight, drop_missing)
 
 
 class ParquetScan(Scan):
     """Columns of Parquet files; see `scan_parquet`."""
 
+    ending = ".parquet"
+
     def __init__(self, *args: Any) -> None:
-        pyarrow = required_pyarrow()
         self._schemas: dict[str, Any] = {}
         self._groups: list[RowGroup] = []
         super().__init__(*args)
-        single = (pyarrow.float32(), pyarrow.null())
+        from pyarrow import float32, null
+
+        single = float32(), null()
         self._dtype: Any = np.float32
         for path in dict.fromkeys(group.path for group in self._groups):  # whose files have rows
             schema = self._schemas[path]
@@ -95,17 +97,9 @@ class ParquetScan(Scan):
         self._schemas = {}
 
     def rows(self, n_threads: int | None) -> PartedRows:
-        """Return the rows, to be summed on so many threads."""
-        table = ParquetTable(
-            self._groups,
-            self.feature_names,
-            self.target,
-            self.sample_weight,
-            self._dtype,
-            self.drop_missing,
-            self.check,
-        )
-        return ParquetRows(table, n_threads)
+        """Return the rows, to be summed by this number of threads."""
+        columns = self.feature_names, self.target, self.sample_weight
+        return ParquetRows(ParquetTable(self._groups, *columns, self._dtype, self.drop_missing, self.check), n_threads)
 
     def _columns_of(self, path: str) -> list[str]:
         if path not in self._schemas:
