@@ -1,4 +1,4 @@
-"""Batches of rows, from a list, a generator or a function that makes one: `from_batches`."""
+"""Training sets in batches of rows: from a list, a generator or a function that returns one."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import chain
@@ -55,21 +55,14 @@ def from_batches(source: Iterable[Any] | Callable[[], Iterable[Any]]) -> "Batche
 
 
 class Batches(Source):
-    """A training set in batches; see `from_batches`.
-
-    Parameters
-    ----------
-    source : iterable or callable
-        The batches, or what returns them.
-    """
+    """A training set in batches; see `from_batches`."""
 
     n_expected = None
     n_dropped = 0
 
     def __init__(self, source: Iterable[Any] | Callable[[], Iterable[Any]]) -> None:
-        if not callable(source) and (
-            not isinstance(source, Iterable) or isinstance(source, np.ndarray | str | bytes | dict)
-        ):
+        is_iterable = isinstance(source, Iterable) and not isinstance(source, np.ndarray | str | bytes | dict)
+        if not (is_iterable or callable(source)):
             raise TypeError(
                 f"source is a {type(source).__name__}, but an iterable of (X, y) or (X, y, sample_weight), or a function that "
                 "returns one, is expected."
@@ -83,7 +76,7 @@ class Batches(Source):
 
     @property
     def n_features(self) -> int:  # type: ignore[override]
-        """The number of features, for which the first batch is read."""
+        """The number of features; the first batch is read to know it."""
         if self._n_features is None:
             self._begun = self._checked(self._iterator())
             first = next(self._begun, None)
@@ -94,33 +87,11 @@ class Batches(Source):
         return self._n_features
 
     def rows(self, n_threads: int | None) -> PartedRows:
-        """Return the rows.
-
-        Parameters
-        ----------
-        n_threads : int or None
-            How many threads a pass may take.
-
-        Returns
-        -------
-        PartedRows
-            The rows.
-        """
+        """Return the rows, to be summed by this number of threads."""
         return StreamRows(self, n_threads)
 
     def batches(self) -> Iterator[Part]:
-        """Go through the batches, each checked before it is handed out.
-
-        Yields
-        ------
-        Part
-            A batch with at least one row.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for `from_batches`.
-        """
+        """Yield the batches that have rows, each checked; errors are those of `from_batches`."""
         begun, self._begun = self._begun, None
         yield from self._checked(self._iterator()) if begun is None else begun
 
@@ -143,24 +114,19 @@ class Batches(Source):
     def _checked(self, batches: Iterator[Any]) -> Iterator[Part]:
         names = self.feature_names
         for number, batch in enumerate(batches):
-            if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-                what = f"of {len(batch)}" if isinstance(batch, tuple | list) else ""
-                raise TypeError(
-                    f"Batch {number} is a {type(batch).__name__} {what}".rstrip()
-                    + ", but (X, y) or (X, y, sample_weight) is expected."
-                )
+            is_sequence = isinstance(batch, tuple | list)
+            if not is_sequence or len(batch) not in (2, 3):
+                what = type(batch).__name__ + (f" of {len(batch)}" if is_sequence else "")
+                raise TypeError(f"Batch {number} is a {what}, but (X, y) or (X, y, sample_weight) is expected.")
             if len(batch) == 3 and batch[2] is None:
                 batch = batch[:2]
             if all(_is_empty(values) for values in batch):
                 continue
-            try:
-                (X, y, s), _, own_names = validation.training_set(*batch, wanted=names, part=True)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"Batch {number}: {error}") from None
-            if isinstance(X, CSR):
+            part, own_names = validation.part_of_training_set(batch, names, f"Batch {number}")
+            if isinstance(part.X, CSR):
                 raise TypeError(f"Batch {number}: X is sparse. Give X.toarray(), or fit the matrix as a whole.")
             self.feature_names = names = names or own_names
-            n_features = (*X.shape, 1)[1]
+            n_features = (*part.X.shape, 1)[1]
             if self._n_features is None:
                 self._n_features, self._n_parts = n_features, len(batch)
             if n_features != self._n_features:
@@ -173,11 +139,11 @@ class Batches(Source):
                     f"Batch {number} is a tuple of {len(batch)}, but the first was one of {self._n_parts}: sample weights are "
                     "given with each batch or with none."
                 )
-            yield Part(X, y, s)
+            yield part
 
 
 def _is_empty(values: Any) -> bool:
-    """Tell whether something has no rows; what has no length is left to the validation."""
+    """Return whether a value has no rows; one without a length is left to the validation."""
     if is_dask(values):  # whose length may not be known
         return False
     shape = getattr(values, "shape", None)

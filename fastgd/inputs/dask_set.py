@@ -1,4 +1,4 @@
-"""Training sets of dask: arrays and data frames whose partitions are fitted where they lie."""
+"""Training sets of dask: arrays and data frames whose partitions are summed on the workers that hold them."""
 
 import math
 from functools import partial
@@ -17,49 +17,22 @@ if TYPE_CHECKING:
 
 
 def is_dask(values: object) -> bool:
-    """Tell whether something is a collection of dask.
-
-    Parameters
-    ----------
-    values : object
-        What was given.
-
-    Returns
-    -------
-    bool
-        Whether it is.
-    """
+    """Return whether a value is a collection of dask."""
     return hasattr(values, "__dask_graph__")
 
 
 class DaskSet(Source):
-    """A training set of dask collections, partition by partition.
+    """A training set of dask collections: X of shape (n_samples, n_features) or (n_samples,), y and sample weights.
 
-    Parameters
-    ----------
-    X : dask array of shape (n_samples, n_features) or (n_samples,), or dask data frame
-        The features; blocks of an array may be sparse.
-    y : dask array of shape (n_samples,), or dask series
-        The target.
-    sample_weight : dask array of shape (n_samples,), or dask series, or None
-        The sample weights.
-
-    Raises
-    ------
-    TypeError
-        If one of them is something else.
-    ValueError
-        If they are not cut alike, or rows of X are cut in two.
+    X is an array, whose blocks may be sparse, or a data frame; y and sample weights are arrays or series.
     """
 
     def __init__(self, X: Any, y: Any, sample_weight: Any = None) -> None:
-        columns = [y] if sample_weight is None else [y, sample_weight]
-        names = ["y", "sample_weight"][: len(columns)]
-        for values, name in zip(columns, names, strict=True):
-            if not is_dask(values) or getattr(values, "ndim", 0) != 1:
-                what = (
-                    f"has {values.ndim} dimensions" if is_dask(values) and hasattr(values, "ndim") else "is not of dask"
-                )
+        columns = {"y": y} if sample_weight is None else {"y": y, "sample_weight": sample_weight}
+        for name, values in columns.items():
+            n_dimensions = getattr(values, "ndim", None) if is_dask(values) else None
+            if n_dimensions != 1:
+                what = "is not of dask" if n_dimensions is None else f"has {n_dimensions} dimensions"
                 raise TypeError(
                     f"X is a collection of dask, but {name}, a {type(values).__name__}, {what}. Give a dask array or series "
                     "with one number for each row of X."
@@ -73,49 +46,25 @@ class DaskSet(Source):
                 f"X is cut between its columns, into {X.numblocks[1]} parts, but each row is needed whole. Give "
                 "X.rechunk({1: -1})."
             )
-        for values, name in zip(columns, names, strict=True):
-            _check_alike(X, values, name)
+        for name, values in columns.items():
+            _check_partitions(X, values, name)
         is_frame = hasattr(X, "columns")
         self.n_features = (*X.shape, 1)[1] if X.ndim == 2 else 1
         self.feature_names = frames.labels(X.columns) if is_frame else None
         rows = None if is_frame else X.shape[0]
         self._n_expected = None if rows is None or math.isnan(rows) else int(rows)
-        self._partitions = _together(X, columns)
+        self._partitions = _partitions_of(X, list(columns.values()))
 
     def rows(self, n_threads: int | None) -> "PartedRows":
-        """Return the rows; a partition takes one thread of its worker, whatever `n_threads` is.
-
-        Parameters
-        ----------
-        n_threads : int or None
-            Not used.
-
-        Returns
-        -------
-        PartedRows
-            The rows.
-        """
+        """Return the rows; a partition takes one thread of its worker, whatever `n_threads` is."""
         from fastgd.rows.partitions import DaskRows  # here, as nothing else in this module needs numba
 
-        read = partial(_read, n_features=self.n_features, names=self.feature_names)
+        read = partial(_checked, n_features=self.n_features, names=self.feature_names)
         return DaskRows(self._partitions, read, self.n_features, self._n_expected)
 
 
 def by_partition(X: Any, model: Any) -> NDArray[np.float64]:
-    """Predict each partition where it lies, and join the predictions.
-
-    Parameters
-    ----------
-    X : dask array or data frame of shape (n_samples, n_features)
-        The features.
-    model : object
-        An object that has a method ``predict``.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,) or (n_samples, n_targets), float64
-        The predictions, in memory.
-    """
+    """Predict each partition on its worker by the model's `predict`, and return all predictions in memory."""
     from dask.delayed import delayed
 
     partitions = _delayed(X.rechunk({1: -1}) if hasattr(X, "rechunk") else X)
@@ -138,7 +87,7 @@ def _delayed(values: Any) -> list[Any]:
     return parts.ravel().tolist() if isinstance(parts, np.ndarray) else list(parts)
 
 
-def _together(X: Any, columns: list[Any]) -> list[tuple[Any, ...]]:
+def _partitions_of(X: Any, columns: list[Any]) -> list[tuple[Any, ...]]:
     """Return what each partition holds, as delayed objects."""
     if all(hasattr(values, "map_partitions") for values in (X, *columns)):
         # In one expression: each by itself, dask might read them from files in different partitions, and every file twice.
@@ -152,11 +101,9 @@ def _packed(*values: Any) -> tuple[Any, ...]:
     return values
 
 
-def _check_alike(X: Any, values: Any, name: str) -> None:
-    """Check that two collections are cut at the same rows, as far as that is known."""
-    ours, theirs = (
-        each.chunks[0] if hasattr(each, "chunks") else (math.nan,) * each.npartitions for each in (X, values)
-    )
+def _check_partitions(X: Any, values: Any, name: str) -> None:
+    """Check that two collections are cut at the same rows, as far as their lengths are known."""
+    ours, theirs = (getattr(each, "chunks", [(math.nan,) * each.npartitions])[0] for each in (X, values))
     if len(ours) != len(theirs) or any(a != b for a, b in zip(ours, theirs, strict=True) if a == a and b == b):
         raise ValueError(
             f"X has {counted(len(ours), 'partition')} (rows: {_shown(ours)}), but {name} has {len(theirs)} ({_shown(theirs)}). "
@@ -168,11 +115,10 @@ def _shown(chunks: tuple[float, ...]) -> str:
     return listed(chunks, show=lambda n: "?" if n != n else str(n))
 
 
-def _read(number: int, *values: Any, n_features: int, names: list[Any] | None) -> Part:
+def _checked(number: int, *values: Any, n_features: int, names: list[Any] | None) -> Part:
     """Check a partition, on its worker."""
-    X, y, *weights = values[0] if len(values) == 1 else values
-    sample_weight = weights[0] if weights else None
-    lengths = [values.shape[0] for values in (X, y, sample_weight) if values is not None]
+    columns = values[0] if len(values) == 1 else values
+    lengths = [each.shape[0] for each in columns]
     if len(set(lengths)) > 1:
         raise ValueError(
             f"Partition {number} has {counted(lengths[0], 'row')} of X, but {lengths[1]} of y"
@@ -181,14 +127,10 @@ def _read(number: int, *values: Any, n_features: int, names: list[Any] | None) -
         )
     if not lengths[0]:
         return Part(np.empty((0, n_features)), np.empty(0), None)
-    try:
-        arrays, *_ = validation.training_set(X, y, sample_weight, wanted=names, part=True)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"Partition {number}: {error}") from None
-    part = Part(*arrays)
+    part, _ = validation.part_of_training_set(columns, names, f"Partition {number}")
     if (*part.X.shape, 1)[1] != n_features:
         raise ValueError(
-            f"Partition {number} holds {type(X).__name__} of shape {part.X.shape}, but one with "
+            f"Partition {number} holds {type(columns[0]).__name__} of shape {part.X.shape}, but one with "
             f"{counted(n_features, 'column')} is expected."
         )
     return part

@@ -71,11 +71,8 @@ def _read_plain_csv(path: PathLike, columns: Names, drop_missing: bool, target: 
         header, n_lines = _plain_header(path)
         names, places, left_out = choose_columns(columns, target, names_of(header, ""), "")
         numbered = [str(i) for i in range(len(header))]
-        numbers = read_fast(
-            path,
-            read_options=ReadOptions(column_names=numbered, skip_rows=1),
-            convert_options=as_numbers([numbered[i] for i in places]),
-        )
+        options = ReadOptions(column_names=numbered, skip_rows=1)
+        numbers = read_fast(path, read_options=options, convert_options=as_numbers([numbered[i] for i in places]))
         values = np.empty((numbers.num_rows, len(names)))
         for j, column in enumerate(numbers.columns):
             values[:, j] = column.to_numpy()  # null becomes NaN

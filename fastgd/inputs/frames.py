@@ -1,4 +1,4 @@
-"""Data frames of any library that narwhals knows: their columns by name, in place where memory allows it."""
+"""Data frames of any library that narwhals supports: columns by label, read in place where their memory layout allows it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ _REAL = "fdlihbqLIHBQ?e"
 
 
 class Frame(NamedTuple):
-    """What a data frame holds."""
+    """The content of a data frame."""
 
     X: "_Array | Columns"
     """Its columns, shape (n_samples, n_features)."""
@@ -31,43 +31,16 @@ class Frame(NamedTuple):
 
 
 def is_frame(values: object) -> bool:
-    """Tell whether something looks like a data frame; narwhals, which would know, takes time to import.
-
-    Parameters
-    ----------
-    values : object
-        What was given.
-
-    Returns
-    -------
-    bool
-        Whether it has two dimensions and names for its columns.
-    """
-    # A lazy frame has a schema, too; access to its columns would compute them.
-    return hasattr(values, "collect_schema") or (
-        hasattr(values, "columns") and len(getattr(values, "shape", "XY")) == 2
-    )
+    """Return whether a value looks like a data frame; narwhals, which would know, takes time to import."""
+    if hasattr(values, "collect_schema"):  # of a lazy frame, too, whose columns would be computed
+        return True
+    return hasattr(values, "columns") and len(getattr(values, "shape", "XY")) == 2
 
 
 def labels(columns: Iterable[Any]) -> list[Any]:
-    """Check the labels of columns.
+    """Return the labels of columns in a form that is matched by equality, and check that all are different.
 
-    Parameters
-    ----------
-    columns : iterable
-        The labels, of any type.
-
-    Returns
-    -------
-    list
-        The same, to be matched by equality: numpy's numbers as Python's, and what does not equal itself (NaN, NaT, NA) as None.
-
-    Raises
-    ------
-    TypeError
-        If one cannot be hashed.
-    ValueError
-        If two are the same.
+    numpy's numbers become Python's, and what does not equal itself (NaN, NaT, NA) becomes None.
     """
     names = [_label(column) for column in columns]
     try:
@@ -90,43 +63,16 @@ def _label(label: Any) -> Any:
 
 
 def are_numbers(names: list[Any]) -> bool:
-    """Tell whether labels are the numbers that pandas gives to the columns of an array.
-
-    Parameters
-    ----------
-    names : list
-        The labels.
-
-    Returns
-    -------
-    bool
-        Whether they are 0, 1, 2 and so on.
-    """
+    """Return whether labels are 0, 1, 2 and so on, which pandas gives to the columns of an array."""
     return names == [*range(len(names))]
 
 
-def places(names: list[Any], wanted: list[Any]) -> list[int] | None:
-    """Find columns by their labels.
+def places(names: list[Any], wanted: list[Any] | None) -> list[int] | None:
+    """Return the places of the columns that were fitted among those of a frame; None where all are in place, or wanted.
 
-    Parameters
-    ----------
-    names : list
-        The labels that there are.
-    wanted : list
-        Those of the columns that were fitted.
-
-    Returns
-    -------
-    list of int, or None
-        Their places; None where all are in place, or where both are numbered, as an array of another width must not pass for
-        some of its columns.
-
-    Raises
-    ------
-    ValueError
-        If one is missing.
+    It is None, too, where both are numbered, as an array of another width must not pass for some of its columns.
     """
-    if names == wanted or (are_numbers(names) and are_numbers(wanted)):
+    if wanted is None or names == wanted or (are_numbers(names) and are_numbers(wanted)):
         return None
     place = {name: j for j, name in enumerate(names)}
     missing = [name for name in wanted if name not in place]
@@ -139,28 +85,9 @@ def places(names: list[Any], wanted: list[Any]) -> list[int] | None:
 
 
 def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
-    """Take the columns of a data frame.
+    """Return the columns of a data frame, or those with the labels that are wanted, in their order.
 
-    Parameters
-    ----------
-    frame : data frame
-        Of pandas, polars, pyarrow, modin or another library that narwhals knows.
-    wanted : list, optional
-        The labels of the columns to take, in this order; all by default.
-
-    Returns
-    -------
-    Frame
-        The columns, not copied where they lie in memory as numbers that a kernel can read.
-
-    Raises
-    ------
-    ImportError
-        If narwhals is not installed.
-    TypeError
-        If the frame is lazy, a column does not hold real numbers, or a label cannot be hashed.
-    ValueError
-        If two columns have the same label, one has missing values, or one that is wanted is missing.
+    Columns are not copied where they lie in memory as numbers that a kernel can read.
     """
     try:
         import narwhals.stable.v1 as nw
@@ -173,7 +100,7 @@ def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
     if nw.dependencies.is_pandas_dataframe(frame):
         names = labels(frame.columns.tolist())
         whole = _whole(frame)
-        if whole is not None and (wanted is None or places(names, wanted) is None):
+        if whole is not None and places(names, wanted) is None:
             return Frame(whole, names)
     pyarrow = nw.dependencies.get_pyarrow()
     if pyarrow is not None and isinstance(frame, pyarrow.RecordBatch):  # which narwhals does not know
@@ -191,7 +118,7 @@ def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
     columns = list(table.iter_columns())
     if names is None:
         names = labels(series.name for series in columns)
-    chosen = None if wanted is None else places(names, wanted)
+    chosen = places(names, wanted)
     if chosen is not None:
         columns, names = [columns[j] for j in chosen], [names[j] for j in chosen]
     if not columns or not len(table):
@@ -200,7 +127,7 @@ def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
 
 
 class _Gathered:
-    """A column whose values become an array piece by piece."""
+    """A column that its library converts to an array, some rows at a time."""
 
     def __init__(self, series: Any, *casts: Any) -> None:
         self._series = series
@@ -220,8 +147,8 @@ class _Gathered:
 def _whole(frame: Any) -> Any:
     """Return the values of a pandas data frame as one array, unless that would be a copy.
 
-    A slice without rows tells at no cost: it begins where the first column does only if all lie in one block. (A row must not
-    be read, as it may be in a map whose file was cut.)
+    A slice without rows costs nothing, and begins where the first column does only if all columns lie in one block. (No row
+    must be read, as it may be in a memory map whose file was cut.)
     """
     if 0 in frame.shape:
         return None
@@ -232,7 +159,7 @@ def _whole(frame: Any) -> Any:
 
 
 def _column(series: Any, name: Any, nw: Any) -> Column:
-    """Check a column, and return it as an array if that takes no copy."""
+    """Check a column, and return it as an array where this takes no copy."""
     dtype, native = series.dtype, series.to_native()
     stored: Any = getattr(native, "dtype", None)
     if hasattr(stored, "fill_value") and stored.subtype.char in _REAL:  # a sparse column of pandas
@@ -257,7 +184,7 @@ def _column(series: Any, name: Any, nw: Any) -> Column:
 
 
 def _pieces(series: Any, native: Any, nw: Any) -> list[_Array] | None:
-    """Return the arrays that a series consists of, unless one would be a copy: what polars reads from a file is in many."""
+    """Return the arrays that a series consists of (several, where polars has read a file), or None if one would be a copy."""
     if nw.dependencies.is_polars_series(native):
         pieces = _views(native.get_chunks, native.n_chunks(), len(native), allow_copy=False)
     elif nw.dependencies.is_pyarrow_chunked_array(native):
@@ -270,7 +197,7 @@ def _pieces(series: Any, native: Any, nw: Any) -> list[_Array] | None:
 
 
 def _views(chunks: Callable[[], Iterable[Any]], n_chunks: int, n: int, **without_copy: bool) -> list[Any]:
-    """Return the chunks that are not empty as arrays; a single None if that takes a copy, or they are too many."""
+    """Return the chunks that are not empty as arrays; a single None if this takes a copy, or there are too many."""
     if n_chunks > 1 and n < n_chunks * tuning.FEW_ROWS:
         return [None]
     try:
@@ -280,10 +207,7 @@ def _views(chunks: Callable[[], Iterable[Any]], n_chunks: int, n: int, **without
 
 
 def _in_place(series: Any) -> Any:
-    """Return the whole of a series as an array, unless that would be a copy.
-
-    Its ends tell at no cost: those of an array have addresses as far apart as their places are.
-    """
+    """Return a series as one array, unless that would be a copy: the two ends of an array lie as far apart as their rows."""
     n = len(series)
     start, end = _values(series[: min(2, n)]), _values(series[n - 1 :])
     if type(start) is not np.ndarray or start.dtype != end.dtype:
@@ -294,11 +218,11 @@ def _in_place(series: Any) -> Any:
 
 
 def _if_at(array: _Array, part: _Array) -> _Array | None:
-    """Return an array if it begins where another one does."""
+    """Return an array if it begins at the address of another one."""
     return array if array.ctypes.data == part.ctypes.data else None
 
 
 def _values(series: Any) -> Any:
-    """Return a series as numpy has it; narwhals before 2.26 reads each of its values first, and these may be in a file."""
+    """Convert a series by numpy: narwhals before 2.26 reads each value first, and these may be in a file."""
     native = series.to_native()
     return (native if isinstance(getattr(native, "dtype", None), np.dtype) else series).to_numpy()

@@ -97,18 +97,16 @@ class CSVScan(Scan):
         numbered = [str(i) for i in range(len(known))]
         wanted = [numbered[i] for i in self._places(path, known)]
         first, ended = 0, False
-        end = [repr(_END) if number == wanted[self.n_features] else "" for number in numbered]
+        end = ",".join(repr(_END) if number == wanted[self.n_features] else "" for number in numbered)
+        options = {
+            "read_options": ReadOptions(column_names=numbered, skip_rows=n_lines, block_size=tuning.CSV_BLOCK_BYTES),
+            "parse_options": ParseOptions(newlines_in_values=True),
+            "convert_options": as_numbers(wanted),
+        }
         try:
             with (
                 open(path, "rb") as file,
-                open_csv(
-                    _Joined(file, io.BytesIO(f"\n{','.join(end)}\n".encode())),
-                    read_options=ReadOptions(
-                        column_names=numbered, skip_rows=n_lines, block_size=tuning.CSV_BLOCK_BYTES
-                    ),
-                    parse_options=ParseOptions(newlines_in_values=True),
-                    convert_options=as_numbers(wanted),
-                ) as reader,
+                open_csv(_Joined(file, io.BytesIO(f"\n{end}\n".encode())), **options) as reader,
             ):
                 for batch in reader:
                     ends = len(batch) > 0 and batch.column(self.n_features)[-1].as_py() == _END
@@ -152,7 +150,7 @@ class CSVScan(Scan):
 
 
 class _Joined(io.RawIOBase):
-    """Files, one after the other."""
+    """Files that are read one after the other."""
 
     def __init__(self, *files: BinaryIO) -> None:
         self._files = files

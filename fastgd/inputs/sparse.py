@@ -1,4 +1,4 @@
-"""Sparse matrices and arrays of scipy, or of what looks like them: their stored values, in place where they are CSR."""
+"""Sparse matrices and arrays of scipy, or with its attributes: their stored values, in place where they are CSR."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,38 +12,14 @@ from fastgd.rows.maps import check, mapped_files
 
 
 def is_sparse(values: object) -> bool:
-    """Tell whether something looks like a sparse matrix or array.
-
-    Parameters
-    ----------
-    values : object
-        What was given.
-
-    Returns
-    -------
-    bool
-        Whether it does.
-    """
+    """Return whether a value looks like a sparse matrix or array."""
     return hasattr(type(values), "tocsr") and hasattr(type(values), "nnz")  # asking the object would make it count
 
 
 def read(X: Any) -> CSR:
-    """Take the stored values of a sparse matrix.
+    """Return the stored values of a real sparse matrix of shape (n_samples, n_features), each place once.
 
-    Parameters
-    ----------
-    X : scipy sparse matrix or array of shape (n_samples, n_features), real
-        The matrix. Values and indices of a CSR are read in place, other formats are converted.
-
-    Returns
-    -------
-    CSR
-        The values, each place once.
-
-    Raises
-    ------
-    ValueError
-        If it has another shape, its indices do not describe a matrix, or it is a memory map of a file that was cut.
+    Values and indices of a CSR are read in place, other formats are converted.
     """
     if len(X.shape) != 2 or 0 in X.shape:
         raise ValueError(
@@ -69,7 +45,7 @@ def read(X: Any) -> CSR:
 
 
 def _check(X: Any) -> None:
-    """Refuse indices that lie outside of the arrays."""
+    """Refuse indices that point outside of the arrays."""
     n_samples, n_features = X.shape
     indptr, indices = X.indptr, X.indices
     sound = (
@@ -87,6 +63,6 @@ def _check(X: Any) -> None:
 
 
 def _any(n: int, wrong: Callable[[slice], NDArray[np.bool]]) -> bool:
-    """Tell whether a condition holds anywhere, some places at a time."""
+    """Return whether a condition holds anywhere; some places are tested at a time."""
     starts = range(0, n, tuning.CONVERTED_VALUES)
     return any(wrong(slice(start, min(start + tuning.CONVERTED_VALUES, n))).any() for start in starts)

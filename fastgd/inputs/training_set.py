@@ -1,4 +1,4 @@
-"""Where a training set is: in memory, in mapped files, behind a source that gives its rows, or on a cluster."""
+"""Open whatever was passed as X and y: arrays, frames, sparse matrices, batches, files, dask collections."""
 
 from os import PathLike
 from typing import Any, NamedTuple
@@ -23,9 +23,13 @@ class TrainingSet(NamedTuple):
     source: Source | None = None
     """Where the rows come from, if not from arrays."""
     names: list[Any] | None = None
-    """The labels of the features of arrays, if they have any."""
+    """The labels of the features, if they are not from a source, and have any."""
     given: validation.Arrays | None = None
     """X, y and sample weights, checked, where they are arrays."""
+    one_shot: bool = False
+    """Whether the rows can be read once only."""
+    note: str = ""
+    """What the message of a fit says of how the rows were read, if anything."""
 
     @property
     def arrays(self) -> list[NDArray[Any] | None]:
@@ -45,42 +49,13 @@ class TrainingSet(NamedTuple):
         """The sum of the sample weights; 0 before the first pass over rows that are not in memory."""
         return self.rows.total_weight
 
-    @property
-    def one_shot(self) -> bool:
-        """Whether the rows can be read once only."""
-        return self.source is not None and self.source.one_shot
-
-    @property
-    def note(self) -> str:
-        """What to say of how the rows were read, if anything."""
-        return "" if self.source is None else self.source.note
-
 
 def open_training_set(
     X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_threads: int | None
 ) -> TrainingSet:
-    """Check a training set, and open it.
+    """Check a training set, and open it; a `Source` as X holds y and sample weights, too.
 
-    Parameters
-    ----------
-    X : array_like, data frame, sparse matrix, or Source
-        The features; a source holds target and weights, too.
-    y, sample_weight : array_like, optional
-        Target and weights; none beside a source.
-    n_threads : int, optional
-        How many threads a pass may take.
-
-    Returns
-    -------
-    TrainingSet
-        The training set.
-
-    Raises
-    ------
-    TypeError
-        If an argument has the wrong type, y is missing, or y or sample_weight is given beside a source that holds it.
-    ValueError
-        If shapes do not fit together, or sample weights are out of range.
+    The wrong kind of argument, or y beside a source, is a `TypeError`, and the wrong shape or weight a `ValueError`.
     """
     n_threads = arguments.thread_count(n_threads)
     if type(X) is not np.ndarray:
@@ -90,7 +65,7 @@ def open_training_set(
                     f"X is a {type(X).__name__}, which holds target and sample weights itself, but y or sample_weight was "
                     "given, too. Leave them out."
                 )
-            return TrainingSet(X.rows(n_threads), X)
+            return TrainingSet(X.rows(n_threads), X, one_shot=X.one_shot, note=X.note)
         if is_dask(X):
             return open_training_set(DaskSet(X, y, sample_weight), None, None, n_threads)
         if y is None and isinstance(X, str | PathLike):

@@ -1,10 +1,12 @@
-"""The one place where input is checked: what passes here is safe to hand to compiled code.
+"""The one place where data are checked: what passes here is safe to hand to compiled code.
 
 Each function returns its argument in the form that the floors below expect, or raises a `TypeError` (the wrong kind of
 thing) or a `ValueError` (the right kind with wrong contents) that says what was given, what was expected and what to do.
+Arrays are not copied where they are arrays already. `name` is the argument's name in the message.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,62 +18,42 @@ from fastgd.inputs.source import Source
 from fastgd.rows.columns import Columns
 from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.maps import check, mapped_files, owned
-from fastgd.rows.part import SMALLEST_TOTAL
+from fastgd.rows.part import SMALLEST_TOTAL, Part
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
+_Names = list[Any] | None
 
 _FLOAT64 = np.dtype(np.float64)
 
 # Booleans, integers and floats up to float64, by numpy's characters.
 _REAL = frozenset("?bhilqpBHILQPefd")
 
+# What to do about other dtypes, by the characters of numpy's kinds.
+_DTYPE_HINTS = {
+    "c": "Give {0}.real, or real and imaginary parts as features of their own.",
+    "US": "Give {0}.astype(float) if the text spells numbers, or encode categories as numbers.",
+    "Mm": "Give a duration as a number, say ({0} - {0}[0]) / numpy.timedelta64(1, 's').",
+    "V": "Give its fields as columns: numpy.lib.recfunctions.structured_to_unstructured.",
+    "f": "It is wider than float64, in which fastgd computes: give {0}.astype(numpy.float64).",
+    "O": "Give {0}.astype(float) if every entry is a number and none is missing.",
+}
+
 # The squares of numbers of a smaller size lose their digits to underflow.
 SMALLEST_SIZE = 1e-152
-
 
 # X, y and sample weights, checked.
 Arrays = tuple[_Array | Columns | CSR, _Array, _Array | None]
 
 
 def training_set(
-    X: ArrayLike,
-    y: ArrayLike,
-    sample_weight: ArrayLike | None = None,
-    *,
-    wanted: list[Any] | None = None,
-    part: bool = False,
-) -> tuple[Arrays, float, list[Any] | None]:
-    """Check a training set.
+    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, wanted: _Names = None, part: bool = False
+) -> tuple[Arrays, float, _Names]:
+    """Return X, y and sample weights, checked, their total weight (n_samples without any), and the labels of a frame.
 
-    Parameters
-    ----------
-    X : array_like of shape (n_samples,) or (n_samples, n_features), data frame or sparse matrix
-        The features.
-    y : array_like of shape (n_samples,)
-        The target.
-    sample_weight : array_like of shape (n_samples,), optional
-        The sample weights.
-    wanted : list, optional
-        The labels of the columns to take from a data frame; all by default.
-    part : bool
-        Whether there are more rows, so that the weights of these may all be zero.
-
-    Returns
-    -------
-    arrays : tuple of (ndarray, Columns or CSR; ndarray; ndarray or None)
-        X, y and sample_weight as arrays, not copied where they are arrays.
-    total_weight : float
-        The sum of the sample weights, or n_samples.
-    names : list or None
-        The labels of the features, where X is a data frame.
-
-    Raises
-    ------
-    TypeError
-        If one of them does not hold real numbers that fit into float64.
-    ValueError
-        If shapes do not fit together, there is nothing to fit, or a weight is negative or not finite, or all are zero.
+    X, array, data frame or sparse matrix, has shape (n_samples,) or (n_samples, n_features), the others have (n_samples,).
+    Of a data frame only the columns with the labels that are `wanted` are taken, in their order. The weights of a `part`,
+    beside which there are more rows, may all be zero.
     """
     rows, names = features(X, wanted)
     y = real_array(y, "y")
@@ -91,32 +73,17 @@ def training_set(
     return (rows, y, s), _total_weight(s, n_samples, part), names
 
 
-def features(X: ArrayLike, wanted: list[Any] | None = None) -> tuple[_Array | Columns | CSR, list[Any] | None]:
-    """Check X alone.
+def part_of_training_set(columns: Sequence[Any], wanted: _Names, where: str) -> tuple[Part, _Names]:
+    """Check some rows of X, y and perhaps sample weights, as `training_set` does; `where` begins the message of an error."""
+    try:
+        arrays, _, names = training_set(*columns, wanted=wanted, part=True)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{where}: {error}") from None
+    return Part(*arrays), names
 
-    Parameters
-    ----------
-    X : array_like of shape (n_samples,) or (n_samples, n_features), data frame or sparse matrix
-        The features.
-    wanted : list, optional
-        The labels of the columns to take from a data frame; all by default.
 
-    Returns
-    -------
-    X : ndarray, Columns or CSR
-        X, with 1 or 2 dimensions and at least one row and one feature.
-    names : list or None
-        The labels of the features, where X is a data frame.
-
-    Raises
-    ------
-    TypeError
-        If it does not hold real numbers that fit into float64.
-    ValueError
-        If it has another shape, or a column of a data frame has missing values, or is missing itself.
-    ImportError
-        If it is a data frame and narwhals is not installed.
-    """
+def features(X: ArrayLike, wanted: _Names = None) -> tuple[_Array | Columns | CSR, _Names]:
+    """Return X, with 1 or 2 dimensions and at least one row and one feature, and the labels of a frame; see `training_set`."""
     names = None
     values: Any = X
     if type(X) is not np.ndarray:
@@ -150,27 +117,7 @@ def features(X: ArrayLike, wanted: list[Any] | None = None) -> tuple[_Array | Co
 
 
 def real_array(values: ArrayLike, name: str) -> _Array:
-    """Check that something is, or can be seen as, an array of real numbers.
-
-    Parameters
-    ----------
-    values : array_like
-        What was given.
-    name : str
-        What to call it in an error message.
-
-    Returns
-    -------
-    ndarray
-        The values, not copied where they are an array; its dtype is a boolean, an integer, or a float up to float64.
-
-    Raises
-    ------
-    TypeError
-        If its dtype is another.
-    ValueError
-        If it is ragged, or a memory map of a file that was cut.
-    """
+    """Return an array of booleans, integers or floats up to float64."""
     if type(values) is np.ndarray:
         array = values
     elif hasattr(type(values), "toarray") and hasattr(type(values), "nnz"):
@@ -187,27 +134,15 @@ def real_array(values: ArrayLike, name: str) -> _Array:
                 "Give an array of numbers, or rows that all have the same length."
             ) from None
     if array.dtype.char not in _REAL:
-        raise TypeError(f"{name} has dtype {array.dtype}, but real numbers are expected.{_dtype_hint(array, name)}")
+        hint = next((hint for kinds, hint in _DTYPE_HINTS.items() if array.dtype.kind in kinds), _DTYPE_HINTS["O"])
+        raise TypeError(f"{name} has dtype {array.dtype}, but real numbers are expected. {hint.format(name)}")
     if not owned(array):
         check(mapped_files(array))
     return array
 
 
 def refuse_mask(values: object, name: str) -> None:
-    """Refuse a masked array, whether it masks something or not: as an array it would show what is behind the mask.
-
-    Parameters
-    ----------
-    values : object
-        What was given.
-    name : str
-        What to call it in an error message.
-
-    Raises
-    ------
-    TypeError
-        If it is one.
-    """
+    """Refuse a masked array, even one that masks nothing: as an array it would show what is behind the mask."""
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(
             f"{name} is a masked array, but fastgd has no missing values. "
@@ -216,30 +151,9 @@ def refuse_mask(values: object, name: str) -> None:
 
 
 def parameters(theta: ArrayLike, n_features: int, intercept: bool, name: str = "theta") -> _Vector:
-    """Check a vector of parameters.
+    """Return parameters, the intercept first, as a contiguous float64 array of shape (n_parameters,).
 
-    Parameters
-    ----------
-    theta : array_like of shape (n_parameters,), or a number where there is one parameter
-        The parameters, the intercept first.
-    n_features : int
-        The number of features.
-    intercept : bool
-        Whether the hypothesis has an intercept.
-    name : str
-        What to call it in an error message.
-
-    Returns
-    -------
-    ndarray of shape (n_parameters,), float64, contiguous
-        The parameters, not copied where they have this form.
-
-    Raises
-    ------
-    TypeError
-        If it does not hold real numbers that fit into float64.
-    ValueError
-        If its shape is another.
+    A number does where there is one parameter.
     """
     array = real_array(theta, name)
     n_parameters = n_features + intercept
@@ -258,32 +172,10 @@ def parameters(theta: ArrayLike, n_features: int, intercept: bool, name: str = "
 
 
 def starting_point(theta0: ArrayLike, n_features: int, intercept: bool) -> _Vector:
-    """Check where a fit is to start.
-
-    Parameters
-    ----------
-    theta0 : array_like of shape (n_parameters,), or a number where there is one parameter
-        The parameters, the intercept first.
-    n_features : int
-        The number of features.
-    intercept : bool
-        Whether the hypothesis has an intercept.
-
-    Returns
-    -------
-    ndarray of shape (n_parameters,), float64
-        A copy.
-
-    Raises
-    ------
-    TypeError
-        If it does not hold real numbers that fit into float64.
-    ValueError
-        If its shape is another, or an entry is not finite.
-    """
+    """Return a copy of the parameters at which a fit is to start; see `parameters`."""
     theta = parameters(theta0, n_features, intercept, "theta0").copy()
     if not np.isfinite(theta).all():
-        j = int(np.flatnonzero(~np.isfinite(theta))[0])
+        j = int(np.isfinite(theta).argmin())
         raise ValueError(
             f"theta0[{j}] is {theta[j]}, but finite numbers are expected. Leave theta0 out to start from zeros."
         )
@@ -291,24 +183,7 @@ def starting_point(theta0: ArrayLike, n_features: int, intercept: bool) -> _Vect
 
 
 def output(out: Any, shape: tuple[int, ...], inputs: tuple[_Array | None, ...]) -> None:
-    """Check the array that a gradient is to be written into.
-
-    Parameters
-    ----------
-    out : object
-        What was given.
-    shape : tuple of int
-        The shape of theta, and so of the gradient.
-    inputs : tuple of ndarray or None
-        The arrays that it must not share memory with.
-
-    Raises
-    ------
-    TypeError
-        If it is not a float64 array.
-    ValueError
-        If it has another shape, is read-only, a memory map of a file that was cut, or shares memory with an input.
-    """
+    """Check the array that a gradient is to be written into, of the shape of theta and apart from all inputs in memory."""
     plain = type(out) is np.ndarray and out.dtype is _FLOAT64
     if not plain and (not isinstance(out, np.ndarray) or out.dtype != _FLOAT64 or isinstance(out, np.ma.MaskedArray)):
         what = f"an array of {out.dtype}" if type(out) is np.ndarray else f"a {type(out).__name__}"
@@ -331,93 +206,51 @@ def output(out: Any, shape: tuple[int, ...], inputs: tuple[_Array | None, ...]) 
             raise ValueError("out shares memory with an input, which would be overwritten. Give an array of its own.")
 
 
-def refuse_non_finite(
-    place: tuple[int, int] | None, n_features: int, need: str, names: list[Any] | None = None
-) -> None:
-    """Refuse a value that is not finite, if there is one.
+def refuse_non_finite(place: tuple[int, int] | None, n_features: int, need: str, names: _Names = None) -> None:
+    """Refuse a value that is not finite, in this row and column, if there is one; `need` says what needs finite numbers.
 
-    Parameters
-    ----------
-    place : tuple of (int, int), or None
-        Its row and column, from 0; column n_features is y, those beyond are further targets.
-    n_features : int
-        The number of features.
-    need : str
-        What needs finite numbers, as a clause.
-    names : list, optional
-        The labels of the features.
-
-    Raises
-    ------
-    ValueError
-        If there is a place.
+    Both count from 0; column n_features is y, those beyond are further targets.
     """
     if place is None:
         return
     row, column = place
-    if column < n_features:
-        where = f"X in row {row}, column {(names[column] if names else column)!r}"
-    else:
-        where = f"y in row {row}" + (f", column {column - n_features}" if column > n_features else "")
+    array, label = _column(column, n_features, names)
+    where = f"{array} in row {row}" + (label and f", {label}")
     raise ValueError(f"{where} (counted from 0) is NaN or infinite, but {need}. Drop the row, or fill in a value.")
 
 
-def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names: list[Any] | None = None) -> None:
+def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names: _Names = None) -> None:
     """Refuse columns whose sums of squares float64 cannot hold: what is made of them would only look like a solution.
 
-    Parameters
-    ----------
-    sizes : ndarray of shape (n_columns,), float64
-        The root of the mean square of each column: of the features and, behind them, perhaps of y.
-    total_weight : float
-        The sum of the sample weights.
-    n_features : int
-        The number of features.
-    names : list, optional
-        The labels of the features.
-
-    Raises
-    ------
-    ValueError
-        If there is such a column.
+    `sizes` are the roots of the mean squares of the features and perhaps, behind them, of y.
     """
     norms = math.sqrt(total_weight) * sizes
     large = ~np.isfinite(norms)
     small = (np.minimum(norms, sizes) < SMALLEST_SIZE) & (sizes > 0)
     for wrong, what, cure in ((large, "exceed", "Divide"), (small, "fall below", "Multiply")):
         if wrong.any():
-            raise ValueError(_extreme(int(wrong.argmax()), n_features, names, what, cure))
+            raise _extreme(int(wrong.argmax()), n_features, names, what, cure)
 
 
-def refuse_overflow(scatter: _Vector, n_features: int, names: list[Any] | None = None) -> None:
-    """Refuse moments that exceed float64, of rows that are finite.
-
-    Parameters
-    ----------
-    scatter : ndarray of shape (n_columns, n_columns), float64
-        The second moments of the features and, behind them, of y or several targets.
-    n_features : int
-        The number of features.
-    names : list, optional
-        The labels of the features.
-
-    Raises
-    ------
-    ValueError
-        If there is a column whose squares exceed float64.
-    """
+def refuse_overflow(scatter: _Vector, n_features: int, names: _Names = None) -> None:
+    """Refuse second moments, of the features and behind them the targets, that exceed float64 although rows are finite."""
     if not np.isfinite(scatter).all():
         squares = np.diagonal(scatter)
         column = int(np.where(np.isfinite(squares), squares, np.inf).argmax())
-        raise ValueError(_extreme(column, n_features, names, "exceed", "Divide"))
+        raise _extreme(column, n_features, names, "exceed", "Divide")
 
 
-def _extreme(column: int, n_features: int, names: list[Any] | None, what: str, cure: str) -> str:
+def _extreme(column: int, n_features: int, names: _Names, what: str, cure: str) -> ValueError:
+    array, label = _column(column, n_features, names)
+    where = f"{array} {what} float64" + (label and f" in {label}")
+    return ValueError(f"The squares of {where}. {cure} it by a power of ten.")
+
+
+def _column(column: int, n_features: int, names: _Names) -> tuple[str, str]:
+    """Return the argument that a column belongs to, and what to call the column, which is nothing for a first target."""
     if column < n_features:
-        where = f"X {what} float64 in column {(names[column] if names else column)!r}"
-    else:
-        where = f"y {what} float64" + (f" in column {column - n_features}" if column > n_features else "")
-    return f"The squares of {where}. {cure} it by a power of ten."
+        return "X", f"column {(names[column] if names else column)!r}"
+    return "y", f"column {column - n_features}" if column > n_features else ""
 
 
 def _total_weight(s: _Array, n_samples: int, part: bool) -> float:
@@ -447,7 +280,7 @@ def _share_memory(a: _Array, b: _Array) -> bool:
     try:
         return np.shares_memory(a, b, max_work=1000)  # type: ignore[arg-type]  # any number is allowed
     except np.exceptions.TooHardError:
-        return True  # cannot be told in reasonable time: interleaved views of one buffer
+        return True  # it would take too long to know: interleaved views of one buffer
 
 
 def _ravel_hint(array: _Array, name: str) -> str:
@@ -456,18 +289,3 @@ def _ravel_hint(array: _Array, name: str) -> str:
     if array.ndim == 2:
         return " Fit several targets one at a time, or together by fastgd.sklearn.GDRegressor."
     return ""
-
-
-def _dtype_hint(array: _Array, name: str) -> str:
-    kind = array.dtype.kind
-    if kind == "c":
-        return f" Give {name}.real, or real and imaginary parts as features of their own."
-    if kind in "US":
-        return f" Give {name}.astype(float) if the text spells numbers, or encode categories as numbers."
-    if kind in "Mm":
-        return f" Give a duration as a number, say ({name} - {name}[0]) / numpy.timedelta64(1, 's')."
-    if kind == "V":
-        return " Give its fields as columns: numpy.lib.recfunctions.structured_to_unstructured."
-    if kind == "f":
-        return f" It is wider than float64, in which fastgd computes: give {name}.astype(numpy.float64)."
-    return f" Give {name}.astype(float) if every entry is a number and none is missing."

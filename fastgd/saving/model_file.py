@@ -51,9 +51,8 @@ def load(path: str | os.PathLike[str]) -> Model:
     try:
         with opened(path, "a model", ModelError, _ADVICE), open(path, encoding="utf-8-sig") as file:
             # Whole numbers as floats: every number is then of one type, that of no boolean, and none is too long to parse.
-            return _model(
-                json.load(file, parse_int=float, parse_constant=_refuse_constant, object_pairs_hook=_without_doubles)
-            )
+            content = json.load(file, parse_int=float, parse_constant=_not_finite, object_pairs_hook=_without_doubles)
+        return _model(content)
     except ModelError:  # which `opened` has raised
         raise
     except UnicodeDecodeError:
@@ -77,9 +76,8 @@ def _model(content: Any) -> Model:
         raise ValueError(f"is not a model: its format is {found}, but {_FORMAT!r} is expected")
     version = _entry(content, "version")
     if isinstance(version, float) and version > _VERSION:
-        raise ValueError(
-            f"has version {version:g}, but this fastgd reads version {_VERSION}: upgrade fastgd to read it"
-        )
+        upgrade = f"this fastgd reads version {_VERSION}: upgrade fastgd to read it"
+        raise ValueError(f"has version {version:g}, but {upgrade}")
     if not isinstance(version, float) or version != _VERSION:
         raise ValueError(f"has version {_shown(version)}, but {_VERSION} is expected")
     target = _text(_entry(content, "target"), "target")
@@ -89,8 +87,7 @@ def _model(content: Any) -> Model:
         raise ValueError(
             f"has {counted(len(features), 'feature')} and {len(coef)} coef, but one coef for each feature is expected"
         )
-    if len(set(features)) < len(features):
-        raise ValueError(f"has the feature {_shown(_first_double(features))} twice, but different ones are expected")
+    _refuse_doubles(features, "feature", "different ones are expected")
     return Model(target, features, _number(_entry(content, "intercept"), "intercept"), np.array(coef))
 
 
@@ -119,20 +116,19 @@ def _number(value: Any, key: str) -> float:
     return value
 
 
-def _refuse_constant(constant: str) -> float:
+def _not_finite(constant: str) -> float:
     raise ValueError(f"holds {constant}, but finite numbers are expected")
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        double = _first_double([key for key, _ in pairs])
-        raise ValueError(f"has the key {_shown(double)} twice, but each is expected once")
-    return content
+    _refuse_doubles([key for key, _ in pairs], "key", "each is expected once")
+    return dict(pairs)
 
 
-def _first_double(names: list[str]) -> str:
-    return next(name for name, n in Counter(names).items() if n > 1)
+def _refuse_doubles(names: list[str], what: str, expected: str) -> None:
+    for name, n_times in Counter(names).items():
+        if n_times > 1:
+            raise ValueError(f"has the {what} {_shown(name)} twice, but {expected}")
 
 
 def _shown(value: Any) -> str:
