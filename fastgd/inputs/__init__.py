@@ -1,1 +1,1 @@
-"""What people hand over, checked and opened: arrays, frames, sparse matrices, streams, files, dask."""
+"""What users pass in, checked and opened: arrays, data frames, sparse matrices, batches, files, dask collections."""

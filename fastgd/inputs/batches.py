@@ -17,7 +17,7 @@ from fastgd.rows.stream import StreamRows
 
 
 def from_batches(source: Iterable[Any] | Callable[[], Iterable[Any]]) -> "Batches":
-    """Take the rows of a training set batch by batch, from where they need not all be in memory.
+    """Read the rows of a training set batch by batch; they need not all be in memory.
 
     The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. The same
     rows give the same bits, however they were cut into batches; no more than some 16 MB of them are held at a time.
@@ -76,7 +76,7 @@ class Batches(Source):
 
     @property
     def n_features(self) -> int:  # type: ignore[override]
-        """The number of features; the first batch is read to know it."""
+        """The number of features, which takes reading the first batch."""
         if self._n_features is None:
             self._begun = self._checked(self._iterator())
             first = next(self._begun, None)
@@ -96,7 +96,7 @@ class Batches(Source):
         yield from self._checked(self._iterator()) if begun is None else begun
 
     def __repr__(self) -> str:
-        """Return what it was made from."""
+        """Return the call that makes it."""
         return f"from_batches({self._source!r})"
 
     def _iterator(self) -> Iterator[Any]:
@@ -144,7 +144,7 @@ class Batches(Source):
 
 def _is_empty(values: Any) -> bool:
     """Return whether a value has no rows; one without a length is left to the validation."""
-    if is_dask(values):  # whose length may not be known
+    if is_dask(values):  # the length may be unknown
         return False
     shape = getattr(values, "shape", None)
     return bool(shape[:1] == (0,)) if isinstance(shape, tuple) else isinstance(values, Sized) and len(values) == 0

@@ -1,4 +1,4 @@
-"""A table of numbers from a CSV file, read cell by cell: an error names the line and the column."""
+"""Read a table of numbers from a CSV file cell by cell, so that an error names the line and the column."""
 
 import csv
 import math
@@ -12,7 +12,7 @@ from fastgd.formatting import counted, printable
 from fastgd.inputs.table import Names, PathLike, Table, TableError, choose_columns, not_finite, shown, without_missing
 from fastgd.saving.opening import opened
 
-# What stands for a missing value, as in pandas: in small letters, and in any mixture of small and capital ones.
+# The spellings of a missing value, as in pandas: in lower case, and in any mixture of lower and upper case.
 _MISSING = {"", "na", "nan", "-nan", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "null", "none"}
 _MISSING |= {"1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
 MISSING = sorted({"".join(letters) for text in _MISSING for letters in product(*zip(text, text.upper(), strict=True))})
@@ -97,13 +97,13 @@ def names_of(header: list[str], where: str) -> list[str]:
 
 
 def _numbers(row: list[str], places: list[int], header: list[str], drop_missing: bool, where: str) -> list[float]:
-    """Return some cells of a row as numbers; NaN for a missing value, if it may be dropped."""
+    """Return the cells in these places as numbers; a missing value is NaN if it may be dropped, and else an error."""
     numbers = []
     for place in places:
         text = row[place]
         try:
             number = float(text)
-            valid = "_" not in text  # 1_000 is a number to Python alone
+            valid = "_" not in text  # 1_000 is a number in Python only
         except ValueError:
             number = math.nan
             valid = text.strip().lower() in _MISSING

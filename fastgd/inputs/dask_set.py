@@ -57,7 +57,7 @@ class DaskSet(Source):
 
     def rows(self, n_threads: int | None) -> "PartedRows":
         """Return the rows; a partition takes one thread of its worker, whatever `n_threads` is."""
-        from fastgd.rows.partitions import DaskRows  # here, as nothing else in this module needs numba
+        from fastgd.rows.partitions import DaskRows  # not at the top: it needs numba
 
         read = partial(_checked, n_features=self.n_features, names=self.feature_names)
         return DaskRows(self._partitions, read, self.n_features, self._n_expected)
@@ -88,9 +88,9 @@ def _delayed(values: Any) -> list[Any]:
 
 
 def _partitions_of(X: Any, columns: list[Any]) -> list[tuple[Any, ...]]:
-    """Return what each partition holds, as delayed objects."""
+    """Return the contents of each partition as delayed objects."""
     if all(hasattr(values, "map_partitions") for values in (X, *columns)):
-        # In one expression: each by itself, dask might read them from files in different partitions, and every file twice.
+        # In one expression: separately, dask might read each file twice, and cut the collections into different partitions.
         meta = X._meta.iloc[:, 0] if X.ndim == 2 else X._meta
         packed = X.map_partitions(_packed, *columns, meta=meta, align_dataframes=False, enforce_metadata=False)
         return [(partition,) for partition in packed.to_delayed()]
@@ -102,7 +102,7 @@ def _packed(*values: Any) -> tuple[Any, ...]:
 
 
 def _check_partitions(X: Any, values: Any, name: str) -> None:
-    """Check that two collections are cut at the same rows, as far as their lengths are known."""
+    """Check that the partitions of two collections have the same lengths, as far as these are known."""
     ours, theirs = (getattr(each, "chunks", [(math.nan,) * each.npartitions])[0] for each in (X, values))
     if len(ours) != len(theirs) or any(a != b for a, b in zip(ours, theirs, strict=True) if a == a and b == b):
         raise ValueError(

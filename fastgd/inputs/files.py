@@ -1,4 +1,4 @@
-"""A table of numbers from a file: CSV, Parquet, or numpy's .npy, by the ending of its name."""
+"""Read a table of numbers from a file: CSV, Parquet or .npy, by the ending of its name."""
 
 import codecs
 import csv
@@ -16,7 +16,7 @@ from fastgd.kernels import tuning
 from fastgd.rows.arrow import as_floats
 from fastgd.saving.opening import opened
 
-# A cell in quotes, without any in it, on one line.
+# A quoted cell on one line, without quotes inside.
 _QUOTED = re.compile(rb'"(?<![^,\n]")[^"\r\n]*"(?![^,\r\n])')
 
 
@@ -54,13 +54,13 @@ def read_table(
         return _read_parquet(path, columns, drop_missing, target)
     if ending == ".npy":
         return _read_npy(path, columns, drop_missing, target)
-    # What comes through a pipe can be read once only.
+    # A pipe can be read once only.
     table = _read_plain_csv(path, columns, drop_missing, target) if os.path.isfile(path) else None
     return read_csv(path, columns, drop_missing, target=target) if table is None else table
 
 
 def _read_plain_csv(path: PathLike, columns: Names, drop_missing: bool, target: str | None) -> Table | None:
-    """Read a file of numbers by pyarrow; None if there is anything else, which is left to `read_csv`."""
+    """Read a plain file by pyarrow; return None for anything that `read_csv` may read differently, or explain better."""
     try:
         from pyarrow import ArrowException
         from pyarrow.csv import ReadOptions
@@ -89,7 +89,7 @@ def _read_plain_csv(path: PathLike, columns: Names, drop_missing: bool, target: 
 
 
 def _plain_header(path: PathLike) -> tuple[list[str], int]:
-    """Return the header of a file, and the number of lines, if it is UTF-8 without anything that readers differ about."""
+    """Return the header and the number of lines; a `ValueError` refuses what pyarrow and `read_csv` read differently."""
     header, n_lines = b"", 0
     with open(path, "rb") as file:
         while piece := file.read(tuning.CSV_PIECE_BYTES) + file.readline():
@@ -102,13 +102,13 @@ def _plain_header(path: PathLike) -> tuple[list[str], int]:
                 raise ValueError
             piece.decode()
     names = next(csv.reader([header.decode()], skipinitialspace=True), [])
-    if len(names) < 2:  # a single column may hold empty lines, which are missing values; a first line may be empty, too
+    if len(names) < 2:  # an empty line in a single column is a missing value; the first line may be empty, too
         raise ValueError
     return names, n_lines
 
 
 def as_numbers(names: list[str]) -> Any:
-    """Return pyarrow's options to read some columns of a CSV file as numbers, and no others."""
+    """Return pyarrow's options to read these columns of a CSV file, and no others, as numbers."""
     from pyarrow.csv import ConvertOptions
 
     return ConvertOptions(column_types=dict.fromkeys(names, "float64"), include_columns=names, null_values=MISSING)
@@ -143,7 +143,7 @@ def _read_parquet(path: PathLike, columns: Names, drop_missing: bool, target: st
 
 
 def holds_numbers(kind: Any) -> bool:
-    """Return whether a column of this Arrow type holds numbers or booleans, or only missing values, which have no type."""
+    """Return whether an Arrow type is one of numbers, of booleans, or of nothing but missing values."""
     from pyarrow import types
 
     kinds = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_null)
@@ -177,7 +177,7 @@ def _read_npy(path: PathLike, columns: Names, drop_missing: bool, target: str | 
 
 
 def _checked(table: Table, drop_missing: bool, file_name: str) -> Table:
-    """Refuse a table with infinities or no rows, and drop or refuse rows with missing values, NaN."""
+    """Refuse a table with infinities or without rows, and drop or refuse its rows with missing values, NaN."""
     if not len(table.values):
         raise TableError(f"{file_name} has no rows. Give a file that has at least one.")
     wrong = np.isinf(table.values)

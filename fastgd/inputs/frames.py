@@ -14,31 +14,31 @@ from fastgd.rows.columns import Column, Columns, Pieces, side_by_side
 
 _Array = NDArray[Any]
 
-# What takes a lazy frame's rows into memory: of dask, Spark, Ibis, DuckDB, and polars (Spark's collect gives no frame).
+# Methods that load a lazy frame: of dask, Spark, Ibis, DuckDB, and polars (Spark's collect returns no frame).
 _TO_MEMORY = ("compute", "toPandas", "to_pandas", "df", "collect")
 
-# The dtypes of kernels, and those that they read by blocks, by numpy's characters.
+# The dtypes that kernels read, directly or converted block by block, by numpy's characters.
 _REAL = "fdlihbqLIHBQ?e"
 
 
 class Frame(NamedTuple):
-    """The content of a data frame."""
+    """The columns of a data frame, and their labels."""
 
     X: "_Array | Columns"
-    """Its columns, shape (n_samples, n_features)."""
+    """The columns, shape (n_samples, n_features)."""
     names: list[Any]
-    """Their labels: text, numbers, dates, tuples or anything else that can be hashed, all different."""
+    """The labels: text, numbers, dates, tuples or anything else that can be hashed, all different."""
 
 
 def is_frame(values: object) -> bool:
     """Return whether a value looks like a data frame; narwhals, which would know, takes time to import."""
-    if hasattr(values, "collect_schema"):  # of a lazy frame, too, whose columns would be computed
+    if hasattr(values, "collect_schema"):  # a lazy frame, too; access to its columns would compute them
         return True
     return hasattr(values, "columns") and len(getattr(values, "shape", "XY")) == 2
 
 
 def labels(columns: Iterable[Any]) -> list[Any]:
-    """Return the labels of columns in a form that is matched by equality, and check that all are different.
+    """Return the labels of columns in a form that can be matched by equality; all must be different.
 
     numpy's numbers become Python's, and what does not equal itself (NaN, NaT, NA) becomes None.
     """
@@ -68,9 +68,9 @@ def are_numbers(names: list[Any]) -> bool:
 
 
 def places(names: list[Any], wanted: list[Any] | None) -> list[int] | None:
-    """Return the places of the columns that were fitted among those of a frame; None where all are in place, or wanted.
+    """Return the places of the wanted columns, those of the fit, among those of a frame; None if all are in place.
 
-    It is None, too, where both are numbered, as an array of another width must not pass for some of its columns.
+    Numbered columns, those of an array, are left in place: a wider array must not pass for a selection of its columns.
     """
     if wanted is None or names == wanted or (are_numbers(names) and are_numbers(wanted)):
         return None
@@ -99,11 +99,11 @@ def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
     names: list[Any] | None = None
     if nw.dependencies.is_pandas_dataframe(frame):
         names = labels(frame.columns.tolist())
-        whole = _whole(frame)
+        whole = _one_block(frame)
         if whole is not None and places(names, wanted) is None:
             return Frame(whole, names)
     pyarrow = nw.dependencies.get_pyarrow()
-    if pyarrow is not None and isinstance(frame, pyarrow.RecordBatch):  # which narwhals does not know
+    if pyarrow is not None and isinstance(frame, pyarrow.RecordBatch):  # not supported by narwhals
         frame = pyarrow.Table.from_batches([frame])
     try:
         table = nw.from_native(frame, eager_only=True)
@@ -144,18 +144,18 @@ class _Gathered:
         return len(self._series)
 
 
-def _whole(frame: Any) -> Any:
+def _one_block(frame: Any) -> Any:
     """Return the values of a pandas data frame as one array, unless that would be a copy.
 
-    A slice without rows costs nothing, and begins where the first column does only if all columns lie in one block. (No row
-    must be read, as it may be in a memory map whose file was cut.)
+    A slice without rows costs nothing, and begins where the first column does only if all columns lie in one block. (Reading
+    a row could end the process, if it is in a memory map whose file was cut.)
     """
     if 0 in frame.shape:
         return None
     start, first = frame.iloc[:0].to_numpy(), frame.iloc[:, 0].to_numpy()
     if start.dtype.char not in _REAL or start.ctypes.data != first.ctypes.data:
         return None
-    return _if_at(frame.to_numpy(), first)
+    return _if_same_start(frame.to_numpy(), first)
 
 
 def _column(series: Any, name: Any, nw: Any) -> Column:
@@ -170,7 +170,7 @@ def _column(series: Any, name: Any, nw: Any) -> Column:
             "numbers; else drop the column, or encode it as numbers (text and categories: as dummies)."
         )
     pieces = _pieces(series, native, nw)
-    if pieces is not None:  # what is missing there is NaN, as in any array
+    if pieces is not None:  # in which a missing value is NaN
         return pieces[0] if len(pieces) == 1 else Pieces(pieces)
     n_missing = int(series.null_count())
     if n_missing:
@@ -178,7 +178,7 @@ def _column(series: Any, name: Any, nw: Any) -> Column:
             f"Column {name!r} of X has {counted(n_missing, 'missing value')}, but fastgd has none. Drop the "
             "rows (drop_nulls, dropna), or fill in values."
         )
-    # By way of text, as Arrow divides decimals by a rounded power of ten: 1.15 would become 1.1500000000000001.
+    # Through text, as Arrow divides decimals by a rounded power of ten: 1.15 would become 1.1500000000000001.
     wide = dtype in (nw.Decimal, nw.Int128, nw.UInt128)
     return _Gathered(series, nw.String, nw.Float64) if wide else _Gathered(series)
 
@@ -209,20 +209,20 @@ def _views(chunks: Callable[[], Iterable[Any]], n_chunks: int, n: int, **without
 def _in_place(series: Any) -> Any:
     """Return a series as one array, unless that would be a copy: the two ends of an array lie as far apart as their rows."""
     n = len(series)
-    start, end = _values(series[: min(2, n)]), _values(series[n - 1 :])
+    start, end = _to_numpy(series[: min(2, n)]), _to_numpy(series[n - 1 :])
     if type(start) is not np.ndarray or start.dtype != end.dtype:
         return None
     if end.ctypes.data - start.ctypes.data != (n - 1) * start.strides[0]:
         return None
-    return _if_at(_values(series), start)
+    return _if_same_start(_to_numpy(series), start)
 
 
-def _if_at(array: _Array, part: _Array) -> _Array | None:
+def _if_same_start(array: _Array, part: _Array) -> _Array | None:
     """Return an array if it begins at the address of another one."""
     return array if array.ctypes.data == part.ctypes.data else None
 
 
-def _values(series: Any) -> Any:
+def _to_numpy(series: Any) -> Any:
     """Convert a series by numpy: narwhals before 2.26 reads each value first, and these may be in a file."""
     native = series.to_native()
     return (native if isinstance(getattr(native, "dtype", None), np.dtype) else series).to_numpy()

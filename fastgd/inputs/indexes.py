@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-# What pandas calls an index without a name in Parquet, and the first column of a CSV file if that had none.
+# The names that pandas gives to a nameless index in Parquet, and to a nameless first column of a CSV file.
 _NAMELESS = re.compile(r"__index_level_\d+__|Unnamed: 0(\.\d+)?")
 
 

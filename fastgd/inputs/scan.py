@@ -36,7 +36,7 @@ class Scan(Source):
         self.drop_missing = drop_missing
         others = [target, *([] if sample_weight is None else [sample_weight])]
         if features is None:
-            # What is an index in one of the files is none of the features in any.
+            # A column that is an index in one of the files is a feature in none.
             indexes = dict.fromkeys(name for path in paths for name in self._index_of(path) if name not in others)
             chosen = [name for name in self._columns_of(paths[0]) if name not in others and name not in indexes]
             if indexes:
@@ -57,7 +57,7 @@ class Scan(Source):
         self.n_features = len(chosen)
 
     def __repr__(self) -> str:
-        """Return sizes and names."""
+        """Return the numbers of files and features, and the target."""
         files, features = counted(len(self._files), "file"), counted(self.n_features, "feature")
         return f"{type(self).__name__}({files}, {features}, target={self.target!r})"
 
@@ -73,7 +73,7 @@ class Scan(Source):
 
     @abstractmethod
     def _index_of(self, path: str) -> list[str]:
-        """Return the names of those of its columns that are the index of a data frame."""
+        """Return the names of the columns that are the index of a data frame."""
 
     def _places(self, path: str, columns: list[str]) -> list[int]:
         """Return the places of features, target and sample weight among the columns of a file."""
@@ -91,7 +91,7 @@ class Scan(Source):
 
 
 def _size_and_time(path: str) -> tuple[int, int]:
-    """Return the size of a file, and the time when it was changed."""
+    """Return the size of a file, and the time of its last change."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -100,7 +100,7 @@ def _size_and_time(path: str) -> tuple[int, int]:
 
 
 def _files_of(path: Paths, ending: str) -> list[str]:
-    """Return the files that a path, a folder, a pattern or a sequence of these names, at least one.
+    """Return the files, at least one, of a path, a folder, a pattern or a sequence of these.
 
     Those of a folder or a pattern are in the order of their names.
     """

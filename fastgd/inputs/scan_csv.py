@@ -18,8 +18,7 @@ from fastgd.rows.parts import PartedRows
 from fastgd.rows.row_groups import missing_value, numbers_of
 from fastgd.rows.stream import StreamRows
 
-# The target of a row that is appended to each file: after a quote that is not closed, pyarrow takes it for text, and it is
-# lost.
+# The target of a row that is appended to each file. It is missing in what pyarrow reads if a quote is not closed.
 _END = -3.0517578125e-300
 
 
@@ -31,7 +30,7 @@ def scan_csv(
     sample_weight: str | None = None,
     drop_missing: bool = False,
 ) -> "CSVScan":
-    r"""Take a training set from CSV files, of which some MB are in memory at a time.
+    r"""Read a training set from CSV files, some MB at a time.
 
     The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. Reading CSV
     takes ten times as long as reading Parquet: data that are fitted often should be written as Parquet once.
@@ -163,8 +162,8 @@ class _Joined(io.RawIOBase):
 
 
 def _header_of(path: str) -> tuple[list[str], int]:
-    """Return the names of a file's columns, and how many lines they take with empty ones before them."""
-    # Text in columns that are not read need not be UTF-8, but Python decodes it together with the header.
+    """Return the names of a file's columns, and the number of lines up to the end of the header."""
+    # Columns that are not read need not be UTF-8, but Python decodes them together with the header.
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, skipinitialspace=True, strict=True)
         try:

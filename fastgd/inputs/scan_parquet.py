@@ -20,7 +20,7 @@ def scan_parquet(
     sample_weight: str | None = None,
     drop_missing: bool = False,
 ) -> "ParquetScan":
-    """Take a training set from Parquet files, of which some MB are in memory at a time.
+    """Read a training set from Parquet files, some MB at a time.
 
     The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. Each pass
     reads the columns that it needs, and no others; threads decode row groups side by side. How files and row groups are cut
@@ -83,7 +83,7 @@ class ParquetScan(Scan):
 
         single = float32(), null()
         self._dtype: Any = np.float32
-        for path in dict.fromkeys(group.path for group in self._groups):  # whose files have rows
+        for path in dict.fromkeys(group.path for group in self._groups):  # files without rows do not count
             schema = self._schemas[path]
             for name in self._names:
                 kind = schema.field(name).type

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # which needs numba, and the type alone does not
+if TYPE_CHECKING:  # as it needs numba
     from fastgd.rows.parts import PartedRows
 
 
@@ -13,11 +13,11 @@ class Source(ABC):
     n_features: int
     """The number of features."""
     feature_names: list[Any] | None = None
-    """The labels of the features, if they have any, and as far as they are known before rows are read."""
+    """The labels of the features; None if they have none, or before they are read."""
     one_shot: bool = False
     """Whether its rows can be read once only."""
     note: str = ""
-    """What the message of a fit says of it, if anything."""
+    """A sentence for the message of a fit, or nothing."""
 
     @abstractmethod
     def rows(self, n_threads: int | None) -> "PartedRows":

@@ -13,13 +13,13 @@ from fastgd.rows.maps import check, mapped_files
 
 def is_sparse(values: object) -> bool:
     """Return whether a value looks like a sparse matrix or array."""
-    return hasattr(type(values), "tocsr") and hasattr(type(values), "nnz")  # asking the object would make it count
+    return hasattr(type(values), "tocsr") and hasattr(type(values), "nnz")  # on the object, nnz would be counted
 
 
 def read(X: Any) -> CSR:
-    """Return the stored values of a real sparse matrix of shape (n_samples, n_features), each place once.
+    """Return the stored values of a real sparse matrix of shape (n_samples, n_features), one per place.
 
-    Values and indices of a CSR are read in place, other formats are converted.
+    Values and indices of a CSR matrix are used in place; other formats are converted.
     """
     if len(X.shape) != 2 or 0 in X.shape:
         raise ValueError(
@@ -45,7 +45,7 @@ def read(X: Any) -> CSR:
 
 
 def _check(X: Any) -> None:
-    """Refuse indices that point outside of the arrays."""
+    """Refuse indices that point outside of the matrix or its arrays."""
     n_samples, n_features = X.shape
     indptr, indices = X.indptr, X.indices
     sound = (
@@ -63,6 +63,6 @@ def _check(X: Any) -> None:
 
 
 def _any(n: int, wrong: Callable[[slice], NDArray[np.bool]]) -> bool:
-    """Return whether a condition holds anywhere; some places are tested at a time."""
+    """Return whether a condition holds anywhere; it is evaluated for some places at a time."""
     starts = range(0, n, tuning.CONVERTED_VALUES)
     return any(wrong(slice(start, min(start + tuning.CONVERTED_VALUES, n))).any() for start in starts)

@@ -1,4 +1,4 @@
-"""Tables of numbers from files: the columns that are chosen, and what is said where one cannot be read."""
+"""Tables of numbers from files: the choice of columns, missing values, and errors."""
 
 import difflib
 import math
@@ -32,8 +32,8 @@ class Table(NamedTuple):
     left_out: Sequence[str]
     """The columns that were left out as they are the index of a data frame."""
     lines: NDArray[np.int64] | None = None
-    """The line of the file in which each row ends, or the row of a file without lines, counted from 1, shape (n_rows,); None
-    if they were not counted, as no row was dropped."""
+    """The line in which each row ends, or its number in a file without lines, from 1, shape (n_rows,); None if no row was
+    dropped and they were not counted."""
     n_dropped: int = 0
     """The number of rows that were dropped because a value is missing."""
 
@@ -62,10 +62,9 @@ def not_finite(number: float, text: str) -> str:
 def choose_columns(
     columns: Names, target: str | None, known: list[str], file_name: str, metadata: Mapping[bytes, bytes] | None = None
 ) -> tuple[list[str], list[int], list[str]]:
-    """Choose columns by name, with the target, if there is one, as the last.
+    """Return the names of the columns to read, their places among the `known` ones, and the names that were left out.
 
-    Returns their names, their places among those that are `known`, and what was left out: `columns` of None are all but the
-    target and the index of a data frame, which Parquet `metadata` may name.
+    A target is put last. By default all columns are read but the index of a data frame, which `metadata` of Parquet may name.
     """
     left_out = []
     if columns is None:
@@ -79,7 +78,7 @@ def choose_columns(
 
 
 def _place(name: str, places: dict[str, list[int]], file_name: str) -> int:
-    """Return the place of the only column of a name."""
+    """Return the place of the column with this name; there must be one, and no other."""
     place, *others = places.get(name, [-1])
     if others:
         both = f"columns {place + 1} and {others[0] + 1} are both {shown(name)}"
@@ -96,12 +95,12 @@ def _place(name: str, places: dict[str, list[int]], file_name: str) -> int:
 
 
 def separator_hint(header: Sequence[str]) -> str:
-    """Return a sentence, after a blank, for a file that seems to have other separators than commas; else nothing."""
+    """Return a hint, after a blank, if a file seems to have other separators than commas."""
     marks = {";": "semicolons", "\t": "tabs", "|": "bars"}
     found = [what for mark, what in marks.items() if len(header) == 1 and mark in header[0]]
     return f" It seems to have {found[0]} between its columns, but commas are expected: write it so." if found else ""
 
 
 def shown(text: str) -> str:
-    """Return a cell or a name as it can stand in a message."""
+    """Return a cell or a name in quotes, cut short, for a message."""
     return repr(shortened(text))

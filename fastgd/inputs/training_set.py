@@ -16,24 +16,24 @@ from fastgd.rows.rows import Rows, rows_of
 
 
 class TrainingSet(NamedTuple):
-    """A training set, checked and open: its rows, and what is known of them."""
+    """A training set, checked and open."""
 
     rows: Rows
     """The rows."""
     source: Source | None = None
-    """Where the rows come from, if not from arrays."""
+    """The source of the rows, if they are not in arrays."""
     names: list[Any] | None = None
-    """The labels of the features, if they are not from a source, and have any."""
+    """The labels of the columns of a data frame."""
     given: validation.Arrays | None = None
     """X, y and sample weights, checked, where they are arrays."""
     one_shot: bool = False
     """Whether the rows can be read once only."""
     note: str = ""
-    """What the message of a fit says of how the rows were read, if anything."""
+    """A sentence for the message of a fit, or nothing."""
 
     @property
     def arrays(self) -> list[NDArray[Any] | None]:
-        """The arrays in memory that are read."""
+        """The arrays in memory that a pass reads."""
         if self.given is None:
             return []
         X, y, s = self.given
@@ -41,7 +41,7 @@ class TrainingSet(NamedTuple):
 
     @property
     def feature_names(self) -> list[Any] | None:
-        """The labels of the features, if they have any; of a source, as far as it has been read."""
+        """The labels of the features; None if they have none, or before a source has read them."""
         return self.names if self.source is None else self.source.feature_names
 
     @property

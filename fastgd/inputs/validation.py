@@ -29,7 +29,7 @@ _FLOAT64 = np.dtype(np.float64)
 # Booleans, integers and floats up to float64, by numpy's characters.
 _REAL = frozenset("?bhilqpBHILQPefd")
 
-# What to do about other dtypes, by the characters of numpy's kinds.
+# What to do about other dtypes, by numpy's characters of their kinds.
 _DTYPE_HINTS = {
     "c": "Give {0}.real, or real and imaginary parts as features of their own.",
     "US": "Give {0}.astype(float) if the text spells numbers, or encode categories as numbers.",
@@ -142,7 +142,7 @@ def real_array(values: ArrayLike, name: str) -> _Array:
 
 
 def refuse_mask(values: object, name: str) -> None:
-    """Refuse a masked array, even one that masks nothing: as an array it would show what is behind the mask."""
+    """Refuse a masked array, even one that masks nothing: numpy would convert it to the values behind the mask."""
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(
             f"{name} is a masked array, but fastgd has no missing values. "
@@ -200,7 +200,7 @@ def output(out: Any, shape: tuple[int, ...], inputs: tuple[_Array | None, ...]) 
     if not owned(out):
         check(mapped_files(out))
     for array in inputs:
-        # What is no view shares no memory with another array that owns its own.
+        # Two arrays that both own their memory share none.
         apart = array is None or (array.base is None and array is not out and flags.owndata)
         if not apart and _share_memory(out, array):  # type: ignore[arg-type]
             raise ValueError("out shares memory with an input, which would be overwritten. Give an array of its own.")
@@ -220,9 +220,9 @@ def refuse_non_finite(place: tuple[int, int] | None, n_features: int, need: str,
 
 
 def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names: _Names = None) -> None:
-    """Refuse columns whose sums of squares float64 cannot hold: what is made of them would only look like a solution.
+    """Refuse columns whose sums of squares float64 cannot hold: the result of a fit would only look like a solution.
 
-    `sizes` are the roots of the mean squares of the features and perhaps, behind them, of y.
+    `sizes` are the roots of the mean squares of the features, and perhaps of y after them.
     """
     norms = math.sqrt(total_weight) * sizes
     large = ~np.isfinite(norms)
@@ -233,7 +233,7 @@ def refuse_extremes(sizes: _Vector, total_weight: float, n_features: int, names:
 
 
 def refuse_overflow(scatter: _Vector, n_features: int, names: _Names = None) -> None:
-    """Refuse second moments, of the features and behind them the targets, that exceed float64 although rows are finite."""
+    """Refuse second moments, of features and targets, that exceed float64 although the rows are finite."""
     if not np.isfinite(scatter).all():
         squares = np.diagonal(scatter)
         column = int(np.where(np.isfinite(squares), squares, np.inf).argmax())
@@ -247,7 +247,7 @@ def _extreme(column: int, n_features: int, names: _Names, what: str, cure: str) 
 
 
 def _column(column: int, n_features: int, names: _Names) -> tuple[str, str]:
-    """Return the argument that a column belongs to, and what to call the column, which is nothing for a first target."""
+    """Return the argument that a column belongs to, and the name of the column in it; the first target has none."""
     if column < n_features:
         return "X", f"column {(names[column] if names else column)!r}"
     return "y", f"column {column - n_features}" if column > n_features else ""
@@ -259,7 +259,7 @@ def _total_weight(s: _Array, n_samples: int, part: bool) -> float:
             f"sample_weight has shape {s.shape}, but X has {counted(n_samples, 'row')}, so ({n_samples},) is expected. "
             f"Give one weight for each row.{_ravel_hint(s, 'sample_weight')}"
         )
-    from fastgd.rows.weights import total_weight  # here, as nothing else in this module needs numba
+    from fastgd.rows.weights import total_weight  # not at the top: it needs numba
 
     total = total_weight(s)
     if (0 if part else SMALLEST_TOTAL) <= total < math.inf:
@@ -280,7 +280,7 @@ def _share_memory(a: _Array, b: _Array) -> bool:
     try:
         return np.shares_memory(a, b, max_work=1000)  # type: ignore[arg-type]  # any number is allowed
     except np.exceptions.TooHardError:
-        return True  # it would take too long to know: interleaved views of one buffer
+        return True  # interleaved views of one buffer, for which a proof would take too long
 
 
 def _ravel_hint(array: _Array, name: str) -> str:

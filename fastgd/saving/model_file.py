@@ -36,7 +36,7 @@ class Model(NamedTuple):
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
-    """Write a model, in one step; a `ModelError` refuses one that is not finite, and `replacing` raises `OutputError`."""
+    """Write a model; `ModelError` if it is not finite, `OutputError` if the file cannot be written."""
     content = {"format": _FORMAT, "version": _VERSION} | model._asdict() | {"coef": model.coef.tolist()}
     try:
         text = json.dumps(content, allow_nan=False, indent=2) + "\n"
@@ -47,13 +47,13 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """Read a model and check all of it; anything but a model of this version is a `ModelError`."""
+    """Read a model, and check all of it; `ModelError` if the file is anything but a model of this version."""
     try:
         with opened(path, "a model", ModelError, _ADVICE), open(path, encoding="utf-8-sig") as file:
-            # Whole numbers as floats: every number is then of one type, that of no boolean, and none is too long to parse.
+            # Whole numbers as floats: all numbers have one type, which no boolean has, and none is too long to parse.
             content = json.load(file, parse_int=float, parse_constant=_not_finite, object_pairs_hook=_without_doubles)
         return _model(content)
-    except ModelError:  # which `opened` has raised
+    except ModelError:  # from `opened`
         raise
     except UnicodeDecodeError:
         problem = "is not text in UTF-8, but a model in JSON is expected"

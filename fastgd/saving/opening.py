@@ -1,4 +1,4 @@
-"""Files that are read: what to say of one that cannot be opened."""
+"""Errors of files that cannot be opened."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from fastgd.formatting import printable
 def opened(
     path: str | os.PathLike[str], expected: str, error: type[Exception], advice: str = "Check the path."
 ) -> Iterator[None]:
-    """Raise `error`, in one line, for a file that cannot be opened or read within this context."""
+    """Raise `error`, with a message of one line, if the file cannot be opened or read within this context."""
     name = printable(path)
     try:
         yield

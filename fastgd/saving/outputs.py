@@ -16,7 +16,7 @@ class OutputError(ValueError):
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Refuse a file that cannot be written, before a long fit that would end with nothing to show for it."""
+    """Refuse a file that cannot be written; checked before a fit, whose result would be lost."""
     name, real = printable(path), os.path.realpath(path)
     folder = os.path.dirname(real)
     if os.path.exists(real) and not os.path.isfile(real):
@@ -33,7 +33,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def check_picture(path: str | os.PathLike[str]) -> None:
-    """Refuse a picture that cannot be drawn by matplotlib, or not be written to this file."""
+    """Refuse a picture that cannot be drawn, or cannot be written to this file."""
     check_writable(path)
     name = printable(path)
     if os.path.splitext(path)[1].lower() not in _PICTURES:
@@ -42,12 +42,12 @@ def check_picture(path: str | os.PathLike[str]) -> None:
         from matplotlib.figure import Figure  # noqa: F401
     except ImportError:
         raise OutputError(f"{name} is drawn by matplotlib. Install it with: pip install 'fastgd[plot]'.") from None
-    except ValueError as error:  # of a backend that is not known, in MPLBACKEND
+    except ValueError as error:  # MPLBACKEND names an unknown backend
         raise OutputError(f"{name} is drawn by matplotlib, which cannot be imported: {error}.") from None
 
 
 def same_file(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Return whether two names are, or would be, those of one file."""
+    """Return whether two names refer, or would refer, to one file."""
     if os.path.exists(path) and os.path.exists(other):
         return os.path.samefile(path, other)
     return os.path.realpath(path) == os.path.realpath(other)
@@ -75,7 +75,7 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[str]:
     temporary = os.path.join(os.path.dirname(real), f".fastgd-{secrets.token_hex(8)}{ending}")
     try:
         yield temporary
-        # The new file is complete, on the disk and has its permissions before it takes the name.
+        # Before it takes the name, the new file is complete, on the disk, and has its permissions.
         with open(temporary, "r+b") as file:
             os.fsync(file.fileno())
         if os.path.exists(real):
