@@ -43,10 +43,9 @@ def _read(file: Iterable[str], file_name: str, columns: Names, drop_missing: boo
         header = names_of(header, f"{file_name}, line {reader.line_num}")
         names, places, left_out = choose_columns(columns, target, header, file_name)
         for row in reader:
-            if not row:
-                if len(header) > 1:
-                    continue
-                row = [""]
+            if not row and len(header) > 1:
+                continue
+            row = row or [""]
             where = f"{file_name}, line {reader.line_num}"
             if len(row) != len(header):
                 raise TableError(

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,9 +46,9 @@ def labels(columns: Iterable[Any]) -> list[Any]:
         counts = Counter(names)
     except TypeError as error:
         raise TypeError(f"X has a column whose label cannot be told from others ({error}). Rename it.") from None
-    name, n = max(counts.items(), key=itemgetter(1), default=(None, 1))
-    if n > 1:
-        raise ValueError(f"X has columns of the same name ({name!r}, {n} times). Rename them.")
+    for name, n_times in counts.most_common(1):
+        if n_times > 1:
+            raise ValueError(f"X has columns of the same name ({name!r}, {n_times} times). Rename them.")
     return names
 
 
