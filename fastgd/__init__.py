@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastgd import reference
-    from fastgd.descent import History, descend
+    from fastgd.descent.descend import descend
+    from fastgd.descent.history import History
     from fastgd.exceptions import ConvergenceWarning, RankWarning
     from fastgd.fitting.fit import fit
     from fastgd.fitting.options import FitState
@@ -49,12 +50,12 @@ _LAZY_IMPORTS = {
     "ConvergenceWarning": "fastgd.exceptions",
     "FitResult": "fastgd.fitting.result",
     "FitState": "fastgd.fitting.options",
-    "History": "fastgd.descent",
+    "History": "fastgd.descent.history",
     "Moments": "fastgd.moments",
     "RankWarning": "fastgd.exceptions",
     "cost": "fastgd.objective",
     "cost_and_gradient": "fastgd.objective",
-    "descend": "fastgd.descent",
+    "descend": "fastgd.descent.descend",
     "fit": "fastgd.fitting.fit",
     "from_batches": "fastgd.inputs.batches",
     "get_num_threads": "fastgd.rows.threads",

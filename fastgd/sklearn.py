@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import arguments
-from fastgd.descent import History
+from fastgd.descent.history import History
 from fastgd.exceptions import RankWarning, ignored
 from fastgd.fitting.result import FitResult, hypothesis
 from fastgd.formatting import counted

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastgd.descent import History
+from fastgd.descent.history import History
 from fastgd.fitting.options import FitState, Options
 from fastgd.fitting.progress import Progress
 from fastgd.solvers.quadratic import Evaluation, Objective

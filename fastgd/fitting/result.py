@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd.descent import History
+from fastgd.descent.history import History
 from fastgd.formatting import counted
 from fastgd.inputs import validation
 from fastgd.inputs.frames import are_numbers

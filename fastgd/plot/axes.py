@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.descent import History
+from fastgd.descent.history import History
 
 # Told apart in grey by their dashes, and by colours that differ in lightness.
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))

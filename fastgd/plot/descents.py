@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import arguments
-from fastgd.descent import History
+from fastgd.descent.history import History
 from fastgd.exceptions import ConvergenceWarning, ignored
 from fastgd.fitting.fit import fit
 from fastgd.moments import Moments

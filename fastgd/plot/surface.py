@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd.descent import History
+from fastgd.descent.history import History
 from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
 from fastgd.fitting.fit import fit
 from fastgd.formatting import counted

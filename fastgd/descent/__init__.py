@@ -1,0 +1,1 @@
+"""Gradient descent on any differentiable function, and the history of any descent."""
