@@ -1,8 +1,7 @@
-"""Moments: what is left of a training set when its rows are gone, and all that least squares need of it."""
+"""Moments: the sums over a training set that least squares needs, without its rows."""
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -12,34 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import arguments
 from fastgd.formatting import counted, listed
 from fastgd.inputs import frames, validation
+from fastgd.inputs.given_moments import check_moments
 from fastgd.inputs.source import Source
-from fastgd.saving.outputs import replaced
+from fastgd.saving import moments_file
 from fastgd.solvers.quadratic import Evaluation, Objective
 
 if TYPE_CHECKING:
     from fastgd.rows.centred_moments import CentredMoments
-
-_FORMAT = "fastgd moments 1"
-_ENTRIES = ["format", "mean", "n_samples", "scatter", "total_weight"]
-_NAMES = "feature_names"
-# Of an array that keeps labels, by numpy's characters: no objects, as these would need pickle.
-_KINDS = "Ubiuf"
-_ADVICE = "Files of moments are written by Moments.save."
-
-_HINT = "Give what Moments.from_rows gave, or load."
-
-# Products of two columns, summed up in one order and in the other, differ by so much of their sizes at most.
-_ROUNDING = 1e-8
-
-
-def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    array = validation.real_array(values, name).astype(np.float64)
-    if not np.isfinite(array).all():
-        place = np.argwhere(~np.isfinite(array))[0].tolist()
-        raise ValueError(
-            f"{name}{place} is {array[tuple(place)]}, but moments are finite numbers. Take them of rows without NaN and inf."
-        )
-    return array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,48 +59,8 @@ class Moments:
     feature_names: list[Any] | None = None
 
     def __post_init__(self) -> None:
-        """Check what was given; what is computed here comes by `_made`."""
-        mean, scatter = (_checked(getattr(self, name), name) for name in ("mean", "scatter"))
-        if mean.ndim != 1 or len(mean) < 2:
-            raise ValueError(
-                f"mean has shape {mean.shape}, but (n_features + 1,) is expected. Give the mean of each feature, of which "
-                "there is at least one, and then that of y."
-            )
-        if scatter.shape != (len(mean), len(mean)):
-            raise ValueError(
-                f"scatter has shape {scatter.shape}, but mean has {len(mean)} entries, so {(len(mean),) * 2} is expected. "
-                "Give both of the features and of y."
-            )
-        squares = np.diagonal(scatter)
-        if (squares < 0).any():
-            j = int((squares < 0).argmax())
-            raise ValueError(
-                f"scatter[{j}, {j}] is {squares[j]}, but it is a sum of squares, so a number >= 0 is expected. Correct it."
-            )
-        sizes = np.sqrt(squares)
-        with np.errstate(over="ignore"):
-            skew = abs(scatter - scatter.T) > _ROUNDING * sizes * sizes[:, np.newaxis]
-        if skew.any():
-            i, j = np.argwhere(skew)[0].tolist()
-            raise ValueError(
-                f"scatter[{i}, {j}] is {scatter[i, j]}, but scatter[{j}, {i}] is {scatter[j, i]}, and a symmetric array is "
-                "expected. Give the sums of all products, of which each is there twice."
-            )
-        n_samples = arguments.count(self.n_samples, "n_samples", _HINT)
-        if not n_samples:
-            raise ValueError(f"n_samples=0 was given, but moments are of at least 1 row. {_HINT}")
-        total_weight = arguments.number(self.total_weight, "total_weight", zero=False, hint=_HINT)
-        names = self.feature_names
-        if names is not None:
-            if isinstance(names, str) or not isinstance(names, Iterable):
-                raise TypeError(f"feature_names={names!r} was given, but a list of labels, or None, is expected.")
-            names = frames.labels(names)
-            if len(names) != len(mean) - 1:
-                raise ValueError(
-                    f"feature_names has {counted(len(names), 'label')}, but mean is of {counted(len(mean) - 1, 'feature')} and "
-                    "y. Give one for each feature, or None."
-                )
-        self._hold(n_samples, total_weight, mean, scatter, names)
+        """Check the numbers that were given; those that are computed here come through `_made`."""
+        self._hold(*check_moments(**vars(self)))
 
     @classmethod
     def _made(
@@ -133,13 +71,13 @@ class Moments:
         scatter: NDArray[np.float64],
         feature_names: list[Any] | None = None,
     ) -> "Moments":
-        """Make moments of what need not be checked, as it was computed, or checked before."""
+        """Make moments of numbers that were computed here, or have been checked, and need no check."""
         made = object.__new__(cls)
         made._hold(n_samples, total_weight, mean, scatter, feature_names)
         return made
 
     def _hold(self, *values: Any) -> None:
-        """Keep values, and let nobody write into the arrays, on which all answers rest."""
+        """Keep the values of all fields, arrays as read-only copies, as all answers rest on them."""
         for field, value in zip(fields(self), values, strict=True):
             held = value
             if isinstance(value, np.ndarray):
@@ -148,7 +86,7 @@ class Moments:
             object.__setattr__(self, field.name, held)
 
     def __reduce__(self) -> tuple[Callable[..., "Moments"], tuple[Any, ...]]:
-        """Pickle and copy by way of `_made`, as arrays that are unpickled can be written."""
+        """Pickle and copy through `_made`, as unpickled arrays would be writable."""
         return Moments._made, tuple(getattr(self, field.name) for field in fields(self))
 
     @classmethod
@@ -167,15 +105,8 @@ class Moments:
 
         Parameters
         ----------
-        X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or source
-            The features, finite; a 1-D X is one feature. Never modified. What `scan_parquet`, `scan_csv` and `from_batches`
-            return holds target and weights, too.
-        y : array_like of shape (n_samples,), real
-            The target, finite; left out where X holds it.
-        sample_weight : array_like of shape (n_samples,), real, optional
-            How much each row counts; finite, >= 0, not all zero. 1 each by default.
-        n_threads : int, optional
-            How many threads to take, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
+        X, y, sample_weight, n_threads
+            The training set, which is not of moments here, and how many threads read it; see `fastgd.fit`.
 
         Returns
         -------
@@ -189,7 +120,7 @@ class Moments:
         ValueError
             If shapes do not fit together, a value is not finite, or the squares exceed float64.
         """
-        # Here, as nothing else needs numba: not what loads a model, and predicts by it.
+        # Imported here, so that loading a model and predicting with it needs no numba.
         from fastgd.inputs.training_set import open_training_set
         from fastgd.rows.centred_moments import moments_of
 
@@ -209,7 +140,7 @@ class Moments:
         return len(self.mean) - 1
 
     def cost(self, theta: ArrayLike, *, intercept: bool = False, loss: str = "mse", l2: float = 0.0) -> float:
-        """Compute the cost of a linear hypothesis on the rows that these are the moments of.
+        """Compute the cost of a linear hypothesis on the rows behind these moments.
 
         Parameters
         ----------
@@ -231,7 +162,7 @@ class Moments:
         Parameters
         ----------
         theta, intercept, loss, l2
-            See `fastgd.gradient`.
+            See `fastgd.cost`.
 
         Returns
         -------
@@ -282,21 +213,7 @@ class Moments:
         TypeError
             If the features have labels that it cannot keep: others than text alone or numbers alone.
         """
-        entries: dict[str, Any] = {
-            "format": np.array(_FORMAT),
-            "n_samples": np.array(self.n_samples),
-            "total_weight": np.array(self.total_weight),
-            "mean": self.mean,
-            "scatter": self.scatter,
-        }
-        if self.feature_names is not None:
-            entries[_NAMES] = _as_array(self.feature_names)
-        if not isinstance(file, str | os.PathLike):
-            np.savez(file, **entries)
-            return
-        path = os.fspath(file)
-        with replaced(path if path.endswith(".npz") else path + ".npz") as temporary:
-            np.savez(temporary, **entries)
+        moments_file.save(vars(self), file)
 
     @classmethod
     def load(cls, file: str | os.PathLike[str] | BinaryIO) -> "Moments":
@@ -319,61 +236,16 @@ class Moments:
         ValueError
             If it holds something else.
         """
-        try:
-            # Opened here, as numpy leaves a file open that is none of its own.
-            opened = open(file, "rb") if isinstance(file, str | os.PathLike) else nullcontext(file)  # noqa: SIM115
-            with opened as stream, np.load(stream, allow_pickle=False) as content:
-                members = content.zip.infolist()
-                names = sorted(member.filename for member in members)
-                expected = [_NAMES, *_ENTRIES] if f"{_NAMES}.npy" in names else _ENTRIES
-                # An entry that is not compressed is no larger than its file, whatever it says of itself.
-                sound = names == [f"{name}.npy" for name in expected] and not any(
-                    each.compress_type for each in members
-                )
-                entries = {name: content[name] for name in expected} if sound else {}
-        except Exception as reason:  # zipfile and numpy raise several kinds
-            if isinstance(reason, OSError) and reason.filename is not None:
-                raise
-            raise ValueError(f"{file} is no .npz file: {reason}. {_ADVICE}") from None
-
-        def refuse(what: str) -> ValueError:
-            return ValueError(f"{file} holds no moments: {what}. {_ADVICE}")
-
-        if not sound:
-            raise refuse(f"its entries are {str(names)[:200]}, but {_ENTRIES}, not compressed, are expected")
-        if not all(isinstance(values, np.ndarray) for values in entries.values()):  # what is none comes as bytes
-            raise refuse("not all of its entries are arrays")
-        stored = entries.pop(_NAMES, None)
-        shapes = {name: entries[name].shape for name in entries}
-        if shapes["format"] != () or str(entries["format"]) != _FORMAT:
-            raise refuse(f"its format is {str(entries['format'])[:200]}, not {_FORMAT!r}")
-        n = entries["mean"].size
-        if n < 2 or shapes != {"format": (), "n_samples": (), "total_weight": (), "mean": (n,), "scatter": (n, n)}:
-            raise refuse(f"their shapes are {shapes}")
-        total_weight, mean, scatter = (entries[name] for name in ("total_weight", "mean", "scatter"))
-        n_samples = entries["n_samples"]
-        if any(values.dtype != np.float64 for values in (total_weight, mean, scatter)) or n_samples.dtype.kind != "i":
-            raise refuse("not all of it is float64")
-        if not all(np.isfinite(values).all() for values in (total_weight, mean, scatter)):
-            raise refuse("not all of it is finite")
-        if n_samples < 1 or total_weight <= 0 or (np.diagonal(scatter) < 0).any():
-            raise refuse("a number of rows, a weight or a square is negative")
-        if stored is not None and (stored.ndim != 1 or stored.dtype.kind not in _KINDS or not 0 < len(stored) < n):
-            raise refuse(f"its feature_names have shape {stored.shape} and dtype {stored.dtype}")
-        try:
-            labels = None if stored is None else frames.labels(stored)
-        except ValueError as error:
-            raise refuse(f"of its feature_names, {str(error)[:200]}") from None
-        return cls._made(int(n_samples), total_weight.item(), mean, scatter, labels)
+        return cls._made(**moments_file.load(file, frames.labels))
 
     def centred(self) -> "CentredMoments":
-        """Return what stands for the rows of a fit."""
+        """Return the moments as something that answers for the rows in a fit."""
         from fastgd.rows.centred_moments import CentredMoments
 
         return CentredMoments(self.total_weight, self.mean, self.scatter)
 
     def _in_order(self, names: list[Any] | None) -> "CentredMoments":
-        """Return what `centred` does, with the features in the order of these labels; targets stay."""
+        """Return what `centred` returns, with the features in the order of these labels; targets stay in place."""
         ours = self.feature_names
         if names is None or ours is None:
             return self.centred()
@@ -389,6 +261,7 @@ class Moments:
         return self.centred()._replace(mean=self.mean[order], scatter=self.scatter[np.ix_(order, order)])
 
     def _evaluate(self, theta: ArrayLike, intercept: bool, loss: str, l2: float) -> Evaluation:
+        """Check the arguments of `cost` and `gradient`, and compute both."""
         intercept = arguments.switch(intercept, "intercept")
         objective = Objective(
             self.centred(),
@@ -400,16 +273,3 @@ class Moments:
         parameters = validation.parameters(theta, self.n_features, intercept)
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
             return objective.evaluate(parameters)
-
-
-def _as_array(names: list[Any]) -> NDArray[Any]:
-    """Return labels as an array that gives them back."""
-    if not any(isinstance(name, tuple) for name in names):  # ragged ones are no array
-        array = np.array(names)
-        if array.dtype.kind in _KINDS and array.tolist() == names:
-            return array
-    raise TypeError(
-        f"The features have the labels {listed(names)}, but a file of moments "
-        "keeps text alone or numbers alone. Take the moments of a frame with other labels, X.columns.astype(str) if X "
-        "is of pandas, or save dataclasses.replace(moments, feature_names=None)."
-    )

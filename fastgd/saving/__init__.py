@@ -1,1 +1,1 @@
-"""Models on disk, written in one step."""
+"""Models and moments on disk, written in one step."""
