@@ -11,23 +11,23 @@ import math
 import os
 import sys
 import warnings
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
-from fastgd import __version__
-from fastgd.cli import commands
-from fastgd.cli.commands import InputError, say
+from fastgd import __version__, arguments
+from fastgd.cli import commands, fit_command
+from fastgd.cli.messages import InputError, say
 from fastgd.inputs.table import TableError
 from fastgd.saving.model_file import ModelError
 from fastgd.saving.outputs import OutputError
 
 METHODS = ("auto", "gd", "nesterov", "cg", "preconditioned")
-LOSSES = ("mse", "half_mse", "sse")
 STEPS = ("auto", "optimal", "exact")
+LOSSES = tuple(arguments.LOSSES)
 
 # The statuses that a shell gives to programs ended by SIGINT and SIGPIPE.
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 
-_COMMANDS = {"fit": commands.fit, "predict": commands.predict, "bench": commands.bench, "warmup": commands.warmup}
+_COMMANDS = {"fit": fit_command.fit, "predict": commands.predict, "bench": commands.bench, "warmup": commands.warmup}
 
 _EXAMPLES = """\
 files: CSV with a header line, .parquet, or an array, .npy. Examples:
@@ -79,14 +79,14 @@ def main(argv: list[str] | None = None) -> int:
         The exit status: 0, or 1 if a fit did not converge, 2 for input that cannot be used, 130 after Ctrl-C, 141 if the
         reader of standard output has closed it.
     """
-    if sys.stdout is None:  # as Python has it where the process was started without one
+    if sys.stdout is None:  # the process was started without one
         say("error: standard output is closed, but there is something to print.")
         return 2
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of columns that a terminal cannot show
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
             status = _run(argv)
         sys.stdout.flush()
     except (InputError, ModelError, OutputError, TableError) as error:
@@ -277,17 +277,6 @@ def _float(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    say(f"warning: {message}")
 
 
 def _drop_output() -> None:
