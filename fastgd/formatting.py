@@ -26,6 +26,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, as `table` takes it."""
+    return "\n".join([markdown_row(header), "|---" * len(header) + "|", *map(markdown_row, rows)])
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """Return a line of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"
+
+
 def counted(n: int, noun: str, form: str = "") -> str:
     """Put a number before what it counts.
 

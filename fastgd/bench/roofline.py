@@ -1,19 +1,20 @@
-"""The roof: how fast this machine reads, and how near to that the gradient comes.
+"""The roof: how fast this machine reads memory, and how close to that the gradient comes.
 
 A gradient reads each value of X and y once. The roof is the speed of a plain sum over the same bytes, on as many threads; a
-share of 1 says that the arithmetic costs nothing. All are run in turn: a change in the machine's speed meets all of them.
+share of 1 means that the arithmetic costs nothing. All are run in turn, so that a change in the machine's speed affects all.
 """
 
+import itertools
 import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count, takewhile
+from functools import partial
+from timeit import repeat, timeit
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.formatting import counted, table
+from fastgd.formatting import counted, markdown, table
 from fastgd.kernels import tuning
 from fastgd.kernels.plain_sum import compiled_plain_sum
 from fastgd.rows import parallel
@@ -24,17 +25,17 @@ FEATURES = (1, 2, 3, 5, 8, 10, 16, 32, 50, 64, 100, 128, 200, 256, 500, 1000, 20
 DTYPES = ("float64", "float32")
 ORDERS = ("C", "F")
 
-# Large enough for no cache to hold it, not even the third-level caches of large machines; and no power of two, which would put
-# the columns of column-major X into the same few places of each cache.
+# Too large for any cache, even the third-level caches of large machines; and no power of two, which would put the columns of
+# column-major X into the same few places of each cache.
 N_BYTES = 600_000_000
 
 # The features and sizes for which speed is followed from cache to memory.
 _SPEED_FEATURES = (1, 3, 10, 100)
-_SMALLEST = 1200  # that all of them divide
+_SMALLEST = 1200  # divisible by all of them
 
 
 class Share(NamedTuple):
-    """How near the passes over one training set come to the roof."""
+    """How close the passes over one training set come to the roof."""
 
     dtype: str
     """The dtype of X and y."""
@@ -56,7 +57,7 @@ class Speed(NamedTuple):
     """The speed of the gradient over one training set."""
 
     n_threads: int
-    """How many threads may be taken."""
+    """How many threads may be used."""
     n_features: int
     """Features."""
     n_values: int
@@ -99,16 +100,15 @@ def shares(
     Share
         One for each combination.
     """
-    memory = np.empty(n_bytes, np.uint8)  # one for all: how fast memory is read depends on where the system has put it
+    memory = np.empty(n_bytes, np.uint8)  # one for all: its speed depends on where the system has put it
     for dtype in dtypes:
         values = _values(memory, dtype)
-        for order in orders:
-            for threads in _default_threads(n_threads):
-                for k in n_features:
-                    yield _share(values, order, threads, k, n_rounds)
+        for order, threads, k in itertools.product(orders, _default_threads(n_threads), n_features):
+            yield _share(values, order, threads, k, n_rounds)
 
 
 def _share(values: NDArray[Any], order: str, n_threads: int, n_features: int, n_rounds: int) -> Share:
+    """Measure the share of the roof for one training set, made of these values."""
     n_samples = len(values) // n_features
     used = values[: n_samples * n_features]
     X = used.reshape(n_samples, n_features) if order == "C" else used.reshape(n_features, n_samples).T
@@ -147,15 +147,13 @@ def speeds(n_threads: Sequence[int] | None = None, *, n_bytes: int = N_BYTES, n_
         One for each number of threads and features and each size.
     """
     values = _values(np.empty(n_bytes, np.uint8), "float64")
-    for threads in _default_threads(n_threads):
-        for k in _SPEED_FEATURES:
-            for n_values in takewhile(len(values).__ge__, (_SMALLEST << 2 * i for i in count())):
-                n_samples = n_values // k
-                X = values[: n_samples * k].reshape(n_samples, k)
-                rows, theta = ArrayRows(X, np.ones(n_samples), None, threads), np.full(k, 1e-3)
-                n_calls = max(1, tuning.BLOCK_VALUES // n_values)
-                times = _rounds([lambda: [rows.gradient(theta) for _ in range(n_calls)]], n_rounds)  # noqa: B023
-                yield Speed(threads, k, n_samples * k, statistics.median(t for (t,) in times) / n_calls)
+    sizes = list(itertools.takewhile(len(values).__ge__, (_SMALLEST << 2 * i for i in itertools.count())))
+    for threads, k, n_values in itertools.product(_default_threads(n_threads), _SPEED_FEATURES, sizes):
+        X = values[:n_values].reshape(-1, k)
+        gradient = partial(ArrayRows(X, np.ones(len(X)), None, threads).gradient, np.full(k, 1e-3))
+        n_calls = max(1, tuning.BLOCK_VALUES // n_values)
+        _, *seconds = repeat(gradient, number=n_calls, repeat=1 + n_rounds)  # the first round fills the caches
+        yield Speed(threads, k, n_values, statistics.median(seconds) / n_calls)
 
 
 def report(measured: Sequence[Share]) -> str:
@@ -175,11 +173,9 @@ def report(measured: Sequence[Share]) -> str:
     cells = {(s.dtype, s.order, s.n_threads, s.n_features): f"{s.gradient:.2f} / {s.product:.2f}" for s in measured}
     names = [f"{dtype} {order}, {counted(n, 'thread')}" for dtype, order, n in columns]
     roofs = [f"{statistics.median(s.roof for s in measured if s[:3] == column) / 1e9:.1f} GB/s" for column in columns]
-    lines = [["features", *names], ["roof", *roofs]]
-    for k in sorted({s.n_features for s in measured}):
-        lines.append([f"{k:,}", *(cells.get((*column, k), "") for column in columns)])
-    header, *rest = (f"| {' | '.join(line)} |" for line in lines)
-    return "\n".join([header, "|---" * (1 + len(columns)) + "|", *rest])
+    features = sorted({s.n_features for s in measured})
+    lines = [[f"{k:,}", *(cells.get((*column, k), "") for column in columns)] for k in features]
+    return markdown(["features", *names], [["roof", *roofs], *lines])
 
 
 def draw(measured: Sequence[Share], followed: Sequence[Speed], path: str) -> None:
@@ -245,7 +241,7 @@ def _default_threads(n_threads: Sequence[int] | None) -> Sequence[int]:
 
 
 def _values(memory: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
-    """Fill memory with random numbers, the same few over and over: what they are makes no difference."""
+    """Fill memory with random numbers, the same few over and over, as their values make no difference."""
     few = np.random.default_rng(0).standard_normal(1 << 16).astype(dtype)
     values = memory[: memory.size // few.itemsize * few.itemsize].view(dtype)
     for start in range(0, len(values), len(few)):
@@ -260,15 +256,10 @@ def _read(values: NDArray[Any], n_threads: int) -> None:
 
 
 def _rounds(functions: Sequence[Callable[[], object]], n_rounds: int) -> list[list[float]]:
+    """Time a call of each function in turn, round after round, after one call that is not timed."""
     for function in functions:
         function()
-    return [[_time(function) for function in functions] for _ in range(n_rounds)]
-
-
-def _time(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+    return [[timeit(function, number=1) for function in functions] for _ in range(n_rounds)]
 
 
 def _median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:

@@ -1,10 +1,12 @@
-"""The one-pass gradient beside plain numpy, interleaved in one run; and what it was run on."""
+"""The one-pass gradient compared with plain numpy, interleaved in one run, and the machine it ran on."""
 
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from timeit import timeit
 from typing import Any, NamedTuple
 
 import numba
@@ -13,9 +15,8 @@ import numpy as np
 from fastgd import objective, reference
 from fastgd.formatting import counted, table
 
-# How long a function is run before it is timed, in seconds. Where threads share the work, the worker threads of numpy's BLAS go
-# on spinning for 0.12 s after a product, on the processor that the next function would use. Elsewhere it is the caches that
-# have to be filled.
+# How long a function is run before it is timed, in seconds. Where threads share the work, the worker threads of numpy's BLAS
+# spin for 0.12 s after a product, on the processor that the next function would use. Elsewhere, caches have to be filled.
 _WARM_UP_ALONE, _WARM_UP_SHARED = 0.02, 0.15
 _SHARED_VALUES = 1 << 16
 
@@ -43,7 +44,7 @@ def compare(
     """Time `fastgd.gradient` and plain numpy in turn.
 
     Each round times both spellings of numpy (``(X w - y) X`` and ``X^T (X w - y)``) and fastgd one after the other, each after
-    some untimed calls, so that a change in the machine's speed meets all of them; the ratio is the median over the rounds.
+    some untimed calls; the ratio is the median over the rounds.
 
     Parameters
     ----------
@@ -61,38 +62,36 @@ def compare(
     list of Comparison
         One for each size.
     """
-    results = []
-    for n_samples, n_features in sizes:
-        rng = np.random.default_rng(0)
-        X = np.asarray(rng.standard_normal((n_samples, n_features)), dtype=dtype, order=order)  # type: ignore[call-overload]
-        y = rng.standard_normal(n_samples).astype(dtype)
-        w = rng.standard_normal(n_features)
-        w_numpy = w.astype(dtype)
+    return [_comparison(n_samples, n_features, dtype, order, seconds) for n_samples, n_features in sizes]
 
-        def rows_first(X: Any = X, y: Any = y, w: Any = w_numpy, n: int = n_samples) -> Any:
-            return (X.dot(w) - y).dot(X) * (2 / n)
 
-        def columns_first(X: Any = X, y: Any = y, w: Any = w_numpy) -> Any:
-            return reference.gradient(X, y, w)
-
-        def fastgd(X: Any = X, y: Any = y, w: Any = w) -> Any:
-            return objective.gradient(X, y, w)
-
-        warm_up = _WARM_UP_SHARED if X.size >= _SHARED_VALUES else _WARM_UP_ALONE
-        rounds = _rounds([rows_first, columns_first, fastgd], seconds, warm_up)
-        numpy_times = [min(a, b) for a, b, _ in rounds]
-        fastgd_times = [c for _, _, c in rounds]
-        results.append(
-            Comparison(
-                n_samples,
-                n_features,
-                statistics.median(numpy_times),
-                statistics.median(fastgd_times),
-                statistics.median(a / b for a, b in zip(numpy_times, fastgd_times, strict=True)),
-                (X.nbytes + y.nbytes) / statistics.median(fastgd_times),
-            )
-        )
-    return results
+def _comparison(n_samples: int, n_features: int, dtype: str, order: str, seconds: float) -> Comparison:
+    """Time the gradient at one size."""
+    rng = np.random.default_rng(0)
+    X: Any = np.asarray(rng.standard_normal((n_samples, n_features)), dtype=dtype, order=order)  # type: ignore[call-overload]
+    y = rng.standard_normal(n_samples).astype(dtype)
+    w = rng.standard_normal(n_features)
+    w_numpy = w.astype(dtype)
+    functions: list[Callable[[], object]] = [
+        lambda: (X.dot(w_numpy) - y).dot(X) * (2 / n_samples),
+        lambda: reference.gradient(X, y, w_numpy),
+        lambda: objective.gradient(X, y, w),
+    ]
+    for function in functions:
+        function()
+    warm_up = _WARM_UP_SHARED if X.size >= _SHARED_VALUES else _WARM_UP_ALONE
+    rounds = take_rounds([partial(seconds_of, function) for function in functions], seconds, warm_up)
+    numpy_times = [min(a, b) for a, b, _ in rounds]
+    fastgd_times = [c for _, _, c in rounds]
+    fastgd_seconds = statistics.median(fastgd_times)
+    return Comparison(
+        n_samples,
+        n_features,
+        statistics.median(numpy_times),
+        fastgd_seconds,
+        statistics.median(a / b for a, b in zip(numpy_times, fastgd_times, strict=True)),
+        (X.nbytes + y.nbytes) / fastgd_seconds,
+    )
 
 
 def report(comparisons: Sequence[Comparison]) -> str:
@@ -141,18 +140,32 @@ def machine() -> str:
     )
 
 
-def _rounds(functions: list[Callable[[], Any]], seconds: float, warm_up: float) -> list[list[float]]:
-    for function in functions:
-        function()
+def take_rounds(timers: Sequence[Callable[[float], float]], seconds: float, warm_up: float) -> list[list[float]]:
+    """Measure several functions in turn, so that a change in the machine's speed affects all of them.
+
+    Parameters
+    ----------
+    timers : sequence of callable
+        What times each of them, given the seconds of its warm-up; see `seconds_of`.
+    seconds : float
+        How long to go on; three rounds are taken in any case.
+    warm_up : float
+        For how many seconds to call each beforehand.
+
+    Returns
+    -------
+    list of list of float
+        The seconds of a call, by round and function.
+    """
     rounds: list[list[float]] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(rounds) < 3:
-        rounds.append([seconds_of(function, warm_up) for function in functions])
+        rounds.append([timer(warm_up) for timer in timers])
     return rounds
 
 
 def seconds_of(function: Callable[[], object], warm_up: float) -> float:
-    """Time a call, after a while of calls that are not timed.
+    """Time a call, after a warm-up of calls that are not timed.
 
     Parameters
     ----------
@@ -172,10 +185,7 @@ def seconds_of(function: Callable[[], object], warm_up: float) -> float:
         function()
         n_calls += 1
     n_calls = max(1, n_calls // 5)
-    start = time.perf_counter()
-    for _ in range(n_calls):
-        function()
-    return (time.perf_counter() - start) / n_calls
+    return timeit(function, number=n_calls) / n_calls
 
 
 def _processor() -> str:
