@@ -21,11 +21,17 @@ class Problem(NamedTuple):
     dtype: str
     order: str
 
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of X and y."""
+        return self.n_samples * (self.n_features + 1) * np.dtype(self.dtype).itemsize
+
 
 class Data:
     """X, y and w of a problem, the same in every process, and what spellings need of them."""
 
     def __init__(self, problem: Problem) -> None:
+        self.problem = problem
         n, k, dtype, order = problem
         rng = np.random.default_rng(0)
         values: Any = rng.standard_normal(n * k, dtype=dtype)  # type: ignore[call-overload]
@@ -41,10 +47,6 @@ class Data:
     @property
     def few(self) -> bool:
         return bool(self.columns)
-
-    @property
-    def read_bytes(self) -> int:
-        return int(self.X.nbytes + self.y.nbytes)
 
 
 def fastgd_spellings(data: Data) -> Spellings:

@@ -27,15 +27,18 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import fastgd
 from fastgd.bench import timing
-from fastgd.bench.timing import seconds_of
+from fastgd.bench.timing import seconds_of, take_rounds
 
+from . import peer_tables
 from .peer_spellings import PEERS, Data, Problem, Spellings, fastgd_spellings, jax_spellings
+from .peer_tables import ORDERS, Row, describe
 
 VALUES_IN_CACHE = (1_000, 10_000, 131_072)
 BYTES_OUT_OF_CACHE = 400_000_000
@@ -43,14 +46,11 @@ ALL_FEATURES = (1, 2, 3, 10, 16, 100, 1_000, 10_000)
 SOME_FEATURES = (2, 100, 1_000)
 TABLES = (("float64", "C"), ("float64", "F"), ("float32", "C"))
 
-ORDERS = {"C": "row-major", "F": "column-major"}
-
 MOST_EXPANDED = 1_000  # features, for X'X
 TOLERANCE = {"float64": 1e-6, "float32": 1e-3}
 ROUNDING = 0.1  # what rounding may do to a float32 gradient at most; more is a wrong result
 WARM_UP_SHARED, WARM_UP_ALONE = 0.15, 0.05
 CLOSE = 1.5
-FEWEST_ROUNDS = 3
 BLAS_FROM_NUMPY = ("numpy", "scipy", "numexpr")  # their threads are set by threadpoolctl
 ONE_PROCESSOR_FLAGS = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
@@ -80,54 +80,36 @@ def threads(n_threads: int, peers: Sequence[str]) -> Iterator[None]:
         yield
 
 
-class OneProcessor:
-    """JAX in a process of its own that has one processor. It computes when it is asked to, and waits else."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other,), daemon=True)
-        self._process.start()
-        other.close()
-
-    def load(self, problem: Problem) -> dict[str, Any]:
-        """Return the result of each spelling."""
-        return self._ask("load", problem)  # type: ignore[no-any-return]
-
-    def seconds(self, spelling: str, warm_up: float) -> float:
-        return self._ask("seconds", (spelling, warm_up))  # type: ignore[no-any-return]
-
-    def unload(self) -> None:
-        self._ask("unload", None)
-
-    def close(self) -> None:
-        self._pipe.close()
-        self._process.join()
-
-    def _ask(self, what: str, argument: Any) -> Any:
-        self._pipe.send((what, argument))
-        try:
-            return self._pipe.recv()
-        except EOFError:
-            raise SystemExit("the process for JAX on one processor has died") from None
+def one_processor() -> Executor:
+    """Return a process of its own for JAX, which has one processor."""
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=spawn, initializer=_take_one_processor)
 
 
-def _serve(pipe: Any) -> None:
+def _take_one_processor() -> None:
     os.sched_setaffinity(0, processors()[-1:])
     os.environ["XLA_FLAGS"] = ONE_PROCESSOR_FLAGS
-    spellings: Spellings = {}
-    with contextlib.suppress(EOFError, KeyboardInterrupt):
-        while True:
-            what, argument = pipe.recv()
-            if what == "load":
-                spellings = jax_spellings(Data(argument))
-                pipe.send({name: np.asarray(compute()) for name, compute in spellings.items()})
-            elif what == "seconds":
-                spelling, warm_up = argument
-                pipe.send(seconds_of(spellings[spelling], warm_up))
-            else:
-                spellings = {}
-                pipe.send(None)
+
+
+_loaded: Spellings = {}  # in that process: the spellings of the problem at hand
+
+
+def _load(problem: Problem) -> dict[str, Any]:
+    """Return the result of each spelling."""
+    _loaded.update(jax_spellings(Data(problem)))
+    return {name: np.asarray(compute()) for name, compute in _loaded.items()}
+
+
+def _unload() -> None:
+    _loaded.clear()
+
+
+def _seconds_alone(jax_alone: Executor, spelling: str, warm_up: float) -> float:
+    return jax_alone.submit(_seconds_of_loaded, spelling, warm_up).result()
+
+
+def _seconds_of_loaded(spelling: str, warm_up: float) -> float:
+    return seconds_of(_loaded[spelling], warm_up)
 
 
 # --- measuring ------------------------------------------------------------------------------------------------------------
@@ -141,29 +123,7 @@ class Entrant(NamedTuple):
     result: Any
 
 
-class Row(NamedTuple):
-    problem: Problem
-    n_threads: int
-    fastgd_seconds: float
-    bytes_per_second: float
-    times: dict[str, float]
-    """Of each peer's best spelling."""
-    best_peer: str
-    best_spelling: str
-    ratio: float
-    """Of the best peer's time to fastgd's."""
-    expanded: "Expanded | None"
-
-
-class Expanded(NamedTuple):
-    seconds: float
-    making: float
-    """Seconds for X'X and X'y."""
-
-
-def measure(
-    problem: Problem, data: Data, n_threads: int, runners: Sequence[Entrant], peers: Sequence[str], seconds: float
-) -> Row | None:
+def measure(data: Data, n_threads: int, runners: Sequence[Entrant], peers: Sequence[str], seconds: float) -> Row | None:
     """Time fastgd, the first of the runners, and the peers at one size; None where no peer has a spelling for it."""
     fastgd_entrant, *entrants = runners
     with threads(n_threads, peers):
@@ -171,39 +131,19 @@ def measure(
         entrants = heat(entrants, warm_up)
         if not entrants:
             return None
-        timed = [fastgd_entrant, *entrants]
-        expanded, making = expand(data) if n_threads == len(processors()) else (None, 0.0)
-        if expanded is not None:
-            timed.append(expanded)
-        rounds = take_rounds(timed, seconds, warm_up)
-    medians = [statistics.median(times) for times in zip(*rounds, strict=True)]
-    return _row(problem, data, n_threads, entrants, medians, rounds, making)
-
-
-def _row(
-    problem: Problem,
-    data: Data,
-    n_threads: int,
-    entrants: Sequence[Entrant],
-    medians: Sequence[float],
-    rounds: Sequence[Sequence[float]],
-    making: float,
-) -> Row:
-    """Make a row of what was timed: fastgd first, then the entrants, then perhaps the expanded form."""
-    best = 1 + min(range(len(entrants)), key=lambda i: medians[1 + i])
+        expanded, making = expand(data) if n_threads == len(processors()) else ([], 0.0)
+        timers = [entrant.seconds for entrant in (fastgd_entrant, *entrants, *expanded)]
+        rounds = take_rounds(timers, seconds, warm_up)
+    fastgd_seconds, *medians = (statistics.median(times) for times in zip(*rounds, strict=True))
+    expanded_seconds = medians.pop() if expanded else None
     times: dict[str, float] = {}
-    for entrant, median in zip(entrants, medians[1:], strict=False):
+    for entrant, median in zip(entrants, medians, strict=True):
         times[entrant.peer] = min(median, times.get(entrant.peer, median))
+    best = medians.index(min(medians))
+    ratio = statistics.median(times[1 + best] / times[0] for times in rounds)
+    winner = entrants[best]
     return Row(
-        problem,
-        n_threads,
-        medians[0],
-        data.read_bytes / medians[0],
-        times,
-        entrants[best - 1].peer,
-        entrants[best - 1].spelling,
-        statistics.median(a[best] / a[0] for a in rounds),
-        Expanded(medians[-1], making) if len(medians) > 1 + len(entrants) else None,
+        data.problem, n_threads, fastgd_seconds, times, winner.peer, winner.spelling, ratio, expanded_seconds, making
     )
 
 
@@ -217,11 +157,11 @@ def enter(data: Data, peers: Sequence[str]) -> list[Entrant]:
     return entrants
 
 
-def enter_alone(problem: Problem, jax_alone: OneProcessor) -> list[Entrant]:
+def enter_alone(problem: Problem, jax_alone: Executor) -> list[Entrant]:
     """Return JAX's spellings on one processor, each run once."""
     return [
-        Entrant("jax", spelling, functools.partial(jax_alone.seconds, spelling), result)
-        for spelling, result in jax_alone.load(problem).items()
+        Entrant("jax", spelling, functools.partial(_seconds_alone, jax_alone, spelling), result)
+        for spelling, result in jax_alone.submit(_load, problem).result().items()
     ]
 
 
@@ -253,18 +193,10 @@ def heat(entrants: Sequence[Entrant], warm_up: float) -> list[Entrant]:
     return chosen
 
 
-def take_rounds(entrants: Sequence[Entrant], seconds: float, warm_up: float) -> list[list[float]]:
-    rounds: list[list[float]] = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(rounds) < FEWEST_ROUNDS:
-        rounds.append([entrant.seconds(warm_up) for entrant in entrants])
-    return rounds
-
-
-def expand(data: Data) -> tuple[Entrant | None, float]:
-    """Make X'X and X'y, and return the gradient by them, and how long they took."""
+def expand(data: Data) -> tuple[list[Entrant], float]:
+    """Make X'X and X'y, if they are not too large, and return the gradient by them, and how long they took."""
     if data.X.shape[1] > MOST_EXPANDED:
-        return None, 0.0
+        return [], 0.0
     start = time.perf_counter()
     G, b = data.XT.dot(data.X) * data.scale, data.XT.dot(data.y) * data.scale
     making = time.perf_counter() - start
@@ -273,11 +205,11 @@ def expand(data: Data) -> tuple[Entrant | None, float]:
     def compute() -> Any:
         return G.dot(w) - b
 
-    return Entrant("numpy", "expanded", functools.partial(seconds_of, compute), compute()), making
+    return [Entrant("numpy", "expanded", functools.partial(seconds_of, compute), compute())], making
 
 
 def measure_problem(
-    problem: Problem, peers: Sequence[str], jax_alone: OneProcessor | None, seconds: float
+    problem: Problem, peers: Sequence[str], jax_alone: Executor | None, seconds: float
 ) -> tuple[list[Row], list[str]]:
     """Measure one size at one and at all threads; say also which spellings are left out for their rounding."""
     data = Data(problem)
@@ -291,11 +223,11 @@ def measure_problem(
         print(f"{describe(problem)}, threads: {n_threads} ...", file=sys.stderr, flush=True)
         able = ("fastgd", *able_with(n_threads, peers))
         runners = [entrant for entrant in entrants if entrant.peer in able] + (alone if n_threads == 1 else [])
-        row = measure(problem, data, n_threads, runners, peers, seconds)
+        row = measure(data, n_threads, runners, peers, seconds)
         if row is not None:
             rows.append(row)
     if jax_alone is not None:
-        jax_alone.unload()
+        jax_alone.submit(_unload).result()
     return rows, left_out
 
 
@@ -314,7 +246,7 @@ def able_with(n_threads: int, peers: Sequence[str]) -> list[str]:
     return [peer for peer in peers if peer not in unable]
 
 
-def notes(peers: Sequence[str], jax_alone: OneProcessor | None) -> list[str]:
+def notes(peers: Sequence[str], jax_alone: Executor | None) -> list[str]:
     """Say what is skipped, and how JAX is held to one thread."""
     lines = [f"skipped: {peer} is not installed" for peer in PEERS if peer not in peers]
     if not installed("threadpoolctl") and len(processors()) > 1:
@@ -332,81 +264,6 @@ def notes(peers: Sequence[str], jax_alone: OneProcessor | None) -> list[str]:
 def versions(peers: Sequence[str]) -> str:
     names = [name for name in (*peers, "threadpoolctl") if name != "numpy" and installed(name)]
     return ", ".join(f"{name} {importlib.import_module(name).__version__}" for name in names)
-
-
-# --- printing -------------------------------------------------------------------------------------------------------------
-
-
-def describe(problem: Problem) -> str:
-    n, k, dtype, order = problem
-    return f"{n:,} x {k:,}, {dtype}, {ORDERS[order]}"
-
-
-def microseconds(seconds: float) -> str:
-    return f"{seconds * 1e6:,.1f} us"
-
-
-def print_table(rows: Sequence[Row], peers: Sequence[str]) -> None:
-    header = ["n_samples", "n_features", "threads", "fastgd", "GB/s", "best peer", "its spelling", "its time"]
-    header += ["best peer / fastgd", *peers]
-    print_cells(header)
-    print_cells(["---"] * len(header))
-    for row in rows:
-        cells = [f"{row.problem.n_samples:,}", f"{row.problem.n_features:,}", str(row.n_threads)]
-        cells += [microseconds(row.fastgd_seconds), f"{row.bytes_per_second / 1e9:.1f}"]
-        cells += [row.best_peer, f"`{row.best_spelling}`", microseconds(row.times[row.best_peer]), f"{row.ratio:.2f}"]
-        cells += [microseconds(row.times[peer]) if peer in row.times else "" for peer in peers]
-        print_cells(cells)
-
-
-def print_summary(rows: Sequence[Row]) -> None:
-    """Print the ratios alone: the best peer's time in multiples of fastgd's."""
-    columns = sorted({row.n_threads for row in rows})
-    cells = {(row.problem, row.n_threads): f"{row.ratio:.2f} ({row.best_peer})" for row in rows}
-    print_cells(["n_samples", "n_features", "dtype", "X", *(f"{n} thread{'s' * (n > 1)}" for n in columns)])
-    print_cells(["---"] * (4 + len(columns)))
-    for problem in dict.fromkeys(row.problem for row in rows):
-        n, k, dtype, order = problem
-        ratios = [cells.get((problem, n_threads), "") for n_threads in columns]
-        print_cells([f"{n:,}", f"{k:,}", dtype, ORDERS[order], *ratios])
-
-
-def print_left_out(left_out: Sequence[str]) -> None:
-    if left_out:
-        print("\nLeft out, for they add up too many numbers in float32:\n")
-        print("\n".join(f"- {line}" for line in left_out))
-
-
-def print_expanded(rows: Sequence[Row]) -> None:
-    chosen = [row for row in rows if row.expanded is not None]
-    if not chosen:
-        return
-    print(
-        "\nNot counted, for it is another computation: numpy's `G.dot(w) - b` with G = 2/n X'X and b = 2/n X'y at hand.\n"
-    )
-    print_cells(["n_samples", "n_features", "threads", "fastgd", "`G.dot(w) - b`", "making G and b, once"])
-    print_cells(["---"] * 6)
-    for row in chosen:
-        assert row.expanded is not None
-        cells = [f"{row.problem.n_samples:,}", f"{row.problem.n_features:,}", str(row.n_threads)]
-        cells += [microseconds(t) for t in (row.fastgd_seconds, row.expanded.seconds, row.expanded.making)]
-        print_cells(cells)
-
-
-def print_cells(cells: Sequence[str]) -> None:
-    print(f"| {' | '.join(cells)} |")
-
-
-def print_losses(rows: Sequence[Row]) -> None:
-    losses = sorted((row for row in rows if row.ratio < 1), key=lambda row: row.ratio)
-    if not losses:
-        print("\nfastgd is nowhere slower.")
-        return
-    print("\nfastgd loses at:\n")
-    for row in losses:
-        print(
-            f"- {describe(row.problem)}, threads: {row.n_threads}: {row.best_peer} takes {row.ratio:.3g} of fastgd's time"
-        )
 
 
 # --- the command line -----------------------------------------------------------------------------------------------------
@@ -460,7 +317,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments(argv)
     peers = [peer for peer in PEERS if installed(peer)]
     separate = "jax" in peers and len(processors()) > 1 and hasattr(os, "sched_setaffinity")
-    jax_alone = OneProcessor() if separate else None
+    jax_alone = one_processor() if separate else None
     print(f"{timing.machine()}; {versions(peers)}")
     for note in notes(peers, jax_alone):
         print(f"- {note}")
@@ -476,16 +333,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows += measured
             left_out += inexact
         print(f"\n{dtype}, {ORDERS[order]}:\n")
-        print_table(rows, peers)
-        print_left_out(left_out)
-        print_expanded(rows)
+        peer_tables.print_all(rows, peers)
+        peer_tables.print_left_out(left_out)
+        peer_tables.print_expanded(rows)
         sys.stdout.flush()
         all_rows += rows
     print("\nThe best peer's time in multiples of fastgd's:\n")
-    print_summary(all_rows)
-    print_losses(all_rows)
+    peer_tables.print_summary(all_rows)
+    peer_tables.print_losses(all_rows)
     if jax_alone is not None:
-        jax_alone.close()
+        jax_alone.shutdown()
 
 
 if __name__ == "__main__":
