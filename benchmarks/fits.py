@@ -1,24 +1,27 @@
-"""``python -m benchmarks.fits``: the default fit beside what else solves least squares, in seconds and digits.
+"""``python -m benchmarks.fits``: the default fit compared with other least-squares solvers, in seconds and digits.
 
-Beside `fastgd.fit`: scikit-learn's LinearRegression, oneDAL's (scikit-learn-intelex), numpy's lstsq and the normal equations in
-plain numpy; those that are not installed are skipped. A round times each once, one after the other, after a rest in which the
+The others are scikit-learn's LinearRegression, oneDAL's (scikit-learn-intelex), numpy's lstsq and the normal equations in plain
+numpy; those that are not installed are skipped. A round times each once, one after the other, after a rest in which the
 idle threads of the one before fall asleep; times are medians over the rounds, ratios are medians of the ratios within a
-round. The gradient is the scale-free one, ``max_j |x_j . r| / (|x_j| |r|)``, of the coefficients found: what is left to do.
+round. The gradient is the scale-free one, ``max_j |x_j . r| / (|x_j| |r|)``, at the coefficients that were found.
 """
 
 import argparse
 import importlib
 import importlib.util
+import itertools
 import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from timeit import timeit
 from typing import Any
 
 import numpy as np
 
 import fastgd
 from fastgd.bench import timing
+from fastgd.formatting import markdown, markdown_row
 
 SIZES = ((1_000_000, 10), (1_000_000, 100), (200_000, 500))
 KINDS = ("plain", "unequal rows", "correlated columns", "high leverage")
@@ -83,9 +86,7 @@ def scale_free_gradient(X: Any, y: Any, theta: Any) -> float:
 
 def seconds_of(fit: Fit, X: Any, y: Any) -> float:
     time.sleep(REST)
-    start = time.perf_counter()
-    fit(X, y)
-    return time.perf_counter() - start
+    return timeit(lambda: fit(X, y), number=1)
 
 
 def measure(n_samples: int, n_features: int, kind: str, chosen: dict[str, Fit], n_rounds: int) -> list[str]:
@@ -111,12 +112,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = {name: fit for name, fit in fits().items() if name not in args.skip}
     print(timing.machine())
     print("Time (in multiples of fastgd's), and the scale-free gradient that is left.\n")
-    print(f"| rows | features | data | {' | '.join(chosen)} |")
-    print("|" + "---|" * (3 + len(chosen)))
-    for n_samples, n_features in SIZES:
-        for kind in KINDS:
-            cells = measure(n_samples // (20 if args.quick else 1), n_features, kind, chosen, args.rounds)
-            print(f"| {' | '.join(cells)} |", flush=True)
+    print(markdown(["rows", "features", "data", *chosen], []))
+    for (n_samples, n_features), kind in itertools.product(SIZES, KINDS):
+        cells = measure(n_samples // (20 if args.quick else 1), n_features, kind, chosen, args.rounds)
+        print(markdown_row(cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """``python -m benchmarks.larger_than_memory``: passes over Parquet files, a memory map and a dask cluster, in seconds.
 
-Beside them is what only reads: pyarrow, scanning the same columns into numpy arrays, in three ways; a sum over the mapped
-array; fastgd on the array in memory. Each contestant has a process of its own, as the memory that one leaves behind changes the
-speed of the next; a round runs each once, and times are medians over the rounds of the median of three. Memory is the growth
-of the resident set at its peak, after pyarrow and fastgd were imported.
+They are compared with what only reads: pyarrow, scanning the same columns into numpy arrays, in three ways; a sum over the
+mapped array; fastgd on the array in memory. Each contestant has a process of its own, as the memory that one leaves behind
+changes the speed of the next; a round runs each once, and times are medians over the rounds of the median of three. Memory is
+the growth of the resident set at its peak, after pyarrow and fastgd were imported.
 """
 
 import argparse
@@ -13,29 +13,26 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from timeit import repeat
 from typing import Any
 
 import numpy as np
 
 import fastgd
 from fastgd.bench import timing
+from fastgd.formatting import markdown
 
 ROW_GROUP = 1 << 20
 PYARROW = ("pyarrow, batches of a file", "pyarrow, scanner, small read-ahead", "pyarrow, scanner")
 OURS = ("fastgd gradient", "fastgd moments", "fastgd fit")
+DASK = ("fit in dask's threads, files", *(f"fit on {n} workers, files" for n in (2, 4)), "fit on 2 workers, in memory")
 HOMES = {
     "parquet": (*PYARROW, *OURS),
     "map": ("numpy sum", *OURS),
     "memory": OURS,
-    "dask": (
-        "fit in dask's threads, files",
-        "fit on 2 workers, files",
-        "fit on 4 workers, files",
-        "fit on 2 workers, in memory",
-    ),
+    "dask": DASK,
 }
 
 
@@ -135,7 +132,7 @@ def of_dask(what: str, folder: Path, n_features: int) -> None:
         with dask.config.set(scheduler="threads", num_workers=os.cpu_count()):
             report(lambda: fastgd.fit(*rows()), lambda: 0.0)
         return
-    n_workers = int(what.split()[2])
+    n_workers, kept = int(what.split()[2]), None
     with (
         LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
         Client(cluster) as client,
@@ -146,18 +143,11 @@ def of_dask(what: str, folder: Path, n_features: int) -> None:
             kept = [whole[:, :n_features].map_blocks(np.ascontiguousarray), whole[:, n_features].map_blocks(np.array)]
             kept = client.persist(kept)
             wait(kept)
-            report(lambda: fastgd.fit(*kept), lambda: 0.0)
-        else:
-            report(lambda: fastgd.fit(*rows()), lambda: 0.0)
+        report(lambda: fastgd.fit(*(kept or rows())), lambda: 0.0)
 
 
 def report(run: Callable[[], Any], grown: Callable[[], float]) -> None:
-    run()
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
+    _, *seconds = repeat(run, number=1, repeat=4)
     print(json.dumps([statistics.median(seconds), grown()]))
 
 
@@ -172,25 +162,22 @@ def main() -> None:
     if args.child:
         child(args.child[0], args.child[1], Path(args.child[2]), args.features)
         return
+    contestants = [(home, what) for home in args.homes for what in HOMES[home]]
     measured: dict[tuple[str, str], list[list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), int(args.values / args.features), args.features)
         for _ in range(args.rounds):
-            for home in args.homes:
-                for what in HOMES[home]:
-                    command = [sys.executable, "-m", "benchmarks.larger_than_memory", "--features", str(args.features)]
-                    done = subprocess.run(
-                        [*command, "--child", home, what, folder], stdout=subprocess.PIPE, text=True, check=True
-                    )
-                    measured.setdefault((home, what), []).append(json.loads(done.stdout.splitlines()[-1]))
-    print(
-        f"{args.values / args.features:,.0f} rows of {args.features} features\n\n| home | what | seconds | extra memory |"
-    )
-    print("|---|---|---|---|")
+            for home, what in contestants:
+                command = [sys.executable, "-m", "benchmarks.larger_than_memory", "--features", str(args.features)]
+                command += ["--child", home, what, folder]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+                measured.setdefault((home, what), []).append(json.loads(done.stdout.splitlines()[-1]))
+    lines = []
     for (home, what), figures in measured.items():
         seconds, grown = (statistics.median(column) for column in zip(*figures, strict=True))
-        print(f"| {home} | {what} | {seconds:.3f} | {f'{grown:.0f} MB' if home != 'dask' else ''} |")
-    print(f"\n({timing.machine()})")
+        lines.append([home, what, f"{seconds:.3f}", f"{grown:.0f} MB" if home != "dask" else ""])
+    print(f"{args.values / args.features:,.0f} rows of {args.features} features\n")
+    print(f"{markdown(['home', 'what', 'seconds', 'extra memory'], lines)}\n\n({timing.machine()})")
 
 
 if __name__ == "__main__":

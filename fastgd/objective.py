@@ -16,7 +16,7 @@ _Vector = NDArray[np.float64]
 
 _LOSSES = arguments.LOSSES
 
-# The default is known by its identity, as a comparison would let an array, or nothing at all, pass for a number.
+# The default is recognised by identity, as a comparison would take an array for a number.
 _NO_PENALTY = 0.0
 
 
@@ -109,23 +109,8 @@ def gradient(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or source
-        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified. What
-        `scan_parquet`, `scan_csv` and `from_batches` return holds target and weights, too.
-    y : array_like of shape (n_samples,), real
-        The target; None where X holds it.
-    theta : array_like of shape (n_features,) or (1 + n_features,), real
-        The parameters, the intercept first. A number where there is one parameter.
-    intercept : bool, default False
-        Whether the hypothesis has an intercept.
-    loss : {"mse", "half_mse", "sse"}, default "mse"
-        The loss.
-    sample_weight : array_like of shape (n_samples,), real, optional
-        How much each row counts; finite, >= 0, not all zero. 1 each by default.
-    l2 : float, default 0.0
-        The penalty on the squared coefficients, >= 0.
-    n_threads : int, optional
-        How many threads to take, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
+    X, y, theta, intercept, loss, sample_weight, l2, n_threads
+        See `cost`.
     out : ndarray of the shape of theta, float64, optional
         Where to write the gradient; it must not share memory with the input.
 
@@ -171,32 +156,17 @@ def cost_and_gradient(
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or source
-        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified. What
-        `scan_parquet`, `scan_csv` and `from_batches` return holds target and weights, too.
-    y : array_like of shape (n_samples,), real
-        The target; None where X holds it.
-    theta : array_like of shape (n_features,) or (1 + n_features,), real
-        The parameters, the intercept first. A number where there is one parameter.
-    intercept : bool, default False
-        Whether the hypothesis has an intercept.
-    loss : {"mse", "half_mse", "sse"}, default "mse"
-        The loss; `cost` has the formulas.
-    sample_weight : array_like of shape (n_samples,), real, optional
-        How much each row counts; finite, >= 0, not all zero. 1 each by default.
-    l2 : float, default 0.0
-        The penalty on the squared coefficients, >= 0.
-    n_threads : int, optional
-        How many threads to take, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
+    X, y, theta, intercept, loss, sample_weight, l2, n_threads
+        See `cost`.
     out : ndarray of the shape of theta, float64, optional
         Where to write the gradient; it must not share memory with the input.
 
     Returns
     -------
     cost : float
-        As of `cost`.
+        See `cost`.
     gradient : ndarray of the shape of theta, float64
-        As of `gradient`.
+        See `gradient`.
 
     Raises
     ------
@@ -229,12 +199,9 @@ def _summed(
     n_threads: int | None,
     out: NDArray[np.float64] | None = None,
 ) -> tuple[_Vector, _Vector, float]:
-    """Check what is unchecked, and sum if that is not done; add the penalty to the gradient.
-
-    Returns the sums, and theta and l2 as checked.
-    """
+    """Check the arguments, sum over the rows unless `short_pass` has, add the penalty; return sums, checked theta and l2."""
     n_threads, l2 = arguments.thread_count(n_threads), arguments.penalty(l2)
-    if sums is not None:  # which says that the arrays are valid
+    if sums is not None:  # the arrays have been checked, too
         parameters = theta
         if out is not None:
             validation.output(out, theta.shape, (*data, theta))
@@ -248,7 +215,7 @@ def _summed(
         if out is not None:
             validation.output(out, given.shape, (*training_set.arrays, given))
         sums = rows.gradient(parameters, scale)
-        if not rows.in_memory:  # whose total weight is known by now
+        if not rows.in_memory:  # their total weight is known only now
             sums *= arguments.loss_scale(loss, rows.total_weight) / scale
     if l2:
         compiled_add_penalty()(sums, parameters, l2)
@@ -256,6 +223,7 @@ def _summed(
 
 
 def _cost(sums: _Vector, parameters: _Vector, l2: float) -> float:
+    """Return the cost, given the sums over the rows."""
     value: float = 0.5 * sums.item(0)
     if l2:
         coef = parameters[2 - len(sums) :]
@@ -265,7 +233,7 @@ def _cost(sums: _Vector, parameters: _Vector, l2: float) -> float:
 
 
 def _given_back(gradient: _Vector, theta: ArrayLike, out: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Return a gradient in the shape of theta, or write it where it is wanted."""
+    """Return a gradient in the shape of theta, or write it to `out`."""
     if out is not None:
         out[...] = gradient
         return out

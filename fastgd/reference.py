@@ -115,12 +115,8 @@ def gradient_matrix(X: Array, y: Array, w: Array) -> Array:
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), float64
-        The features.
-    y : ndarray of shape (n_samples,), float64
-        The target.
-    w : ndarray of shape (n_features,), float64
-        The weights.
+    X, y, w
+        See `gradient_k_weights`.
 
     Returns
     -------
@@ -188,20 +184,8 @@ def gradient(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features) or (n_samples,), float
-        The features.
-    y : ndarray of shape (n_samples,), float
-        The target.
-    theta : ndarray of shape (n_parameters,), float
-        The parameters, the intercept first.
-    intercept : bool
-        Whether there is one.
-    loss : {"mse", "half_mse", "sse"}
-        The loss.
-    sample_weight : ndarray of shape (n_samples,), float, optional
-        How much each row counts.
-    l2 : float
-        The penalty on the squared coefficients.
+    X, y, theta, intercept, loss, sample_weight, l2
+        See `cost`.
 
     Returns
     -------

@@ -40,7 +40,7 @@ files: CSV with a header line, .parquet, or an array, .npy. Examples:
 
 
 class _Once(argparse.Action):
-    """Stores a value, and refuses a second one, which would replace the first without a word."""
+    """Stores a value, and refuses a second one, which would silently replace the first."""
 
     def __call__(
         self,
@@ -57,8 +57,10 @@ class _Once(argparse.Action):
 
 
 class _Parser(argparse.ArgumentParser):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    """A parser that takes each option once, by its full name, and raises an `InputError`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
         self.register("action", None, _Once)
 
     def error(self, message: str) -> NoReturn:
@@ -128,7 +130,6 @@ def _parser() -> argparse.ArgumentParser:
         description="Linear regression by gradient descent.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
@@ -136,16 +137,11 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         help="fit the NIST Norris data and time the gradient (the default)",
         description="Fit the NIST Norris data, compare with the certified values, and time the one-pass gradient.",
-        allow_abbrev=False,
     )
-    _add_fit(subparsers.add_parser("fit", help="fit a line to the columns of a file", allow_abbrev=False))
-    _add_predict(subparsers.add_parser("predict", help="predict from a fitted line and a file", allow_abbrev=False))
-    _add_bench(
-        subparsers.add_parser(
-            "bench", help="time the gradient beside this machine's memory and plain numpy", allow_abbrev=False
-        )
-    )
-    _add_warmup(subparsers.add_parser("warmup", help="compile ahead of the first call", allow_abbrev=False))
+    _add_fit(subparsers.add_parser("fit", help="fit a line to the columns of a file"))
+    _add_predict(subparsers.add_parser("predict", help="predict from a fitted line and a file"))
+    _add_bench(subparsers.add_parser("bench", help="time the gradient beside this machine's memory and plain numpy"))
+    _add_warmup(subparsers.add_parser("warmup", help="compile ahead of the first call"))
     return parser
 
 
@@ -244,18 +240,20 @@ def _columns(text: str) -> list[str]:
 
 
 def _learning_rate(text: str) -> float | str:
-    value = _float(text)
-    if text in STEPS:
-        return text
-    if math.isfinite(value) and value > 0:
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} was given, but a finite number > 0, auto, optimal or exact is expected")
+    return text if text in STEPS else _number(text, "a finite number > 0, auto, optimal or exact", zero=False)
 
 
 def _not_negative(text: str) -> float:
-    value = _float(text)
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"{text!r} was given, but a finite number >= 0 is expected")
+    return _number(text, "a finite number >= 0", zero=True)
+
+
+def _number(text: str, expected: str, *, zero: bool) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise argparse.ArgumentTypeError(f"{text!r} was given, but {expected} is expected")
     return value
 
 
@@ -272,13 +270,6 @@ def _counts(text: str) -> list[int]:
     return counts
 
 
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
 def _drop_output() -> None:
-    """Redirect standard output to nowhere, so that Python does not try to write to it again at exit."""
+    """Redirect standard output to the null device, so that Python does not write to it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""What all pictures share: where they are drawn, in which lines and colours, and how costs are scaled."""
+"""What all pictures share: the Axes, lines and colours, and the scale of costs."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fastgd.descent.history import History
 
-# Told apart in grey by their dashes, and by colours that differ in lightness.
+# Lines differ in their dashes, and colours in lightness, so that they can be told apart in grey.
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 DARK, MIDDLE, LIGHT = "#1a1a2e", "#3366aa", "#9a9a9a"
 ACCENT = "#c8451b"
@@ -15,31 +15,15 @@ ACCENT = "#c8451b"
 # Points of a line have marks only where these can be told apart.
 MAX_MARKERS = 200
 
-# Margins and ticks of matplotlib lie beyond what is drawn, and have to be float64, too: linear ones by little, logarithmic ones
-# by an eighth of the decades or more.
+# Matplotlib's margins and ticks lie beyond what is drawn, and must not exceed float64 either: by little on a linear scale, by
+# an eighth of the decades or more on a logarithmic one.
 LARGEST = 1e300
 _LARGEST_WITH_TICKS = 1e200
 _STEPS = (1, 2, 5, 10, 20, 50, 100)  # of exponents
 
 
 def axes_of(ax: Any) -> Any:
-    """Return the Axes that were given, or those of a new figure.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes or None
-        What was given.
-
-    Returns
-    -------
-    matplotlib Axes
-        Where to draw.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-    """
+    """Return the Axes that were given, or those of a new figure; an ImportError says what to install."""
     if ax is not None:
         return ax
     try:
@@ -50,23 +34,7 @@ def axes_of(ax: Any) -> Any:
 
 
 def checked(history: Any) -> History:
-    """Return a history, if it is one.
-
-    Parameters
-    ----------
-    history : History
-        What was given.
-
-    Returns
-    -------
-    History
-        The same.
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-    """
+    """Return a history; a TypeError says if it is something else."""
     if isinstance(history, History):
         return history
     raise TypeError(
@@ -75,24 +43,8 @@ def checked(history: Any) -> History:
     )
 
 
-def costs_of(history: History) -> NDArray[np.float64]:
-    """Return the costs of a history.
-
-    Parameters
-    ----------
-    history : History
-        The history.
-
-    Returns
-    -------
-    ndarray of shape (n_iter,), float64
-        Its costs.
-
-    Raises
-    ------
-    ValueError
-        If it has none.
-    """
+def costs_of(history: History | None) -> NDArray[np.float64]:
+    """Return the costs of a history, shape (n_iter,); a ValueError says if it has none."""
     try:
         return checked(history)["cost"]
     except KeyError:
@@ -102,31 +54,12 @@ def costs_of(history: History) -> NDArray[np.float64]:
 
 
 def within(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Leave out what is too large to be drawn.
-
-    Parameters
-    ----------
-    values : ndarray, float64
-        What is to be drawn.
-
-    Returns
-    -------
-    ndarray, float64
-        The same, with NaN for what is beyond `LARGEST` in size.
-    """
+    """Return values with NaN, which is not drawn, for those beyond `LARGEST` in size."""
     return np.where(abs(values) <= LARGEST, values, np.nan)
 
 
 def scale_costs(ax: Any, curves: list[NDArray[np.float64]]) -> None:
-    """Make the scale of the costs logarithmic if they are positive and span two decades, and bound it if they are huge.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Where they were drawn.
-    curves : list of ndarray, float64
-        The costs.
-    """
+    """Make the scale of the costs logarithmic if they are positive and span two decades, and bound it if they are huge."""
     costs = np.concatenate(curves)
     costs = costs[np.isfinite(costs)]
     if not costs.size:
@@ -142,7 +75,7 @@ def scale_costs(ax: Any, curves: list[NDArray[np.float64]]) -> None:
 
 
 def _log_by_hand(ax: Any, low: float, high: float) -> None:
-    """Make a scale logarithmic between two exponents, with ticks that do not lie beyond."""
+    """Make a scale logarithmic between two exponents, with no ticks beyond them."""
     margin = max(0.5, 0.05 * (high - low))
     low, high = max(low - margin, -307.0), min(high + margin, 308.25)
     ax.set_yscale("log")

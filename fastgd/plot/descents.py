@@ -1,6 +1,7 @@
 """Descents over their iterations, and on a function of one number."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -123,14 +124,16 @@ def path_1d(function: Callable[[float], float], history: History, *, ax: Any = N
     theta, values = theta[:n_drawn], values[:n_drawn]
     low, high = theta.min(), theta.max()
     margin = 0.15 * (high - low) or max(1.0, 0.1 * abs(low))
-    # As much on the other side of the end as on that of the start, so that a valley is seen as one.
+    # As far beyond the end as the start lies before it, so that a valley looks like one.
     reach = max(abs(theta[0] - theta[-1]), margin)
     grid = np.linspace(min(low, theta[-1] - 0.5 * reach) - margin, max(high, theta[-1] + 0.5 * reach) + margin, 400)
     ax = axes_of(ax)
     ax.plot(grid, within(_values(function, grid)), color=LIGHT, zorder=1)
     ax.plot(theta, values, color=MIDDLE, marker="o", markersize=4, linewidth=1, zorder=2)
-    for i in range(min(len(theta) - 1, _MAX_ARROWS)):
-        _arrow(ax, (theta[i], values[i]), (theta[i + 1], values[i + 1]))
+    arrow = {"arrowstyle": "->", "color": MIDDLE, "shrinkA": 3, "shrinkB": 3}
+    points = list(zip(theta, values, strict=True))[: _MAX_ARROWS + 1]
+    for start, end in pairwise(points):
+        ax.annotate("", end, start, arrowprops=arrow, zorder=2)
     ax.plot(theta[0], values[0], "s", color=DARK, markersize=8, label="start", zorder=3)
     ax.plot(theta[-1], values[-1], "*", color=ACCENT, markersize=12, label=last, zorder=3)
     ax.legend(frameon=False)
@@ -187,22 +190,14 @@ def learning_rates(
     if not len(rates):
         raise ValueError("rates is empty, but at least one learning rate is expected. Give [0.01, 0.1], for example.")
     moments = X if isinstance(X, Moments) else Moments.from_rows(X, y, sample_weight)
-    options: dict[str, Any] = {
-        "intercept": intercept,
-        "loss": loss,
-        "l2": l2,
-        "standardize": standardize,
-        "method": "gd",
-    }
-    with ignored(ConvergenceWarning), np.errstate(all="ignore"):  # that some of them diverge is what is shown
-        descents = [fit(moments, learning_rate=r, max_iter=n_iter, tol=0, history=True, **options) for r in rates]
-    limit = _stable_limit(moments, **options)
+    model: dict[str, Any] = {"intercept": intercept, "loss": loss, "l2": l2, "standardize": standardize}
+    run: dict[str, Any] = {"method": "gd", "max_iter": n_iter, "tol": 0, "history": True}
+    with ignored(ConvergenceWarning), np.errstate(all="ignore"):  # the picture shows which of them diverge
+        descents = [fit(moments, learning_rate=rate, **run, **model) for rate in rates]
+    curves = [np.append(costs_of(descent.history), descent.cost) for descent in descents]
+    limit = _stable_limit(moments, **model)
     ax = axes_of(ax)
-    curves = []
-    for i, (rate, descent) in enumerate(zip(rates, descents, strict=True)):
-        assert descent.history is not None
-        cost = np.append(costs_of(descent.history), descent.cost)
-        curves.append(cost)
+    for i, (rate, cost) in enumerate(zip(rates, curves, strict=True)):
         label = f"{rate:.4g}" + (", diverges" if rate > limit else "")
         shade = DARK if i % 2 else MIDDLE
         ax.plot(np.arange(len(cost)), cost, label=label, linestyle=STYLES[i % len(STYLES)], color=shade)
@@ -217,7 +212,7 @@ def learning_rates(
 
 
 def _values(function: Callable[[float], float], theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a function's values; infinite where a float of Python's would be too large."""
+    """Return a function's values, infinite where Python's float overflows."""
 
     def value(t: float) -> float:
         try:
@@ -228,23 +223,16 @@ def _values(function: Callable[[float], float], theta: NDArray[np.float64]) -> N
     return np.array([value(t) if np.isfinite(t) else np.nan for t in theta.tolist()])
 
 
-def _arrow(ax: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    style = {"arrowstyle": "->", "color": MIDDLE, "shrinkA": 3, "shrinkB": 3}
-    ax.annotate("", end, start, arrowprops=style, zorder=2)
-
-
 def _show_between(ax: Any, lowest: float, start: float) -> None:
-    """Leave out what lies far above the start."""
+    """Limit the scale to the costs between the lowest one and little more than that of the start."""
     if ax.get_yscale() == "log":
         ax.set_ylim(lowest / 2, 5 * start)
     elif start > lowest:
         ax.set_ylim(lowest - 0.05 * (start - lowest), start + 0.5 * (start - lowest))
 
 
-def _stable_limit(
-    moments: Moments, *, intercept: bool, loss: str, l2: float, standardize: bool, **_options: Any
-) -> float:
-    """Return 2 / lambda_max of the Hessian that the descent sees."""
+def _stable_limit(moments: Moments, *, intercept: bool, loss: str, l2: float, standardize: bool) -> float:
+    """Return 2 / lambda_max of the Hessian in the units of the descent."""
     mean, scatter, total = moments.mean[:-1], moments.scatter[:-1, :-1], moments.total_weight
     if standardize:
         std = np.sqrt(np.diagonal(scatter) / total)

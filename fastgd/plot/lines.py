@@ -65,7 +65,7 @@ def fit_line(X: ArrayLike, y: ArrayLike, result: FitResult, *, ax: Any = None) -
     slope, ends = result.coef.item(0), np.array([x.min(), x.max()])
 
     def on_line(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        with np.errstate(over="ignore", invalid="ignore"):  # of a descent that diverged
+        with np.errstate(over="ignore", invalid="ignore"):  # for a descent that diverged
             return within(result.intercept + slope * x)
 
     if n_samples <= _MAX_RESIDUALS:

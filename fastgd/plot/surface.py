@@ -1,4 +1,4 @@
-"""The cost over two parameters, and the way of a descent on it."""
+"""The cost over two parameters, and the path of a descent on it."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from fastgd.formatting import counted
 from fastgd.moments import Moments
 from fastgd.plot.axes import ACCENT, MAX_MARKERS, MIDDLE, axes_of, checked
 
-# A direction without a curvature is drawn as if it had this share of the other's; and a path up to such costs, beside which
-# the squares of distances in that direction are float64, too.
+# A direction without curvature is drawn as if it had this share of the other's; and a path is drawn up to this cost, so that
+# the squares of distances in that direction do not exceed float64.
 _FLATTEST = 1e-24
 _HIGHEST = 1e250
 
@@ -97,7 +97,7 @@ def cost_surface(
     cost = lowest + 0.5 * (h_aa * da**2 + 2 * h_ab * da * db + h_bb * db**2)
 
     ax = axes_of(ax)
-    # Equal steps in distance from the minimum, as a bowl is quadratic: rings that lie evenly.
+    # Levels whose rings are equally far apart, as the bowl is quadratic.
     levels = np.unique(lowest + (cost.max() - lowest) * np.linspace(0, 1, 16)[1:] ** 2)
     ax.contour(grid_a, grid_b, cost, levels=levels, cmap="Greys_r", linewidths=0.8)
     ax.plot(*centre, marker="+", color=ACCENT, markersize=12, markeredgewidth=2, linestyle="none", label="minimum")
@@ -113,6 +113,7 @@ def cost_surface(
 
 
 def _two_of(parameters: tuple[int, int], n_parameters: int) -> tuple[int, int]:
+    """Check the places of two parameters in theta."""
     places = tuple(parameters)
     if len(places) != 2 or places[0] == places[1] or not all(0 <= place < n_parameters for place in places):
         raise ValueError(
@@ -125,6 +126,7 @@ def _two_of(parameters: tuple[int, int], n_parameters: int) -> tuple[int, int]:
 def _path(
     history: History, places: tuple[int, int], n_parameters: int, centre: NDArray[np.float64], farthest: float
 ) -> NDArray[np.float64]:
+    """Return the path of a descent in two parameters, without what is too far from the centre to be drawn."""
     if np.size(checked(history).theta) != n_parameters:
         raise ValueError(
             f"The history has {counted(np.size(history.theta), 'parameter')}, but theta has {n_parameters}. "
@@ -143,6 +145,6 @@ def _reach(
     if path is None or not len(path):
         return round_bowl * max(1.0, float(np.max(abs(centre) / round_bowl)))
     reach = 1.15 * abs(path - centre).max(axis=0)
-    # A path straight along an axis leaves the other without a width.
+    # A path straight along one axis has no extent along the other.
     width: NDArray[np.float64] = np.maximum(reach, 0.2 * round_bowl * float(np.max(reach / round_bowl)))
     return width
