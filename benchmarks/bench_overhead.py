@@ -1,7 +1,7 @@
 """The price of a call: so few rows that nothing else is measured."""
 
 import statistics
-import time
+from timeit import timeit
 
 import numpy as np
 from numba import carray, types
@@ -13,7 +13,7 @@ from fastgd.rows import arrays, parallel
 
 from .common import GRADIENTS, rows
 
-# Looks at a number before a waiting thread goes back to Python for a moment.
+# How often a waiting thread reads a number before it returns to Python for a moment.
 _LOOKS = 10_000
 
 
@@ -33,7 +33,7 @@ class Overhead:
 
 
 def roll_call(environment, number):
-    """Say that one is there; or, on the calling thread, wait until the others have."""
+    """Count this worker as present; on the calling thread, wait until all are."""
     cells = carray(environment, 1)
     if number:
         add(cells, 0, -1)
@@ -45,7 +45,7 @@ def roll_call(environment, number):
 
 
 class Threads:
-    """Handing a job without work to the workers, and collecting it: the calling thread waits until each has come."""
+    """Handing an empty job to the workers, and waiting until each of them has taken it."""
 
     param_names = ["n_threads"]
     params = [[2, 3, 4, 8]]
@@ -69,14 +69,10 @@ class Blocks:
     def track_cost(self, n_features):
         X, y, w = rows(30_000_000 // n_features, n_features)
         training_set = arrays.ArrayRows(X, y, None, 1)
-        kernel = dense(n_features, False)
         sums = np.empty(2 + n_features)
-        free = kernel["d", "d", False]
+        free = dense(n_features, False)["d", "d", False]
         ratios = []
         for _ in range(9):
-            start = time.perf_counter()
-            free(X, 0, len(X), y, None, w, 1.0, sums)
-            middle = time.perf_counter()
-            training_set.gradient(w)
-            ratios.append((time.perf_counter() - middle) / (middle - start))
+            alone = timeit(lambda: free(X, 0, len(X), y, None, w, 1.0, sums), number=1)
+            ratios.append(timeit(lambda: training_set.gradient(w), number=1) / alone)
         return statistics.median(ratios)

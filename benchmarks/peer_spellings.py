@@ -57,21 +57,15 @@ def fastgd_spellings(data: Data) -> Spellings:
 def numpy_spellings(data: Data) -> Spellings:
     X, XT, y, w, r, scale = data.X, data.XT, data.y, data.w, data.residuals, data.scale
 
-    def reusing() -> Any:
+    def residuals() -> Any:
         np.dot(X, w, out=r)
-        np.subtract(r, y, out=r)
-        return r.dot(X) * scale
-
-    def reusing_transposed() -> Any:
-        np.dot(X, w, out=r)
-        np.subtract(r, y, out=r)
-        return XT.dot(r) * scale
+        return np.subtract(r, y, out=r)
 
     spellings: Spellings = {
         "(X.dot(w) - y).dot(X)": lambda: (X.dot(w) - y).dot(X) * scale,
         "X.T.dot(X.dot(w) - y)": lambda: XT.dot(X.dot(w) - y) * scale,
-        "dot(X, w, out=r); r -= y; r.dot(X)": reusing,
-        "dot(X, w, out=r); r -= y; X.T.dot(r)": reusing_transposed,
+        "dot(X, w, out=r); r -= y; r.dot(X)": lambda: residuals().dot(X) * scale,
+        "dot(X, w, out=r); r -= y; X.T.dot(r)": lambda: XT.dot(residuals()) * scale,
     }
     if data.few:
         spellings |= _numpy_by_columns(data)
@@ -94,9 +88,6 @@ def _numpy_by_columns(data: Data) -> Spellings:
         residuals()
         return np.array([column.dot(r) for column in columns]) * scale
 
-    def then_product() -> Any:
-        return residuals().dot(X) * scale
-
     def einsum() -> Any:
         np.einsum("ij,j->i", X, w, out=r)
         np.subtract(r, y, out=r)
@@ -104,7 +95,7 @@ def _numpy_by_columns(data: Data) -> Spellings:
 
     return {
         "r = x0*w0 + ... - y; [xj.dot(r)]": by_columns,
-        "r = x0*w0 + ... - y; r.dot(X)": then_product,
+        "r = x0*w0 + ... - y; r.dot(X)": lambda: residuals().dot(X) * scale,
         "einsum('ij,j->i'); einsum('ij,i->j')": einsum,
     }
 

@@ -19,6 +19,8 @@ from fastgd.solvers.quadratic import Evaluation, Objective
 if TYPE_CHECKING:
     from fastgd.rows.centred_moments import CentredMoments
 
+_Array = NDArray[np.float64]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Moments:
@@ -64,12 +66,7 @@ class Moments:
 
     @classmethod
     def _made(
-        cls,
-        n_samples: int,
-        total_weight: float,
-        mean: NDArray[np.float64],
-        scatter: NDArray[np.float64],
-        feature_names: list[Any] | None = None,
+        cls, n_samples: int, total_weight: float, mean: _Array, scatter: _Array, feature_names: list[Any] | None = None
     ) -> "Moments":
         """Make moments of numbers that were computed here, or have been checked, and need no check."""
         made = object.__new__(cls)
@@ -154,9 +151,7 @@ class Moments:
         """
         return self._evaluate(theta, intercept, loss, l2).cost
 
-    def gradient(
-        self, theta: ArrayLike, *, intercept: bool = False, loss: str = "mse", l2: float = 0.0
-    ) -> NDArray[np.float64]:
+    def gradient(self, theta: ArrayLike, *, intercept: bool = False, loss: str = "mse", l2: float = 0.0) -> _Array:
         """Compute the gradient of the cost with respect to theta.
 
         Parameters

@@ -70,12 +70,10 @@ def descend(
             2   1.92      3.84  -0.384  3.6864
     theta after 3 iterations: 1.536
     """
-    if not callable(gradient):
-        raise TypeError(
-            f"gradient is a {type(gradient).__name__}, but a function of theta is expected. Give lambda theta: ..."
-        )
-    if cost is not None and not callable(cost):
-        raise TypeError(f"cost is a {type(cost).__name__}, but a function of theta is expected. Give lambda theta: ...")
+    for name, function in {"gradient": gradient, "cost": cost}.items():
+        if not callable(function) and (name == "gradient" or function is not None):
+            kind = type(function).__name__
+            raise TypeError(f"{name} is a {kind}, but a function of theta is expected. Give lambda theta: ...")
     learning_rate = arguments.number(learning_rate, "learning_rate", zero=False, hint="0.1 is a common first try.")
     n_iter = arguments.count(n_iter, "n_iter", "Give the number of iterations.")
     start = validation.real_array(theta0, "theta0")
