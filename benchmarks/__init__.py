@@ -1,1 +1,1 @@
-"""The asv suite: speed of every commit, beside plain numpy."""
+"""The asv suite: the speed of every commit, compared with plain numpy."""

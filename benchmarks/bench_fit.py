@@ -1,4 +1,4 @@
-"""Fits: a hundred iterations of batch gradient descent, and the default fit, beside what others do."""
+"""Fits: a hundred iterations of batch gradient descent, and the default fit, compared with others."""
 
 import math
 
@@ -41,7 +41,7 @@ class GradientDescent:
 
 
 class LeastSquares:
-    """The default fit beside other ways to the minimum: seconds, and the digits that its gradient still lacks."""
+    """The default fit compared with other ways to the minimum: seconds, and digits of the gradient."""
 
     param_names = ["implementation", "shape", "kind"]
     params = [["fastgd", "lstsq", "normal equations", "scikit-learn"], [(100_000, 10), (50_000, 100)], list(fits.KINDS)]

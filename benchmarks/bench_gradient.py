@@ -1,4 +1,4 @@
-"""The gradient over sizes, shapes, dtypes, layouts and threads, beside plain numpy."""
+"""The gradient over sizes, shapes, dtypes, layouts and threads, compared with plain numpy."""
 
 import fastgd
 from fastgd.bench import roofline
@@ -71,7 +71,7 @@ def _products(X):
 
 
 class Roof:
-    """The share of the read roof, which does not follow the speed of the machine."""
+    """The share of the read roof, which does not depend on the speed of the machine."""
 
     param_names = ["n_threads", "dtype", "order", "n_features"]
     params = GradientThreads.params

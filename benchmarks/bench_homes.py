@@ -1,4 +1,4 @@
-"""Passes over rows that are not in memory, beside what only reads them."""
+"""Passes over rows that are not in memory, compared with only reading them."""
 
 import os
 import tempfile

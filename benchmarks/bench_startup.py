@@ -14,7 +14,7 @@ def run(code, cache):
 
 
 class Import:
-    """The import of fastgd beside that of what it cannot do without."""
+    """The import of fastgd, compared with that of numpy."""
 
     param_names = ["module"]
     params = [["fastgd", "numpy"]]

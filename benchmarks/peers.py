@@ -1,4 +1,4 @@
-"""A comparison that others would accept: `fastgd.gradient` beside numpy, scipy's BLAS, JAX, PyTorch and numexpr.
+"""A comparison that others would accept: `fastgd.gradient` with numpy, scipy's BLAS, JAX, PyTorch and numexpr.
 
 ``python -m benchmarks.peers`` (`pip install '.[bench]'`) prints Markdown tables, and at their end where fastgd loses. All
 compute the gradient of the mean squared error from the same X, y and w, without an intercept, in the layout that X has:
@@ -31,6 +31,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import fastgd
 from fastgd.bench import timing
@@ -51,7 +52,6 @@ TOLERANCE = {"float64": 1e-6, "float32": 1e-3}
 ROUNDING = 0.1  # what rounding may do to a float32 gradient at most; more is a wrong result
 WARM_UP_SHARED, WARM_UP_ALONE = 0.15, 0.05
 CLOSE = 1.5
-BLAS_FROM_NUMPY = ("numpy", "scipy", "numexpr")  # their threads are set by threadpoolctl
 ONE_PROCESSOR_FLAGS = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
@@ -67,17 +67,14 @@ def processors() -> list[int]:
 @contextlib.contextmanager
 def threads(n_threads: int, peers: Sequence[str]) -> Iterator[None]:
     """Give fastgd and the peers of this process so many threads; JAX has all of them."""
-    with contextlib.ExitStack() as stack:
-        if installed("threadpoolctl"):
-            from threadpoolctl import threadpool_limits
-
-            stack.enter_context(threadpool_limits(n_threads, user_api="blas"))
-        for name in ("torch", "numexpr"):
-            if name in peers:
-                importlib.import_module(name).set_num_threads(n_threads)
-        fastgd.set_num_threads(n_threads)
-        stack.callback(fastgd.set_num_threads, None)
-        yield
+    for name in {"torch", "numexpr"} & {*peers}:
+        importlib.import_module(name).set_num_threads(n_threads)
+    fastgd.set_num_threads(n_threads)
+    try:
+        with threadpool_limits(n_threads, user_api="blas"):
+            yield
+    finally:
+        fastgd.set_num_threads(None)
 
 
 def one_processor() -> Executor:
@@ -166,7 +163,7 @@ def enter_alone(problem: Problem, jax_alone: Executor) -> list[Entrant]:
 
 
 def agreeing(problem: Problem, entrants: Sequence[Entrant]) -> tuple[list[Entrant], list[str]]:
-    """Return those whose results agree with the first's, and who is left out for float32's rounding; exit if one is wrong."""
+    """Return the entrants that agree with the first, and which are too inexact in float32; exit if a result is wrong."""
     expected = entrants[0].result
     agree, left_out = [], []
     for entrant in entrants:
@@ -221,8 +218,9 @@ def measure_problem(
     rows = []
     for n_threads in sorted({1, len(processors())}):
         print(f"{describe(problem)}, threads: {n_threads} ...", file=sys.stderr, flush=True)
-        able = ("fastgd", *able_with(n_threads, peers))
-        runners = [entrant for entrant in entrants if entrant.peer in able] + (alone if n_threads == 1 else [])
+        all_threads = n_threads == len(processors())
+        runners = [entrant for entrant in entrants if all_threads or entrant.peer != "jax"]
+        runners += alone if n_threads == 1 else []
         row = measure(data, n_threads, runners, peers, seconds)
         if row is not None:
             rows.append(row)
@@ -238,20 +236,9 @@ def installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def able_with(n_threads: int, peers: Sequence[str]) -> list[str]:
-    """Return the peers that can be held to so many threads in this process."""
-    unable: tuple[str, ...] = ()
-    if n_threads < len(processors()):
-        unable = ("jax",) if installed("threadpoolctl") else ("jax", *BLAS_FROM_NUMPY)
-    return [peer for peer in peers if peer not in unable]
-
-
 def notes(peers: Sequence[str], jax_alone: Executor | None) -> list[str]:
     """Say what is skipped, and how JAX is held to one thread."""
     lines = [f"skipped: {peer} is not installed" for peer in PEERS if peer not in peers]
-    if not installed("threadpoolctl") and len(processors()) > 1:
-        names = ", ".join(peer for peer in BLAS_FROM_NUMPY if peer in peers)
-        lines.append(f"skipped: {names} at one thread: threadpoolctl is not installed")
     if jax_alone is not None:
         lines.append(
             "JAX at one thread runs in a process of its own with one processor, its turn in the rounds being the same"

@@ -1,4 +1,4 @@
-"""What fastgd warns of, and where."""
+"""Warnings, and the line to which they point."""
 
 import sys
 import warnings
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-# Whose frames are not the user's: fastgd's own, and those of what calls its estimator.
+# Packages whose frames are not the user's: fastgd, and what calls its estimator.
 _NOT_THE_USER = {"fastgd", "sklearn", "joblib"}
 
-# A context's own, where `warnings.catch_warnings` would change what other threads are told.
+# Of one context, as `warnings.catch_warnings` would change what other threads are told.
 _ignored: ContextVar[tuple[type[Warning], ...]] = ContextVar("_ignored", default=())
 
 
@@ -28,7 +28,7 @@ class RankWarning(UserWarning):
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn, at the line that called fastgd, or called scikit-learn, which called fastgd.
+    """Warn at the user's line that called fastgd, directly or through scikit-learn.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def warn(message: str, category: type[Warning]) -> None:
 
 @contextmanager
 def ignored(*categories: type[Warning]) -> Iterator[None]:
-    """Let `warn` say nothing of some categories, in this thread alone.
+    """Silence `warn` for some categories, in this thread only.
 
     Parameters
     ----------

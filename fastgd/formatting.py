@@ -37,7 +37,7 @@ def markdown_row(cells: Sequence[str]) -> str:
 
 
 def counted(n: int, noun: str, form: str = "") -> str:
-    """Put a number before what it counts.
+    """Write a number and what it counts, in the singular or the plural.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def listed(items: Sequence[Any], most: int = 5, show: Callable[[Any], str] = rep
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    """Return the name of a file as it can stand in a line of text.
+    """Return the name of a file in a form that can be printed on one line.
 
     Parameters
     ----------

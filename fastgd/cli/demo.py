@@ -1,4 +1,4 @@
-"""The main job: real data fitted by gradient descent to the digits that NIST certifies, and this machine's speed."""
+"""``fastgd demo``: real data fitted by gradient descent to the digits that NIST certifies, and this machine's speed."""
 
 import csv
 import math

@@ -1,4 +1,4 @@
-"""``fastgd fit``: a column of a file is fitted, the result printed, and the files that were requested written."""
+"""``fastgd fit``: fit a column of a file, print the result, and write the files that were requested."""
 
 import argparse
 import dataclasses

@@ -24,7 +24,7 @@ METHODS = ("auto", "gd", "nesterov", "cg", "preconditioned")
 STEPS = ("auto", "optimal", "exact")
 LOSSES = tuple(arguments.LOSSES)
 
-# The statuses that a shell gives to programs ended by SIGINT and SIGPIPE.
+# The exit statuses of programs that are ended by SIGINT and SIGPIPE.
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 
 _COMMANDS = {"fit": fit_command.fit, "predict": commands.predict, "bench": commands.bench, "warmup": commands.warmup}
@@ -42,13 +42,7 @@ files: CSV with a header line, .parquet, or an array, .npy. Examples:
 class _Once(argparse.Action):
     """Stores a value, and refuses a second one, which would silently replace the first."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
         given = namespace.__dict__.setdefault("_given", set())
         if self.dest in given:
             raise argparse.ArgumentError(self, "was given twice, but one is expected")

@@ -35,7 +35,7 @@ def cost_curve(history: History, *, ax: Any = None) -> Any:
     Parameters
     ----------
     history : History
-        What ``fit(..., history=True)`` or ``descend(..., cost=...)`` has kept.
+        What ``fit(..., history=True)`` or ``descend(..., cost=...)`` returns as history.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
 
