@@ -1,4 +1,4 @@
-"""What the estimator is given, checked: by scikit-learn, and for what scikit-learn would read without complaint."""
+"""What the scikit-learn estimator is given, checked by scikit-learn, and for what that would read without complaint."""
 
 from numbers import Real
 from typing import Any
@@ -6,9 +6,16 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
 from fastgd import arguments
+from fastgd.formatting import counted
 from fastgd.inputs import frames, validation
 from fastgd.inputs.dask_set import DaskSet, is_dask
 from fastgd.rows.maps import check, mapped_files
@@ -48,6 +55,26 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> Any:
         return X
     # The fit finds values that are not finite, without a pass of their own.
     return validate_data(estimator, X, accept_sparse=True, dtype="numeric", ensure_all_finite=False, reset=reset)
+
+
+def check_new_rows(estimator: Any, X: Any) -> Any:
+    """Return X, checked, of which a fitted estimator is to predict."""
+    check_is_fitted(estimator)
+    refuse_hidden(X=X)
+    return check_features(estimator, X, reset=False)
+
+
+def refuse_non_finite(estimator: Any, X: Any) -> None:
+    """Refuse NaN and infinities in X, in scikit-learn's words."""
+    check_array(X, accept_sparse=True, dtype="numeric", input_name="X", estimator=estimator)
+
+
+def refuse_other_targets(n_targets: int, n_before: int) -> None:
+    """Refuse another number of targets than earlier calls of `partial_fit` had."""
+    if n_before != n_targets:
+        raise ValueError(
+            f"y has {counted(n_targets, 'target')}, but those before had {n_before}. Give as many, or call fit to begin anew."
+        )
 
 
 def refuse_hidden(**given: Any) -> None:

@@ -1,26 +1,34 @@
-"""`GDRegressor`. Its methods import what fits, so that a model that is loaded and predicts needs no compiler."""
+"""The scikit-learn estimator: `fastgd.fit` for pipelines, searches and cross-validation.
+
+Its methods import what fits: a model that is loaded and predicts needs no compiler.
+"""
 
 import math
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_array, check_is_fitted
 
 from fastgd.descent.history import History
 from fastgd.exceptions import RankWarning, ignored
 from fastgd.fitting.options import DEFAULTS, Options
 from fastgd.fitting.result import FitResult, hypothesis
-from fastgd.formatting import counted
 from fastgd.inputs.dask_set import by_partition, is_dask
-from fastgd.sklearn.checks import check_features, check_n_jobs, check_training_set, each_weight, refuse_hidden
+
+try:
+    from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+
+    from fastgd.inputs import estimator_data
+except ImportError:
+    raise ImportError(
+        "fastgd.sklearn needs scikit-learn 1.7 or later. Install it with: pip install 'fastgd[sklearn]'"
+    ) from None
+
+__all__ = ["GDRegressor"]
 
 # A history holds theta, gradient and update of each iteration; it is thinned to so many of them, 24 MB, or fewer.
 _HISTORY_VALUES = 1_000_000
-
-# The parameters that `fastgd.fit` has under the same name.
-_SAME_IN_FIT = ("method", "learning_rate", "max_iter", "tol", "l2", "standardize")
+_SAME_IN_FIT = ("method", "learning_rate", "max_iter", "tol", "l2", "standardize")  # options of `fastgd.fit`, too
 
 
 class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
@@ -144,8 +152,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         """
         from fastgd.fitting import data, fit, multi_target
 
-        X, y, s = check_training_set(self, X, y, sample_weight, reset=True)
-        n_threads = check_n_jobs(self.n_jobs)
+        X, y, s = estimator_data.check_training_set(self, X, y, sample_weight, reset=True)
+        n_threads = estimator_data.check_n_jobs(self.n_jobs)
         starts = self._starts(y)
         options = self._options(precompute=self.precompute, theta0=None if starts is None else starts[0])
         with ignored(RankWarning):
@@ -183,17 +191,12 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         from fastgd.moments import Moments
 
         before: Moments | None = getattr(self, "moments_", None)
-        X, y, s = check_training_set(self, X, y, sample_weight, reset=before is None)
+        X, y, s = estimator_data.check_training_set(self, X, y, sample_weight, reset=before is None)
         take_moments = Moments.from_rows if y.ndim == 1 else multi_target.moments_of_targets
-        moments = take_moments(X, y, s, n_threads=check_n_jobs(self.n_jobs))
+        moments = take_moments(X, y, s, n_threads=estimator_data.check_n_jobs(self.n_jobs))
         n_targets = (*y.shape, 1)[1]
         if before is not None:
-            n_before = len(before.mean) - self.n_features_in_
-            if n_before != n_targets:
-                raise ValueError(
-                    f"y has {counted(n_targets, 'target')}, but those before had {n_before}. Give as many, or call "
-                    "fit to begin anew."
-                )
+            estimator_data.refuse_other_targets(n_targets, len(before.mean) - self.n_features_in_)
             moments = before + moments
         options = self._options()
         with ignored(RankWarning):
@@ -223,15 +226,13 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         NotFittedError
             If there was no fit.
         """
-        check_is_fitted(self)
-        refuse_hidden(X=X)
-        X = check_features(self, X, reset=False)
+        X = estimator_data.check_new_rows(self, X)
         if is_dask(X):
             return by_partition(X, self)
         first = self.result_[0] if isinstance(self.result_, list) else self.result_
         predictions = hypothesis(X, self.coef_, self.intercept_, first.feature_names)
         if not math.isfinite(predictions.sum()):  # as it is with any value that is not finite: 0 times inf is NaN
-            check_array(X, accept_sparse=True, dtype="numeric", input_name="X", estimator=self)
+            estimator_data.refuse_non_finite(self, X)
         return predictions
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -249,13 +250,11 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
 
         Raises
         ------
-        ValueError, TypeError
-            If X has other features, a value is not finite, or shapes do not fit together.
-        NotFittedError
-            If there was no fit.
+        ValueError, TypeError, NotFittedError
+            As for `predict`, or if shapes do not fit together.
         """
-        refuse_hidden(X=X, y=y, sample_weight=sample_weight)
-        return float(super().score(X, y, each_weight(sample_weight, y)))
+        estimator_data.refuse_hidden(X=X, y=y, sample_weight=sample_weight)
+        return float(super().score(X, y, estimator_data.each_weight(sample_weight, y)))
 
     def __sklearn_tags__(self) -> Any:
         """Return what scikit-learn is to know: sparse matrices are taken."""
