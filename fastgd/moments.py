@@ -102,8 +102,15 @@ class Moments:
 
         Parameters
         ----------
-        X, y, sample_weight, n_threads
-            The training set, which is not of moments here, and how many threads read it; see `fastgd.fit`.
+        X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or source
+            The features, finite; a 1-D X is one feature. Never modified. What `scan_parquet`, `scan_csv` and `from_batches`
+            return holds target and weights, too.
+        y : array_like of shape (n_samples,), real
+            The target, finite; left out where X holds it.
+        sample_weight : array_like of shape (n_samples,), real, optional
+            How much each row counts; finite, >= 0, not all zero. 1 each by default.
+        n_threads : int, optional
+            How many threads to take, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
 
         Returns
         -------

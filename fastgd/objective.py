@@ -109,8 +109,23 @@ def gradient(
 
     Parameters
     ----------
-    X, y, theta, intercept, loss, sample_weight, l2, n_threads
-        See `cost`.
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or source
+        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified. What
+        `scan_parquet`, `scan_csv` and `from_batches` return holds target and weights, too.
+    y : array_like of shape (n_samples,), real
+        The target; None where X holds it.
+    theta : array_like of shape (n_features,) or (1 + n_features,), real
+        The parameters, the intercept first. A number where there is one parameter.
+    intercept : bool, default False
+        Whether the hypothesis has an intercept.
+    loss : {"mse", "half_mse", "sse"}, default "mse"
+        The loss.
+    sample_weight : array_like of shape (n_samples,), real, optional
+        How much each row counts; finite, >= 0, not all zero. 1 each by default.
+    l2 : float, default 0.0
+        The penalty on the squared coefficients, >= 0.
+    n_threads : int, optional
+        How many threads to take, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
     out : ndarray of the shape of theta, float64, optional
         Where to write the gradient; it must not share memory with the input.
 
@@ -156,8 +171,23 @@ def cost_and_gradient(
 
     Parameters
     ----------
-    X, y, theta, intercept, loss, sample_weight, l2, n_threads
-        See `cost`.
+    X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, or source
+        The features; a 1-D X is one feature. Read in place where it is float64 or float32, and never modified. What
+        `scan_parquet`, `scan_csv` and `from_batches` return holds target and weights, too.
+    y : array_like of shape (n_samples,), real
+        The target; None where X holds it.
+    theta : array_like of shape (n_features,) or (1 + n_features,), real
+        The parameters, the intercept first. A number where there is one parameter.
+    intercept : bool, default False
+        Whether the hypothesis has an intercept.
+    loss : {"mse", "half_mse", "sse"}, default "mse"
+        The loss; `cost` has the formulas.
+    sample_weight : array_like of shape (n_samples,), real, optional
+        How much each row counts; finite, >= 0, not all zero. 1 each by default.
+    l2 : float, default 0.0
+        The penalty on the squared coefficients, >= 0.
+    n_threads : int, optional
+        How many threads to take, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
     out : ndarray of the shape of theta, float64, optional
         Where to write the gradient; it must not share memory with the input.
 

@@ -115,8 +115,12 @@ def gradient_matrix(X: Array, y: Array, w: Array) -> Array:
 
     Parameters
     ----------
-    X, y, w
-        See `gradient_k_weights`.
+    X : ndarray of shape (n_samples, n_features), float64
+        The features.
+    y : ndarray of shape (n_samples,), float64
+        The target.
+    w : ndarray of shape (n_features,), float64
+        The weights.
 
     Returns
     -------
@@ -184,8 +188,20 @@ def gradient(
 
     Parameters
     ----------
-    X, y, theta, intercept, loss, sample_weight, l2
-        See `cost`.
+    X : ndarray of shape (n_samples, n_features) or (n_samples,), float
+        The features.
+    y : ndarray of shape (n_samples,), float
+        The target.
+    theta : ndarray of shape (n_parameters,), float
+        The parameters, the intercept first.
+    intercept : bool
+        Whether there is one.
+    loss : {"mse", "half_mse", "sse"}
+        The loss.
+    sample_weight : ndarray of shape (n_samples,), float, optional
+        How much each row counts.
+    l2 : float
+        The penalty on the squared coefficients.
 
     Returns
     -------

@@ -174,8 +174,12 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
 
         Parameters
         ----------
-        X, y, sample_weight
-            These rows, as for `fit`.
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+            The features, finite.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The target, or several.
+        sample_weight : array-like of shape (n_samples,) or float, optional
+            How much each row counts, >= 0; a number counts for each.
 
         Returns
         -------
@@ -240,8 +244,12 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
 
         Parameters
         ----------
-        X, y, sample_weight
-            As for `fit`; of several targets, the mean of R^2 is taken.
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+            The features, finite.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The target; of several, the mean of R^2 is taken.
+        sample_weight : array-like of shape (n_samples,) or float, optional
+            How much each row counts, >= 0; a number counts for each.
 
         Returns
         -------
@@ -250,8 +258,10 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
 
         Raises
         ------
-        ValueError, TypeError, NotFittedError
-            As for `predict`, or if shapes do not fit together.
+        ValueError, TypeError
+            If X has other features, a value is not finite, or shapes do not fit together.
+        NotFittedError
+            If there was no fit.
         """
         estimator_data.refuse_hidden(X=X, y=y, sample_weight=sample_weight)
         return float(super().score(X, y, estimator_data.each_weight(sample_weight, y)))

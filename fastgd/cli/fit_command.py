@@ -11,9 +11,9 @@ import numpy as np
 
 from fastgd.cli.messages import InputError, as_options, report_dropped, say
 from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
-from fastgd.inputs.table import Table
 from fastgd.inputs.files import read_table
 from fastgd.inputs.indexes import left_out
+from fastgd.inputs.table import Table
 from fastgd.saving.model_file import Model, save
 from fastgd.saving.outputs import check_picture, check_writable, replacing, same_file
 
