@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 _lock = threading.Lock()
-_inside: list[int] = []  # the threads in the context, each as often as it has entered
+_inside: list[int] = []  # the threads in the context, once for each time that they entered it
 _limit: Any = None
 
 
@@ -24,13 +24,8 @@ def one_blas_thread() -> Iterator[None]:
     """Let BLAS compute on the calling thread only.
 
     BLAS's own threads stay awake for a tenth of a second after a product of a few thousand numbers, on the processors that
-    the next pass needs: a fit of 100 features took a third longer. The setting belongs to the process, so the first of
-    several threads in this context changes it, and the last one restores it.
-
-    Yields
-    ------
-    None
-        Nothing.
+    the next pass needs: a fit of 100 features took a third longer. The setting belongs to the process: the first of several
+    threads in this context changes it, and the last one restores it.
     """
     global _limit
     me = threading.get_ident()
@@ -48,7 +43,7 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def _forget_other_threads() -> None:
-    """Remove the threads that exist in the parent only; one of them may have held the lock."""
+    """Remove the threads that exist only in the parent; one of them may have held the lock."""
     global _lock
     _lock = threading.Lock()
     _inside[:] = (each for each in _inside if each == threading.get_ident())

@@ -14,26 +14,35 @@ from fastgd.rows.rows import Rows
 
 @dataclass(frozen=True)
 class Data:
-    """A training set, or moments."""
+    """What is fitted."""
 
-    training_set: TrainingSet | None
-    """The training set; None where moments were given."""
-    n_samples: int
-    """The number of rows; a very large one where it is not known."""
-    n_features: int
-    """The number of features."""
-    given: Moments | None = None
-    """The moments that were given."""
+    given: TrainingSet | Moments
+    """The training set, or the moments."""
+
+    @property
+    def moments(self) -> Moments | None:
+        """The moments, if these were given."""
+        return self.given if isinstance(self.given, Moments) else None
 
     @property
     def rows(self) -> Rows | None:
         """The rows, if there are any."""
-        return None if self.training_set is None else self.training_set.rows
+        return None if isinstance(self.given, Moments) else self.given.rows
 
     @property
-    def has_rows(self) -> bool:
-        """Whether there are rows that can be read again after a pass."""
-        return self.training_set is not None and not self.training_set.one_shot
+    def rereadable(self) -> Rows | None:
+        """The rows, if they can be read again after a pass."""
+        return None if isinstance(self.given, Moments) or self.given.one_shot else self.given.rows
+
+    @property
+    def n_samples(self) -> int:
+        """The number of rows; a very large one if it is not known."""
+        return self.given.n_samples if isinstance(self.given, Moments) else self.given.rows.n_expected
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        return self.given.n_features if isinstance(self.given, Moments) else self.given.rows.n_features
 
     @property
     def is_sparse(self) -> bool:
@@ -43,24 +52,8 @@ class Data:
     @property
     def is_cheap(self) -> bool:
         """Whether a pass over the rows costs next to nothing."""
-        return (
-            self.has_rows
-            and self.rows is not None
-            and self.rows.in_memory
-            and self.n_samples * self.n_features <= tuning.CHEAP_VALUES
-        )
-
-    @property
-    def feature_names(self) -> list[object] | None:
-        """The labels of the features, if they have any."""
-        known = self.given if self.training_set is None else self.training_set
-        return None if known is None else known.feature_names
-
-    @property
-    def total_weight(self) -> float:
-        """``sum s``; 0 before the first pass over rows that are not in memory."""
-        known = self.given if self.training_set is None else self.training_set
-        return 0.0 if known is None else known.total_weight
+        in_memory = self.rows is not None and self.rows.in_memory
+        return in_memory and self.n_samples * self.n_features <= tuning.CHEAP_VALUES
 
     @property
     def n_passes(self) -> int:
@@ -68,16 +61,10 @@ class Data:
         return 0 if self.rows is None else self.rows.n_passes
 
     def refuse_non_finite(self) -> None:
-        """Refuse a number that is not finite, naming the first one.
-
-        Raises
-        ------
-        ValueError
-            If there is one.
-        """
+        """Raise a ValueError that names the first NaN or infinity, if there is one."""
         if self.rows is not None:
             place, need = self.rows.first_non_finite(), "a fit needs finite numbers"
-            validation.refuse_non_finite(place, self.n_features, need, self.feature_names)
+            validation.refuse_non_finite(place, self.n_features, need, self.given.feature_names)
 
 
 def open_data(
@@ -86,27 +73,9 @@ def open_data(
     sample_weight: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Data:
-    """Check and open what is to be fitted.
-
-    Parameters
-    ----------
-    X, y, sample_weight, n_threads
-        As for `fastgd.fit`.
-
-    Returns
-    -------
-    Data
-        The training set, or the moments.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `fastgd.fit`.
-    """
+    """Check and open what is to be fitted, given the arguments of `fastgd.fit`; it raises what that does."""
     if not isinstance(X, Moments):
-        training_set = open_training_set(X, y, sample_weight, n_threads)
-        rows = training_set.rows
-        return Data(training_set, rows.n_expected, rows.n_features)
+        return Data(open_training_set(X, y, sample_weight, n_threads))
     if y is not None or sample_weight is not None:
         raise TypeError("Moments were given, and y or sample_weight, which they hold already. Give the moments only.")
-    return Data(None, X.n_samples, X.n_features, X)
+    return Data(X)

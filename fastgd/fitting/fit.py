@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastgd.exceptions import warn
 from fastgd.fitting.blas import one_blas_thread
 from fastgd.fitting.data import Data, open_data
 from fastgd.fitting.loop import Run
@@ -156,25 +157,10 @@ def fit(
 
 
 def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResult:
-    """Fit a linear hypothesis to data that are open, as `fit` does.
-
-    Parameters
-    ----------
-    data : Data
-        The training set, or moments.
-    options : Options
-        How to fit it.
-    work : Work, optional
-        Passes and decompositions that are shared with other fits.
-
-    Returns
-    -------
-    FitResult
-        Coefficients, and how the fit ended.
-    """
+    """Fit a linear hypothesis to open data, as `fit` does; `work` has what is shared with other fits."""
     options = options.for_rows(data.n_samples, data.n_features, sparse=data.is_sparse)
     direct = options.method in ("preconditioned", "cg")
-    # Overflow and NaN are checked where they matter; numpy's warnings would only be noise, except in a callback.
+    # Overflow and NaN are checked where they matter; numpy warns of them only in a callback.
     errors = np.geterr()
     with (
         one_blas_thread() if direct and data.n_features > tuning.SMALL_MATRIX else nullcontext(),
@@ -188,7 +174,10 @@ def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResul
         run = Run(problem.objective, strategy.start, options, errors, bar)
         status = strategy.run(run)
         said = messages(problem, strategy, run, status)
-        return _result(problem, strategy, run, status, " ".join(said))
+        for text, category in said:
+            if category is not None:
+                warn(text, category)
+        return _result(problem, strategy, run, status, " ".join(text for text, _ in said))
 
 
 def _result(problem: Problem, strategy: Strategy, run: Run, status: Status, message: str) -> FitResult:
@@ -203,11 +192,11 @@ def _result(problem: Problem, strategy: Strategy, run: Run, status: Status, mess
         gap=None if problem.inverse is None else problem.inverse.gap(run.last.gradient),
         rank=problem.rank,
         condition=strategy.condition,
-        feature_names=problem.data.feature_names,
+        feature_names=problem.data.given.feature_names,
         n_iter=run.n_iter,
         n_passes=problem.data.n_passes,
         status=status,
-        verified=problem.data.has_rows,  # the last gradient is then always that of a true pass over them
+        verified=problem.data.rereadable is not None,  # the last gradient is then that of a true pass over them
         message=message,
         history=run.history() if problem.options.history else None,
     )

@@ -1,8 +1,8 @@
-"""The loop of a fit: what watches it, what is kept of it, and how it ends."""
+"""The loop of a fit: its iterations, the history of them, and how it ends."""
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -10,14 +10,7 @@ from fastgd.descent.history import History
 from fastgd.fitting.options import FitState, Options
 from fastgd.fitting.progress import Progress
 from fastgd.solvers.quadratic import Evaluation, Objective
-from fastgd.solvers.stopping import Status
-
-
-class Criterion(Protocol):
-    """A test of convergence."""
-
-    def check(self, at: Evaluation) -> Status | None:
-        """Return in which way a fit has converged at a point, or None if it has not."""
+from fastgd.solvers.stopping import Criterion, Status
 
 
 class Run:
@@ -26,13 +19,13 @@ class Run:
     Parameters
     ----------
     objective : Objective
-        What is minimised; it knows the units of the rows.
+        What is minimised.
     start : Evaluation
         Where it starts.
     options : Options
-        How many iterations there may be, which to keep for the history, and what to call after each.
+        The largest number of iterations, which to keep for the history, and what to call after each.
     errors : dict
-        The caller's settings for numpy's warnings, in force while the callback runs.
+        The caller's settings for numpy's warnings, which apply in the callback.
     progress : Progress
         The bar.
 
@@ -41,7 +34,7 @@ class Run:
     first, last : Evaluation
         Where it started, and where it is.
     n_iter : int
-        How many iterations have been run.
+        The number of iterations that were run.
     """
 
     def __init__(
@@ -52,14 +45,14 @@ class Run:
         self._objective = objective
         self._options = options
         self._every = int(options.history)
-        # One row an iteration: theta, gradient and cost.
+        # A row for each iteration: theta, gradient and cost.
         self._kept = np.empty((16 if self._every else 0, 2 * objective.n_parameters + 1))
         self._n_kept = 0
         self._errors = errors
         self._progress = progress
 
     def iterate(self, solver: Iterator[Evaluation], criterion: Criterion | None) -> Status:
-        """Take iterations from the solver until there is a reason to stop, and return it."""
+        """Run iterations of the solver until there is a reason to stop, and return that."""
         while True:
             status = criterion.check(self.last) if criterion is not None else None
             if status is not None:
@@ -78,13 +71,13 @@ class Run:
                 return Status.CALLBACK
 
     def has_diverged(self) -> bool:
-        """Tell whether the descent left its start for a higher cost, by more than rounding moves it at a minimum."""
+        """Return whether theta moved to a higher cost, by more than rounding moves it at a minimum."""
         first, last = self.first, self.last
         distance = abs(last.theta - first.theta).max()
         return last.cost > first.cost and bool(distance > 1e-8 * abs(last.theta).max())
 
     def history(self) -> History:
-        """Return the table of the iterations that were kept, in the units in which steps were taken."""
+        """Return the table of the iterations kept, in the units in which steps were taken."""
         n = self._objective.n_parameters
         kept = self._kept[: self._n_kept]
         theta, gradient, cost = kept[:, :n].copy(), kept[:, n:-1].copy(), kept[:, -1].copy()

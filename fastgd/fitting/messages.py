@@ -1,91 +1,73 @@
 """The message of a fit: how it ended, and what to try."""
 
 import math
+from typing import NamedTuple
 
-from fastgd.exceptions import ConvergenceWarning, RankWarning, warn
+from fastgd.exceptions import ConvergenceWarning, RankWarning
 from fastgd.fitting.loop import Run
 from fastgd.fitting.problem import Problem
 from fastgd.fitting.strategy import Strategy
 from fastgd.formatting import counted, listed
+from fastgd.moments import Moments
 from fastgd.solvers.inverse_hessian import InverseHessian
-from fastgd.solvers.step_size import Spectrum
 from fastgd.solvers.stopping import Status
 
+_ENDINGS = {
+    Status.TOLERANCE: "Converged after {count}: the scale-free gradient is within tol={tol:g}.",
+    Status.RESIDUAL: "Converged after {count}: the residuals are within tol={tol:g} of the spread of y.",
+    Status.ROUNDING: "Converged after {count}: the gradient is down to its rounding error.",
+    Status.CALLBACK: "Ended by callback after {count}.",
+    Status.DIVERGED: "Diverged after {count}.",
+    Status.MAX_ITER: "Not converged within max_iter={count}, tol={tol:g}.",
+}
 
-def messages(problem: Problem, strategy: Strategy, run: Run, status: Status) -> list[str]:
-    """Say how a fit ended, and warn if it did not end well.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    strategy : Strategy
-        How it was solved.
-    run : Run
-        The run, at its end.
-    status : Status
-        How it ended.
+class Message(NamedTuple):
+    """A part of the message of a fit."""
 
-    Returns
-    -------
-    list of str
-        Some sentences.
+    text: str
+    warning: type[Warning] | None = None
+    """The category, if it is also a warning."""
 
-    Warns
-    -----
-    ConvergenceWarning
-        If it diverged, or did not converge although `tol` is not 0.
-    RankWarning
-        If columns depend on each other.
-    """
-    options, data = problem.options, problem.data
-    failed = status is Status.DIVERGED or (status is Status.MAX_ITER and bool(options.tol))
-    said = [_ending(status, run.n_iter, options.tol or 0.0)]
-    if failed and strategy.has_step_size:
-        said.append(_step_size_advice(status, float(strategy.learning_rate), problem, strategy.spectrum))
-    elif failed and status is Status.MAX_ITER:
-        said.append("Try a larger max_iter, or a larger tol.")
-    if failed:
-        warn(" ".join(said), ConvergenceWarning)
-    inverse = problem.inverse
-    if problem.rank is not None and inverse is not None and problem.rank < problem.objective.n_parameters:
-        dependence = _dependence(inverse, problem)
-        warn(dependence, RankWarning)
-        said.append(dependence)
-    if options.method == "cg":
-        said.append(
+
+def messages(problem: Problem, strategy: Strategy, run: Run, status: Status) -> list[Message]:
+    """Return how a fit ended, what to try if it did not end well, and what else to know of the result."""
+    data, inverse = problem.data, problem.preconditioner
+    said = [_ending(problem, strategy, run, status)]
+    if inverse is not None and inverse.rank < problem.objective.n_parameters:
+        said.append(Message(_dependence(inverse, problem), RankWarning))
+    notes = []
+    if problem.options.method == "cg":
+        notes.append(
             "The rank was not looked at: where columns depend on each other, theta is one of many, not that of least |coef|."
         )
     if data.rows is not None and data.rows.n_dropped:
-        said.append(f"{counted(data.rows.n_dropped, 'row')} with missing values left out.")
-    if data.training_set is not None and data.training_set.note:
-        said.append(data.training_set.note)
-    if not data.has_rows:
+        notes.append(f"{counted(data.rows.n_dropped, 'row')} with missing values left out.")
+    if not isinstance(data.given, Moments) and data.given.note:
+        notes.append(data.given.note)
+    if data.rereadable is None:
         why = "Moments only were given" if data.rows is None else "The rows could be read once only"
-        said.append(f"{why}, so the result is not verified on the rows.")
-    return said
+        notes.append(f"{why}, so the result is not verified on the rows.")
+    return [*said, *map(Message, notes)]
 
 
-def _ending(status: Status, n_iter: int, tol: float) -> str:
-    """Say how a fit ended, if there is nothing more to say."""
-    count = counted(n_iter, "iteration")
-    if status is Status.TOLERANCE:
-        return f"Converged after {count}: the scale-free gradient is within tol={tol:g}."
-    if status is Status.RESIDUAL:
-        return f"Converged after {count}: the residuals are within tol={tol:g} of the spread of y."
-    if status is Status.ROUNDING:
-        return f"Converged after {count}: the gradient is down to its rounding error."
-    if status is Status.CALLBACK:
-        return f"Ended by callback after {count}."
-    if status is Status.DIVERGED:
-        return f"Diverged after {count}."
-    if tol == 0:
-        return f"Ran the {count} asked for; tol=0, so convergence was not judged."
-    return f"Not converged within max_iter={count}, tol={tol:g}."
+def _ending(problem: Problem, strategy: Strategy, run: Run, status: Status) -> Message:
+    tol, count = problem.options.tol or 0.0, counted(run.n_iter, "iteration")
+    if status is Status.MAX_ITER and tol == 0:
+        return Message(f"Ran the {count} asked for; tol=0, so convergence was not judged.")
+    ending = _ENDINGS[status].format(count=count, tol=tol)
+    if status not in (Status.MAX_ITER, Status.DIVERGED):
+        return Message(ending)
+    if strategy.has_step_size:
+        ending += " " + _step_size_advice(status, strategy, problem)
+    elif status is Status.MAX_ITER:
+        ending += " Try a larger max_iter, or a larger tol."
+    return Message(ending, ConvergenceWarning)
 
 
-def _step_size_advice(status: Status, learning_rate: float, problem: Problem, found: Spectrum) -> str:
-    """Say what to try where steps were too long, or too many."""
+def _step_size_advice(status: Status, strategy: Strategy, problem: Problem) -> str:
+    """Return what to try if steps were too long, or too many."""
+    learning_rate, found = float(strategy.learning_rate), strategy.spectrum
     momentum = problem.options.method == "nesterov"
     if not math.isfinite(found.largest):
         return (
@@ -103,7 +85,7 @@ def _step_size_advice(status: Status, learning_rate: float, problem: Problem, fo
     standardize = "" if problem.options.standardize else ", standardize=True"
     if status is Status.DIVERGED:
         return f'learning_rate={learning_rate:g} is too large. {facts} Try learning_rate="auto"{standardize}.'
-    # What is known to be good; any rate beyond "optimal" is worse again.
+    # The best rate that is known to be safe; any beyond "optimal" is worse again.
     name, rate = "auto", 1.0 / found.largest
     if found.complete and found.smallest > 0 and not momentum:
         name, rate = "optimal", 2.0 / (found.largest + found.smallest)
@@ -115,8 +97,8 @@ def _step_size_advice(status: Status, learning_rate: float, problem: Problem, fo
 
 
 def _dependence(inverse: InverseHessian, problem: Problem) -> str:
-    """Say which columns depend on each other."""
-    names, n_parameters = problem.data.feature_names, problem.objective.n_parameters
+    """Return which columns depend on each other."""
+    names, n_parameters = problem.data.given.feature_names, problem.objective.n_parameters
     columns = inverse.dependent.tolist()
     named = listed(columns if names is None else [names[j] for j in columns])
     least = "|coef|" if problem.theta0 is None else "|coef - coef of theta0|"

@@ -1,6 +1,7 @@
-"""Several targets of the same rows, whose fits share what they know of the features."""
+"""Several targets of the same rows, whose fits share all that depends on the features only."""
 
 from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from fastgd import arguments
 from fastgd.fitting.data import open_data
 from fastgd.fitting.fit import fit_data
 from fastgd.fitting.options import Options
-from fastgd.fitting.problem import Work
+from fastgd.fitting.problem import Inverses, Work
 from fastgd.fitting.result import FitResult
 from fastgd.inputs import validation
 from fastgd.inputs.sparse import is_sparse
@@ -27,33 +28,18 @@ _Vector = NDArray[np.float64]
 def moments_of_targets(
     X: ArrayLike, Y: NDArray[Any], sample_weight: ArrayLike | None = None, *, n_threads: int | None = None
 ) -> Moments:
-    """Take the moments of a training set with several targets, in one pass.
+    """Take the moments of the features and, after them, all targets, in one pass; see `Moments.from_rows`.
 
-    Parameters
-    ----------
-    X : array_like of shape (n_samples, n_features), real, or data frame
-        The features.
-    Y : ndarray of shape (n_samples, n_targets), real
-        The targets.
-    sample_weight : array_like of shape (n_samples,), real, optional
-        How much each row counts.
-    n_threads : int, optional
-        How many threads to take.
-
-    Returns
-    -------
-    Moments
-        Those of the features and, after them, all targets.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `Moments.from_rows`.
+    Y has shape (n_samples, n_targets).
     """
     if is_sparse(X):
         return _joined([Moments.from_rows(X, y, sample_weight, n_threads=n_threads) for y in np.asfortranarray(Y).T])
     rows, names = _rows(X, Y, sample_weight, n_threads)
-    return _moments(rows, names)
+    moments = moments_of(rows)
+    if not np.isfinite(moments.scatter).all():
+        validation.refuse_non_finite(rows.first_non_finite(), rows.n_features, "a fit needs finite numbers", names)
+        validation.refuse_overflow(moments.scatter, rows.n_features, names)
+    return Moments._made(rows.n_samples, moments.total_weight, moments.mean, moments.scatter, names)
 
 
 def _joined(apart: list[Moments]) -> Moments:
@@ -69,20 +55,7 @@ def _joined(apart: list[Moments]) -> Moments:
 
 
 def of_each_target(moments: Moments, n_targets: int) -> list[Moments]:
-    """Take the moments of several targets apart.
-
-    Parameters
-    ----------
-    moments : Moments
-        Those of the features and, after them, all targets.
-    n_targets : int
-        How many columns are targets.
-
-    Returns
-    -------
-    list of Moments
-        Those of the features and one target, for each.
-    """
+    """Return the moments of the features and one target, for each target, given those of the features and all targets."""
     n_features = len(moments.mean) - n_targets
     apart = []
     for t in range(n_targets):
@@ -93,52 +66,47 @@ def of_each_target(moments: Moments, n_targets: int) -> list[Moments]:
     return apart
 
 
-class _SharedWork(Work):
-    """One pass for all targets where each problem would make one of its own.
-
-    Parameters
-    ----------
-    X, Y, sample_weight, n_threads
-        As for `fit_targets`.
-    """
+class _SharedPasses:
+    """Passes over a training set with all of its targets, each made when a problem first needs it."""
 
     def __init__(self, X: ArrayLike, Y: NDArray[Any], sample_weight: ArrayLike | None, n_threads: int | None) -> None:
-        super().__init__()
-        self._given = X, Y, sample_weight
-        self._n_threads = n_threads
+        self._given = X, Y, sample_weight, n_threads
         self._n_targets = Y.shape[1]
-        self._moments: list[Moments] | None = None
+        self._inverses = Inverses()
         self._factor: _Vector | None = None
-        self.target = 0  # that of the problem at hand
 
-    def moments(self, rows: Rows) -> CentredMoments:
-        """Take the moments of all targets, at the first call."""
+    def work(self, target: int) -> Work:
+        """Return the passes for the problem of one target."""
+        return Work(partial(self._moments_of, target), partial(self._factor_of, target), self._inverses)
+
+    @cached_property
+    def _moments(self) -> list[Moments]:
+        X, Y, sample_weight, n_threads = self._given
+        return of_each_target(moments_of_targets(X, Y, sample_weight, n_threads=n_threads), self._n_targets)
+
+    def _moments_of(self, target: int, rows: Rows) -> CentredMoments:
         rows.n_passes += 1
-        if self._moments is None:
-            together = moments_of_targets(*self._given, n_threads=self._n_threads)
-            self._moments = of_each_target(together, self._n_targets)
-        return self._moments[self.target].centred()
+        return self._moments[target].centred()
 
-    def factor(self, rows: Rows, centre: _Vector | None) -> _Vector:
-        """Decompose the rows with all targets, at the first call."""
+    def _factor_of(self, target: int, rows: Rows, centre: _Vector | None) -> _Vector:
         rows.n_passes += 1
         if self._factor is None:
             self._factor = self._decomposed(centre)
         before = np.arange(self._factor.shape[1] - self._n_targets)
-        factor: _Vector = self._factor[:, np.append(before, len(before) + self.target)]
+        factor: _Vector = self._factor[:, np.append(before, len(before) + target)]
         if centre is not None:
             factor[0, -1] -= factor[0, 0] * centre[-1]
         return factor
 
     def _decomposed(self, centre: _Vector | None) -> _Vector:
         """Return the factor of centred features and of targets that are not."""
-        together, _ = _rows(*self._given, self._n_threads)
+        rows, _ = _rows(*self._given)
         if centre is None:
-            return factor_of(together, None)
-        _, Y, sample_weight = self._given
+            return factor_of(rows, None)
+        _, Y, sample_weight, _ = self._given
         s = np.ones(len(Y)) if sample_weight is None else np.broadcast_to(np.asarray(sample_weight), len(Y))
         means = np.average(Y[s > 0].astype(np.float64), axis=0, weights=s[s > 0])
-        factor = factor_of(together, np.append(centre[:-1], means))
+        factor = factor_of(rows, np.append(centre[:-1], means))
         factor[0, -self._n_targets :] += factor[0, 0] * means  # R's first column is that of ones
         return factor
 
@@ -154,19 +122,19 @@ def fit_targets(
 ) -> list[FitResult]:
     """Fit each target, as `fit` does.
 
-    Moments or a factor, where they are needed, are taken of all targets in one pass, and the inverse of the Hessian, which
-    depends on the features only, is made once.
+    Moments or a factor, if needed, are taken of all targets in one pass, and the inverse of the Hessian, which depends on the
+    features only, is computed once.
 
     Parameters
     ----------
-    X : array_like of shape (n_samples, n_features), real, or data frame
+    X : array_like of shape (n_samples, n_features), real, data frame or sparse matrix
         The features.
     Y : ndarray of shape (n_samples, n_targets), real
         The targets.
     options : Options
         How to fit them.
     sample_weight, n_threads
-        As for `fastgd.fit`.
+        See `fastgd.fit`.
     theta0s : ndarray of shape (n_targets, n_parameters), float64, or None
         Where to start.
 
@@ -174,21 +142,13 @@ def fit_targets(
     -------
     list of FitResult
         One for each target.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `fastgd.fit`.
     """
-    n_threads = arguments.thread_count(n_threads)
-    shared = Y.shape[1] > 1 and not is_sparse(X)
-    work = _SharedWork(X, Y, sample_weight, n_threads) if shared else None
+    shared = _SharedPasses(X, Y, sample_weight, n_threads) if Y.shape[1] > 1 and not is_sparse(X) else None
     results = []
     for t, y in enumerate(np.asfortranarray(Y).T):
-        if work is not None:
-            work.target = t
-        start = replace(options, theta0=None if theta0s is None else theta0s[t])
-        results.append(fit_data(open_data(X, y, sample_weight, n_threads), start, work))
+        of_target = replace(options, theta0=None if theta0s is None else theta0s[t])
+        work = None if shared is None else shared.work(t)
+        results.append(fit_data(open_data(X, y, sample_weight, n_threads), of_target, work))
     return results
 
 
@@ -199,11 +159,3 @@ def _rows(
     Y = validation.real_array(Y, "y")
     assert not isinstance(features, CSR)
     return TargetRows(features, Y, s, arguments.thread_count(n_threads)), names
-
-
-def _moments(rows: TargetRows, names: list[Any] | None) -> Moments:
-    moments = moments_of(rows)
-    if not np.isfinite(moments.scatter).all():
-        validation.refuse_non_finite(rows.first_non_finite(), rows.n_features, "a fit needs finite numbers", names)
-        validation.refuse_overflow(moments.scatter, rows.n_features, names)
-    return Moments._made(rows.n_samples, moments.total_weight, moments.mean, moments.scatter, names)

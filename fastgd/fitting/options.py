@@ -1,4 +1,4 @@
-"""The options of a fit, checked once, and the method that they select for a training set."""
+"""The options of a fit, checked once, and the method that they select for the data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from fastgd import arguments
 from fastgd.solvers.choose import preconditioning_pays
 
-# The iterations and the tolerance of each method, by default.
+# The default max_iter and tol of each method.
 DEFAULTS = {"gd": (1000, 1e-8), "nesterov": (1000, 1e-8), "cg": (1000, 1e-12), "preconditioned": (100, 1e-12)}
 
-# Step sizes with a name.
+# Named step sizes.
 STEPS = ("auto", "optimal", "exact")
 
 
@@ -80,20 +80,7 @@ class Options:
         self._check_learning_rate()
 
     def for_rows(self, n_samples: int, n_features: int, *, sparse: bool) -> Self:
-        """Decide what was left open: the method, and its own iterations and tolerance.
-
-        Parameters
-        ----------
-        n_samples, n_features : int
-            The shape of X.
-        sparse : bool
-            Whether X is sparse.
-
-        Returns
-        -------
-        Options
-            A copy whose method is not ``"auto"``, and in which only `theta0` and `callback` may be None.
-        """
+        """Return a copy for an X of this shape, with a method that is not ``"auto"``, and its own max_iter and tol if None."""
         method = self.method
         if method == "auto":
             best = "preconditioned" if preconditioning_pays(n_samples, n_features, sparse=sparse) else "cg"
@@ -101,13 +88,13 @@ class Options:
         max_iter, tol = DEFAULTS[method]
         max_iter = max_iter if self.max_iter is None else self.max_iter
         tol = tol if self.tol is None else self.tol
-        # replace() would check everything again, and copy() fails where the interpreter ends.
+        # replace() would repeat all checks, and copy() fails while the interpreter ends.
         decided = object.__new__(type(self))
         vars(decided).update(vars(self), method=method, max_iter=max_iter, tol=tol)
         return decided
 
     def _check_learning_rate(self) -> None:
-        """Refuse a step size that the method does not take."""
+        """Refuse a step size that does not go with the method."""
         if self.learning_rate != "auto" and self.method in ("cg", "preconditioned"):
             raise ValueError(
                 f"learning_rate={self.learning_rate!r} was given, but method={self.method!r} finds the size of its steps "

@@ -11,25 +11,12 @@ _INTERVAL = 0.1  # seconds between two updates of cost and gradient
 
 
 class Progress:
-    """A context in which a bar is shown, or not.
-
-    Parameters
-    ----------
-    show : bool
-        Whether to show it.
-    max_iter : int
-        The number of iterations that make it full.
-
-    Raises
-    ------
-    ImportError
-        If it is to be shown and tqdm is not installed.
-    """
+    """A context with a bar of `max_iter` iterations, if it is to be shown; an ImportError if that needs tqdm."""
 
     def __init__(self, show: bool, max_iter: int) -> None:
         self._bar: Any = None
         self._shown = self._n_iter = 0
-        self._next_look = 0.0
+        self._next_update = 0.0
         self._begin = time.monotonic()
         if show:
             try:
@@ -56,19 +43,11 @@ class Progress:
         return None if self._bar is None else PassBar()
 
     def update(self, n_iter: int, at: Evaluation) -> None:
-        """Show how far the fit has come.
-
-        Parameters
-        ----------
-        n_iter : int
-            The iterations run.
-        at : Evaluation
-            The objective after them.
-        """
+        """Show the number of iterations, and cost and gradient after them."""
         self._n_iter = n_iter
-        if self._bar is None or time.monotonic() < self._next_look:
+        if self._bar is None or time.monotonic() < self._next_update:
             return
-        self._next_look = time.monotonic() + _INTERVAL
+        self._next_update = time.monotonic() + _INTERVAL
         self._bar.set_postfix(cost=f"{at.cost:.6g}", gradient=f"{abs(at.gradient).max():.3g}", refresh=False)
         self._bar.update(n_iter - self._shown)
         self._shown = n_iter
@@ -82,29 +61,13 @@ class PassBar:
         self._lock = Lock()
 
     def begin(self, number: int, n_parts: int | None, unit: str) -> None:
-        """Show a pass.
-
-        Parameters
-        ----------
-        number : int
-            Which, from 1.
-        n_parts : int or None
-            How many parts it has, if that is known.
-        unit : str
-            What a part is.
-        """
+        """Show pass `number`, of `n_parts` parts if that is known; a part is a `unit`."""
         from tqdm.auto import tqdm
 
         self._bar = tqdm(total=n_parts, delay=_DELAY, desc=f"pass {number}", unit=" " + unit, leave=False)
 
     def update(self, n_parts: int) -> None:
-        """Advance the bar.
-
-        Parameters
-        ----------
-        n_parts : int
-            By how many parts.
-        """
+        """Advance the bar by `n_parts`; called by several threads."""
         with self._lock:
             self._bar.update(n_parts)
 

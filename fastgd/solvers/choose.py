@@ -1,22 +1,12 @@
-"""Which way to the minimum costs least, by a model of what each takes."""
+"""Which method costs least, by a model of the time that each takes."""
 
 from fastgd.kernels import tuning
 
 
 def precomputing_pays(n_samples: int, n_features: int, n_answers: int) -> bool:
-    """Tell whether to take the moments first, and let them answer instead of the rows.
+    """Return whether it is faster to take the moments first and compute gradients and Hessian products from them.
 
-    Parameters
-    ----------
-    n_samples, n_features : int
-        The shape of X.
-    n_answers : int
-        How many gradients and products with the Hessian are expected.
-
-    Returns
-    -------
-    bool
-        Whether that is sooner, with the pass at the end that verifies the result.
+    The pass at the end that verifies the result is included; `n_answers` is the number of gradients and products expected.
     """
     one_pass = tuning.PASS + tuning.PASS_PER_VALUE * n_samples * n_features
     answer = tuning.ANSWER + tuning.ANSWER_PER_VALUE * n_features**2
@@ -25,35 +15,14 @@ def precomputing_pays(n_samples: int, n_features: int, n_answers: int) -> bool:
 
 
 def moments_fit(n_features: int) -> bool:
-    """Tell whether the moments are small enough to be taken wherever passes are dear.
-
-    Parameters
-    ----------
-    n_features : int
-        The number of features.
-
-    Returns
-    -------
-    bool
-        Whether they are.
-    """
+    """Return whether the moments are small enough to be taken whenever passes are expensive."""
     return n_features <= tuning.MOST_FEATURES
 
 
 def preconditioning_pays(n_samples: int, n_features: int, *, sparse: bool) -> bool:
-    """Tell whether to precondition a descent with what is known of the Hessian, or to do without.
+    """Return whether to precondition a descent by an inverse of the Hessian: faster, or more exact, than conjugate gradients.
 
-    Parameters
-    ----------
-    n_samples, n_features : int
-        The shape of X.
-    sparse : bool
-        Whether X is sparse, so that a pass costs little beside a matrix of all products.
-
-    Returns
-    -------
-    bool
-        Whether that is sooner than conjugate gradients, or more exact.
+    If X is sparse, a pass costs little compared with the matrix of all products.
     """
     if n_samples <= n_features:
         fits = not sparse or n_samples * n_features <= tuning.MOST_DENSE

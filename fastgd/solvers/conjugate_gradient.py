@@ -1,5 +1,6 @@
 """Descents with the best step on each line, from one product with the Hessian: steepest, or along conjugate directions."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 
@@ -10,17 +11,17 @@ from fastgd.solvers.quadratic import Evaluation, Objective
 
 _Vector = NDArray[np.float64]
 
-# After so many iterations the true gradient is taken, as the one that is carried along has drifted by rounding.
+# The true gradient is computed at this interval, as the one that is updated drifts by rounding.
 _TRUE_EVERY = 50
 
 
 def conjugate_gradient(
-    objective: Objective, start: Evaluation, precondition: Callable[[_Vector], _Vector]
+    objective: Objective, start: Evaluation, precondition: Callable[[_Vector], _Vector], *, conjugate: bool = True
 ) -> Iterator[Evaluation]:
     """Descend along directions that are conjugate in the sense of the Hessian [1]_ [2]_, one pass each.
 
     With z the preconditioned gradient: ``alpha = g.z / p.Hp``, ``theta := theta + alpha p``, ``g := g + alpha Hp``,
-    ``p := -z + (g.z / g.z before) p``.
+    ``p := -z + (g.z / g.z before) p``; without the last term if not `conjugate`.
 
     Parameters
     ----------
@@ -29,12 +30,14 @@ def conjugate_gradient(
     start : Evaluation
         Where to start.
     precondition : callable
-        An approximate inverse of the Hessian, symmetric and positive semidefinite, that makes z of g.
+        An approximate inverse of the Hessian, symmetric and positive semidefinite, that turns g into z.
+    conjugate : bool
+        Whether directions are conjugate; preconditioned gradients if not.
 
     Yields
     ------
     Evaluation
-        The objective after each step. Gradient and cost are carried along, and true at intervals only.
+        The objective after each step; gradient and cost are updated, and true at intervals only.
 
     References
     ----------
@@ -42,42 +45,16 @@ def conjugate_gradient(
        the National Bureau of Standards 49 (1952), 409-436.
     .. [2] J. Nocedal, S. J. Wright, "Numerical Optimization", Springer 2006, algorithm 5.3.
     """
-    return _descend(objective, start, precondition, conjugate=True)
-
-
-def steepest_descent(objective: Objective, start: Evaluation) -> Iterator[Evaluation]:
-    """Descend along the gradient by the best step, ``alpha = g.g / g.Hg``: exact line search.
-
-    Parameters
-    ----------
-    objective : Objective
-        The objective, a quadratic function.
-    start : Evaluation
-        Where to start.
-
-    Yields
-    ------
-    Evaluation
-        The objective after each step. Gradient and cost are carried along, and true at intervals only.
-    """
-    return _descend(objective, start, lambda gradient: gradient, conjugate=False)
-
-
-def _descend(
-    objective: Objective, start: Evaluation, precondition: Callable[[_Vector], _Vector], *, conjugate: bool
-) -> Iterator[Evaluation]:
     at = start
     z = precondition(at.gradient)
     direction = -z
-    n_iter = 0
-    while True:
+    for n_iter in itertools.count(1):
         image = objective.product(direction)
         curvature = float(direction @ image)
         slope = float(direction @ at.gradient)
         alpha = -slope / curvature if curvature > 0 else 0.0  # at the minimum, to rounding
         before = float(at.gradient @ z)
         theta = at.theta + alpha * direction
-        n_iter += 1
         if n_iter % _TRUE_EVERY:
             gradient = at.gradient + alpha * image
             cost = at.cost + 0.5 * alpha * slope
@@ -89,3 +66,8 @@ def _descend(
         z = precondition(at.gradient)
         momentum = float(at.gradient @ z) / before if conjugate and before > 0 else 0.0
         direction = momentum * direction - z
+
+
+def steepest_descent(objective: Objective, start: Evaluation) -> Iterator[Evaluation]:
+    """Descend along the gradient by the best step, ``alpha = g.g / g.Hg``: exact line search; see `conjugate_gradient`."""
+    return conjugate_gradient(objective, start, lambda gradient: gradient, conjugate=False)

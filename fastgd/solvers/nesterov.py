@@ -7,25 +7,13 @@ from fastgd.solvers.quadratic import Evaluation, Objective
 
 
 def nesterov(objective: Objective, start: Evaluation, learning_rate: float) -> Iterator[Evaluation]:
-    """Take gradient steps from points that run ahead in the direction of the last step.
+    """Take gradient steps from points extrapolated along the last step, and yield the objective at each of these.
 
     ``x := y - learning_rate * gradient(y)``, ``y := x + (t - 1)/t' (x - x before)`` with ``t' = (1 + sqrt(1 + 4 t^2)) / 2``
     [1]_. Where the gradient and the last step point the same way, the momentum leads uphill, and is dropped (t = 1): the
-    gradient scheme of adaptive restart [2]_, which needs no knowledge of the condition number.
+    gradient scheme of adaptive restart [2]_, which needs no condition number.
 
-    Parameters
-    ----------
-    objective : Objective
-        The objective.
-    start : Evaluation
-        Where to start.
-    learning_rate : float
-        The size of a step, at most 1 / lambda_max.
-
-    Yields
-    ------
-    Evaluation
-        The objective at each y, where its gradient is taken.
+    `learning_rate` is at most 1 / lambda_max.
 
     References
     ----------

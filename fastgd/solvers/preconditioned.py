@@ -11,24 +11,21 @@ from fastgd.solvers.quadratic import Evaluation, Objective
 
 _Vector = NDArray[np.float64]
 
-# A step that is this near to the best one on its line is left as it is: where it leads, the gradient is known to all digits.
+# A step this close to the best one on its line is taken as it is, as the gradient where it ends is known to all digits.
 _NEAR_ENOUGH = 1e-3
 
 
 def preconditioned(
-    objective: Objective,
-    start: Evaluation,
-    inverse_hessian: InverseHessian,
-    solution: _Vector | None = None,
+    objective: Objective, start: Evaluation, inverse_hessian: InverseHessian, solution: _Vector | None = None
 ) -> Iterator[Evaluation]:
     """Descend along conjugate directions, one pass each.
 
-    A direction is what the approximate inverse makes of the gradient, less its components along earlier directions in the
-    sense of the Hessian: the preconditioned conjugate gradient method [1]_, but against all of the directions, as there are
-    few. A pass at the whole step gives the gradient there and, as the difference of two gradients, the product of the
-    Hessian with the direction, and so the best step on this line; no other pass is needed, and each point handed out has its
-    true cost and gradient. Where the inverse is good, whole steps are the best ones, and the method is the iterative
-    refinement [2]_ of a direct solution.
+    A direction is the product of the approximate inverse with the gradient, less its components along earlier directions in
+    the sense of the Hessian: the preconditioned conjugate gradient method [1]_, but against all directions, as there are few.
+    A pass at the whole step gives the gradient there and, as the difference of two gradients, the product of the Hessian with
+    the direction, and thus the best step on this line; no other pass is needed, and each point yielded has its true cost and
+    gradient. If the inverse is good, whole steps are the best ones, and the method is the iterative refinement [2]_ of a
+    direct solution.
 
     Parameters
     ----------
@@ -39,7 +36,7 @@ def preconditioned(
     inverse_hessian : InverseHessian
         The approximate inverse of the Hessian.
     solution : ndarray of shape (n_parameters,), float64, optional
-        Where the first step leads, if that is known better than by the gradient at the start.
+        The end of the first step, if it is known better than from the gradient at the start.
 
     Yields
     ------
@@ -75,28 +72,12 @@ def preconditioned(
 
 
 def refinement(
-    objective: Objective, start: Evaluation, inverse_hessian: InverseHessian, solution: _Vector | None
+    objective: Objective, start: Evaluation, inverse_hessian: InverseHessian, solution: _Vector | None = None
 ) -> Iterator[Evaluation]:
-    """Take whole steps, one pass each: the iterative refinement of a direct solution [1]_.
+    """Take whole steps, one pass each: the iterative refinement of a direct solution [1]_; see `preconditioned`.
 
     For an inverse that knows the curvature better than differences of gradients do, as one from a factor does: with a condition
     number kappa of the features and the unit roundoff u, a step leaves some kappa u of the error of theta.
-
-    Parameters
-    ----------
-    objective : Objective
-        The objective, a quadratic function.
-    start : Evaluation
-        Where to start.
-    inverse_hessian : InverseHessian
-        The inverse of the Hessian.
-    solution : ndarray of shape (n_parameters,), float64, or None
-        Where the first step leads, if that is known better than by the gradient at the start.
-
-    Yields
-    ------
-    Evaluation
-        The objective after each step.
 
     References
     ----------

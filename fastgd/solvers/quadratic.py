@@ -1,20 +1,18 @@
-"""The least-squares objective as solvers see it: a cost, a gradient and a Hessian, over something that answers with sums."""
+"""The least-squares objective as solvers see it: a cost, a gradient and a Hessian, computed from sums over the rows."""
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.solvers.units import Units
 
 _Vector = NDArray[np.float64]
 
 
 class Sums(Protocol):
-    """What answers: the rows of a training set, or what stands for them."""
+    """The rows of a training set, or what gives the same sums."""
 
     def gradient(self, theta: _Vector, scale: float) -> _Vector:
         """Return ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``."""
@@ -59,13 +57,13 @@ class Evaluation(NamedTuple):
 class Objective:
     """``J(theta) = c/2 sum s r^2 + l2 |coef|^2``, on features as they are or standardised.
 
-    Standardised features are never written down: theta is carried over to the original units, the pass over the rows is
-    made there, and its sums are carried back.
+    Standardised features are never computed: theta is converted to the units of the rows before a pass, and the sums are
+    converted back.
 
     Parameters
     ----------
     sums : Sums
-        What answers.
+        The rows, or moments.
     n_features : int
         The number of features.
     intercept : bool
@@ -75,15 +73,15 @@ class Objective:
     l2 : float
         The penalty.
     standardize : Scales, optional
-        The scales to standardise by: features are divided by their std and, where there is an intercept to take up the
-        difference, their mean is subtracted first.
+        The scales to standardise by: features are divided by their std and, if there is an intercept to make up for it,
+        their mean is subtracted first.
 
     Attributes
     ----------
     n_parameters : int
         The length of theta.
     units : Units
-        The features as this objective has them.
+        The units of the features.
     intercept, scale, l2
         As given.
     """
@@ -111,45 +109,27 @@ class Objective:
         self.units = Units(centre, unit, intercept=intercept)
 
     def evaluate(self, theta: _Vector) -> Evaluation:
-        """Compute the cost and its gradient, in one pass.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_parameters,), float64
-            The point.
-
-        Returns
-        -------
-        Evaluation
-            The objective there.
-        """
+        """Compute the cost and its gradient at theta, shape (n_parameters,), in one pass."""
         sums = self._sums.gradient(self.units.to_rows(theta), self.scale)
         squares = sums.item(0)
-        gradient = self._back(sums)
-        if self.l2:
-            self._coef(gradient)[:] += 2.0 * self.l2 * self._coef(theta)
+        gradient = self._gradient(sums, theta)
         return Evaluation(theta, 0.5 * squares + self.penalty(theta), gradient, math.sqrt(squares / self.scale))
 
     def product(self, p: _Vector) -> _Vector:
-        """Compute the product of the Hessian with a vector, in one pass.
+        """Compute the product of the Hessian with a vector of shape (n_parameters,), in one pass."""
+        return self._gradient(self._sums.product(self.units.to_rows(p)) * self.scale, p)
 
-        Parameters
-        ----------
-        p : ndarray of shape (n_parameters,), float64
-            The vector.
+    def penalty(self, theta: _Vector) -> float:
+        """Compute ``l2 |coef|^2``."""
+        coef = self._coef(theta)
+        return self.l2 * float(coef @ coef) if self.l2 else 0.0
 
-        Returns
-        -------
-        ndarray of shape (n_parameters,), float64
-            ``H p``.
-        """
-        result = self._back(self._sums.product(self.units.to_rows(p)) * self.scale)
-        if self.l2:
-            self._coef(result)[:] += 2.0 * self.l2 * self._coef(p)
-        return result
+    def penalty_gradient(self, theta: _Vector) -> _Vector:
+        """Compute ``2 l2 coef``, and 0 for the intercept."""
+        return self._with_intercept(0.0, 2.0 * self.l2 * self._coef(theta))
 
     def column_norms(self, scales: Scales) -> tuple[_Vector, _Vector]:
-        """Compute ``|x_j|`` for each parameter: of the features as they are here, and of what they are made from.
+        """Compute ``|x_j|`` for each parameter.
 
         Parameters
         ----------
@@ -159,9 +139,10 @@ class Objective:
         Returns
         -------
         norms : ndarray of shape (n_parameters,), float64
-            Of the features as this objective has them; of a column of ones for the intercept.
+            Those of the features in this objective's units; of a column of ones for the intercept.
         terms : ndarray of shape (n_parameters,), float64
-            Of the numbers that are added up to them: no smaller, and much larger for a standardised feature far from zero.
+            Those of the numbers that features are the sum of: no smaller, and much larger for a standardised feature far from
+            zero.
         """
         root = math.sqrt(scales.total_weight)
         size = np.hypot(scales.mean, scales.std)
@@ -180,7 +161,7 @@ class Objective:
         Returns
         -------
         mean : ndarray of shape (n_features,), float64, or None
-            The means of the features as this objective has them; None without an intercept.
+            The means of the features in this objective's units; None without an intercept.
         lengths : ndarray of shape (n_parameters,), float64
             ``|x_j - mean_j|`` for each feature, ``|x_j|`` without an intercept; that of a column of ones for the intercept.
         """
@@ -189,149 +170,15 @@ class Objective:
         lengths = np.append(1.0, scales.std / self.units.scale)
         return self.units.of(scales.mean), math.sqrt(scales.total_weight) * lengths
 
-    def penalty(self, theta: _Vector) -> float:
-        """Compute ``l2 |coef|^2``.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_parameters,), float64
-            The point.
-
-        Returns
-        -------
-        float
-            The penalty's part of the cost.
-        """
-        coef = self._coef(theta)
-        return self.l2 * float(coef @ coef) if self.l2 else 0.0
-
-    def inverse_from_moments(
-        self, mean: _Vector, scatter: _Vector, total_weight: float, *, noise: float = 1.0
-    ) -> InverseHessian:
-        """Approximate the inverse of the Hessian by moments.
-
-        Parameters
-        ----------
-        mean : ndarray of shape (n_features,), float64
-            The features' means, as the rows hold them.
-        scatter : ndarray of shape (n_features, n_features), float64
-            Their sums of products about these.
-        total_weight : float
-            ``sum s``.
-        noise : float
-            See `InverseHessian.from_moments`.
-
-        Returns
-        -------
-        InverseHessian
-            The inverse, for the features as this objective has them.
-        """
-        return InverseHessian.from_moments(
-            self.units.of(mean),
-            scatter / self.units.scale / self.units.scale[:, np.newaxis],
-            total_weight=total_weight,
-            scale=self.scale,
-            l2=self.l2,
-            intercept=self.intercept,
-            noise=noise,
-        )
-
-    def inverse_from_factor(
-        self,
-        centre: _Vector | None,
-        factor: _Vector,
-        *,
-        total_weight: float,
-        n_samples: int,
-        known: InverseHessian | None = None,
-    ) -> InverseHessian:
-        """Approximate the inverse of the Hessian by the triangular factor of features and target.
-
-        Parameters
-        ----------
-        centre : ndarray of shape (n_features + 1,), float64, or None
-            What was taken off features and target before, with an intercept.
-        factor : ndarray of shape (n, n_features + 1) or, with an intercept, (n, n_features + 2), float64
-            The factor of the rows, as `fastgd.rows.factor.factor_of` returns it.
-        total_weight : float
-            ``sum s``.
-        n_samples : int
-            How many rows there are.
-        known : InverseHessian, optional
-            The inverse that was made of the same features beside another target.
-
-        Returns
-        -------
-        InverseHessian
-            The inverse, for the features as this objective has them.
-        """
-        root, mean = math.sqrt(self.scale), None
-        if centre is not None:
-            mean = centre + factor[0, 1:] / factor[0, 0]  # as of the centre, which is the mean but for rounding
-            factor = factor[1:, 1:]
-        target, factor = factor[:, -1] * root, factor[:, :-1] * root
-        if known is None:
-            sizes = np.linalg.norm(factor, axis=0)
-            if mean is not None:
-                sizes = np.hypot(sizes, root * math.sqrt(total_weight) * mean[:-1])
-            known = InverseHessian.from_factor(
-                None if mean is None else self.units.of(mean[:-1]),
-                factor / self.units.scale,
-                sizes / self.units.scale,
-                total_curvature=self.scale * total_weight,
-                l2=self.l2,
-                n_samples=n_samples,
-            )
-        return known.for_target(target, 0.0 if mean is None else mean.item(-1))
-
-    def uncorrelated_inverse(self, scales: Scales) -> Callable[[_Vector], _Vector]:
-        """Return what the inverse of the Hessian would be, were no feature correlated with another.
-
-        Parameters
-        ----------
-        scales : Scales
-            The sizes of the columns, as the rows hold them.
-
-        Returns
-        -------
-        callable
-            What makes of a gradient a step to the minimum. It leaves the coefficient of a constant alone, which the
-            intercept stands for.
-        """
-        mean, std = self.units.of(scales.mean), scales.std / self.units.scale
-        total = self.scale * scales.total_weight
-        curvature = total * (std**2 if self.intercept else mean**2 + std**2) + 2.0 * self.l2
-        inverse = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=curvature > 0)
-
-        def apply(gradient: _Vector) -> _Vector:
-            if not self.intercept:
-                return gradient * inverse
-            coef = (gradient[1:] - mean * gradient[0]) * inverse
-            return np.concatenate(([gradient[0] / total - mean @ coef], coef))
-
-        return apply
-
-    def penalty_gradient(self, theta: _Vector) -> _Vector:
-        """Compute ``2 l2 coef``.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_parameters,), float64
-            The point.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,), float64
-            The penalty's part of the gradient; 0 for the intercept.
-        """
-        return self._with_intercept(0.0, 2.0 * self.l2 * self._coef(theta))
-
-    def _back(self, sums: _Vector) -> _Vector:
+    def _gradient(self, sums: _Vector, at: _Vector) -> _Vector:
+        """Convert sums to the units of this objective, in place, and add the penalty's gradient."""
         gradient = sums[1:] if self.intercept else sums[2:]
         if not self.units.as_given:
             coef = self._coef(gradient)
             coef -= self.units.centre * sums[1]
             coef /= self.units.scale
+        if self.l2:
+            self._coef(gradient)[:] += 2.0 * self.l2 * self._coef(at)
         return gradient
 
     def _coef(self, theta: _Vector) -> _Vector:

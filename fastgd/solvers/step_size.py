@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 _Vector = NDArray[np.float64]
 
-# Up to here the Hessian's whole spectrum is found, one product per parameter. Beyond, the largest eigenvalue is within
-# 1e-3 of the Krylov space's after far fewer, and the smallest is bounded only.
+# Up to this number of parameters the Hessian's whole spectrum is computed, one product each. Beyond, the largest eigenvalue is
+# within 1e-3 of the Krylov space's after far fewer, and the smallest is only bounded.
 MAX_PRODUCTS = 32
 _ENOUGH = 1e-3
 
@@ -22,7 +22,7 @@ class Spectrum(NamedTuple):
     smallest: float
     """The smallest eigenvalue, or a bound above it if not `complete`; 0 if it is so up to rounding."""
     complete: bool
-    """Whether the whole spectrum was seen."""
+    """Whether the whole spectrum was computed."""
 
     @property
     def condition(self) -> float:

@@ -1,4 +1,4 @@
-"""When to stop."""
+"""Tests of convergence, and how a descent ends."""
 
 import math
 from collections.abc import Callable
@@ -16,15 +16,15 @@ class Status(StrEnum):
     TOLERANCE = "tolerance"
     """The gradient is within the tolerance."""
     RESIDUAL = "residual"
-    """The residuals are nothing beside the spread of y."""
+    """The residuals are negligible against the spread of y."""
     ROUNDING = "rounding"
     """The gradient is down to its rounding error."""
     MAX_ITER = "max_iter"
-    """As many iterations were run as there may be."""
+    """The limit of iterations was reached."""
     DIVERGED = "diverged"
-    """The cost grew beyond that of the start, or all bounds."""
+    """The cost grew beyond that of the start, or theta is no longer finite."""
     CALLBACK = "callback"
-    """A callback said so."""
+    """A callback ended it."""
 
     @property
     def converged(self) -> bool:
@@ -32,31 +32,32 @@ class Status(StrEnum):
         return self in (Status.TOLERANCE, Status.RESIDUAL, Status.ROUNDING)
 
 
+_Vector = NDArray[np.float64]
+
 _UNIT_ROUNDOFF = 2.0**-53
 
-# A change of the hypothesis by so many units of roundoff of what it is the sum of, which is worth no pass over many rows.
+# A smaller change of the hypothesis, in units of roundoff of the terms that it sums up, is not worth a pass over many rows.
 _ENOUGH = 16.0
 
-# The roundoff of moments, in units of that of a number: of sums of a thousand products in a block, it was seen up to 10.
+# The roundoff of moments, in units of that of a number: with sums of a thousand products in a block, up to 10 was observed.
 _MOMENTS = 32.0
 
-# So many times its own rounding error, which is that of theta's entries, too, a gradient says nothing against a solution.
-_NO_WORD = 4.0
+# A gradient below this multiple of its rounding error, to which that of theta's entries adds, does not refute a solution.
+_NOT_REFUTED = 4.0
 
-# What an entry of theta adds to the hypothesis is nothing, if it is less than this share of it.
-_NOTHING = 1e-6
+# An entry of theta that contributes less than this share of the hypothesis is negligible.
+_NEGLIGIBLE = 1e-6
 
 
 class GradientCriterion:
     """The scale-free test of convergence: no entry of the gradient exceeds `tol` times what it could be.
 
-    For each j, ``|x_j . r| <= tol |x_j| |r|`` (weighted norms) says that the residuals are at right angles to x_j up to
-    `tol`, whatever the units of x and y; a penalty adds ``l2 |coef_j|`` on the right. Where the data lie on a line, |r| goes
-    to zero together with the gradient, and residuals below `tol` times the spread of y count, too (they are the two rules of
-    Paige and Saunders' LSQR [1]_; the spread, as y may be far from zero). Below the rounding error of its own
-    computation a gradient tells nothing, so a descent that comes down to there has arrived, too: residuals at rounding
-    level are such a case. That error is taken as the unit roundoff u times ``|x_j| (sum_l |x_l| |theta_l| + |y|)``, by the
-    Cauchy-Schwarz inequality no less than ``u |X|^T (|X| |theta| + |y|)``.
+    For each j, ``|x_j . r| <= tol |x_j| |r|`` (weighted norms) means that the residuals are orthogonal to x_j up to `tol`,
+    whatever the units of x and y; a penalty adds ``l2 |coef_j|`` on the right. If the data lie on a line, |r| goes to zero
+    together with the gradient, and residuals below `tol` times the spread of y count, too (the two rules of Paige and
+    Saunders' LSQR [1]_; the spread, as y may be far from zero). A gradient below the rounding error of its own computation,
+    as where residuals are at rounding level, counts as well. That error is taken as the unit roundoff u times
+    ``|x_j| (sum_l |x_l| |theta_l| + |y|)``, by the Cauchy-Schwarz inequality no less than ``u |X|^T (|X| |theta| + |y|)``.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ class GradientCriterion:
     tol : float
         The tolerance, > 0.
     of_moments : bool
-        Whether moments answer for the rows: their sums were rounded before, and do not fit each other to the last unit.
+        Whether the gradients are computed from moments, which are rounded, and not consistent to the last unit.
 
     References
     ----------
@@ -87,18 +88,7 @@ class GradientCriterion:
         self._witness = 0  # an entry that was too large at the last full check
 
     def check(self, at: Evaluation) -> Status | None:
-        """Tell whether a point counts as the minimum, and by what.
-
-        Parameters
-        ----------
-        at : Evaluation
-            The point.
-
-        Returns
-        -------
-        Status or None
-            By what it does; None if it does not.
-        """
+        """Return by which rule a point counts as the minimum, or None if it does not."""
         if not math.isfinite(at.residual_norm):
             return None  # infinite tolerances would accept anything
         if at.residual_norm <= self._tol * self._y_spread and not self.objective.l2:
@@ -115,20 +105,9 @@ class GradientCriterion:
         self._witness = int(excess.argmax())
         return None if excess[self._witness] > 0 else Status.ROUNDING
 
-    def rounding(self, at: Evaluation) -> NDArray[np.float64]:
-        """Bound the rounding error of a gradient's own computation.
-
-        Parameters
-        ----------
-        at : Evaluation
-            The point.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,), float64
-            The bound for each entry.
-        """
-        terms: NDArray[np.float64] = self.objective.scale * self._terms * (self._terms @ abs(at.theta) + self.y_norm)
+    def rounding(self, at: Evaluation) -> _Vector:
+        """Bound the rounding error of each entry of a gradient's computation, shape (n_parameters,)."""
+        terms: _Vector = self.objective.scale * self._terms * (self._terms @ abs(at.theta) + self.y_norm)
         if self.objective.l2:
             penalty = abs(self.objective.penalty_gradient(at.theta))
             penalty[penalty > 0] = np.linalg.norm(penalty)  # coefficients are rounded beside the largest
@@ -136,7 +115,7 @@ class GradientCriterion:
         return self._roundoff * terms
 
     def _witness_denies(self, at: Evaluation) -> bool:
-        """Tell, from one entry and in a twentieth of the time, that a point does not count; false if it may."""
+        """Return whether one entry alone shows that a point does not count: a twentieth of the time of the full check."""
         j = self._witness
         scale = self.objective.scale
         theta_norm = math.sqrt(at.theta.dot(at.theta))
@@ -151,40 +130,40 @@ class GradientCriterion:
 class StepCriterion:
     """Convergence of a descent that knows its next step: `GradientCriterion`, and no digit of theta left to change.
 
-    A scale-free gradient may be small while theta is far from the minimum, where columns nearly depend on each other. The next
-    step is the error of theta, nearly; the descent goes on until none of its entries changes the hypothesis by more than the
-    roundoff of the products that it is the sum of, or until it no longer shrinks, which is the rounding of the gradient. What
-    an entry changes is taken about the features' means, where there is an intercept to take up the rest.
+    A scale-free gradient may be small far from the minimum, if columns nearly depend on each other. The next step is nearly the
+    error of theta; the descent goes on until no entry of it changes the hypothesis by more than the roundoff of the products
+    that this is the sum of, or until it no longer shrinks, because it is the rounding of the gradient. With an intercept,
+    changes are those about the features' means, as it makes up for the rest.
 
     Parameters
     ----------
     criterion : GradientCriterion
-        What must hold first.
+        The first condition.
     inverse_hessian : callable
-        Makes of a gradient the next step.
+        Turns a gradient into the next step.
     scales : Scales
         The sizes of the columns.
     every_digit : bool
-        Whether to go on until each entry of theta has all of its digits: few rows are read once more for nothing.
+        Whether to go on until each entry of theta has all of its digits, as another pass over few rows costs nothing.
     solution : ndarray of shape (n_parameters,), float64, or None
-        A point that is known to better than by gradients: if the gradient there is below its rounding error, it is the last.
+        A point more accurate than gradients can tell: if the gradient there is below its rounding error, it is the last.
 
     Attributes
     ----------
     best : Evaluation or None
         Of the points that `criterion` accepts, the one with the smallest next step.
     error : float
-        The next step's largest share of an entry of theta there.
+        The largest relative change of an entry of theta by the next step there.
     """
 
     def __init__(
         self,
         criterion: GradientCriterion,
-        inverse_hessian: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        inverse_hessian: Callable[[_Vector], _Vector],
         scales: Scales,
         *,
         every_digit: bool,
-        solution: NDArray[np.float64] | None = None,
+        solution: _Vector | None = None,
     ) -> None:
         self._criterion = criterion
         self._solution = solution
@@ -196,38 +175,27 @@ class StepCriterion:
         self.best: Evaluation | None = None
 
     def check(self, at: Evaluation) -> Status | None:
-        """Tell whether a point counts as the minimum, and by what.
-
-        Parameters
-        ----------
-        at : Evaluation
-            The point.
-
-        Returns
-        -------
-        Status or None
-            See `GradientCriterion.check`.
-        """
+        """Return by which rule a point counts as the minimum, or None if it does not."""
         status = self._criterion.check(at)
-        is_solved = at.theta is self._solution and (abs(at.gradient) <= _NO_WORD * self._criterion.rounding(at)).all()
+        is_solved = (
+            at.theta is self._solution and (abs(at.gradient) <= _NOT_REFUTED * self._criterion.rounding(at)).all()
+        )
         if status is None and not is_solved:
             return None
-        step, size = self._inverse_hessian(at.gradient), abs(at.theta)
-        norms = self._criterion.norms
-        hypothesis = norms @ size + self._criterion.y_norm
-        changes = self._spreads * abs(step)
+        signed, size = self._inverse_hessian(at.gradient), abs(at.theta)
+        step = abs(signed)
+        hypothesis = self._criterion.norms @ size + self._criterion.y_norm
+        changes = self._spreads * step
         if self._mean is not None:
-            at_mean = abs(step[0] + self._mean @ step[1:])
-            # No theta has the hypothesis there any better.
-            held = _UNIT_ROUNDOFF * (size[0] + abs(self._mean) @ size[1:])
-            changes[0] = self._spreads[0] * at_mean if at_mean > held else 0.0
-        step = abs(step)
+            at_mean = abs(signed[0] + self._mean @ signed[1:])
+            rounding = _UNIT_ROUNDOFF * (size[0] + abs(self._mean) @ size[1:])  # of the hypothesis at the mean
+            changes[0] = self._spreads[0] * at_mean if at_mean > rounding else 0.0
         change = float(changes.max())
-        sizes = np.maximum(size, _NOTHING * hypothesis / norms)
+        sizes = np.maximum(size, _NEGLIGIBLE * hypothesis / self._criterion.norms)
         if self._every_digit:
-            lost = bool((step <= 2.0 * _UNIT_ROUNDOFF * sizes).all())
+            is_rounding = bool((step <= 2.0 * _UNIT_ROUNDOFF * sizes).all())
         else:
-            lost = bool(change <= _ENOUGH * _UNIT_ROUNDOFF * hypothesis)
+            is_rounding = bool(change <= _ENOUGH * _UNIT_ROUNDOFF * hypothesis)
         shrinks = change < 0.5 * self._last
         if change < self._last:
             self._last, self.best = change, at
@@ -235,4 +203,7 @@ class StepCriterion:
         if is_solved:
             self.best = at
             return Status.ROUNDING
-        return None if shrinks and not lost else status
+        return None if shrinks and not is_rounding else status
+
+
+Criterion = GradientCriterion | StepCriterion

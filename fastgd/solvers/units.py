@@ -1,4 +1,4 @@
-"""The units in which steps are taken, and the way from them to those of the rows and back."""
+"""The units in which steps are taken, and their conversion to those of the rows and back."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,14 +7,14 @@ _Vector = NDArray[np.float64]
 
 
 class Units:
-    """What a descent takes for features: ``z = (x - centre) / scale``.
+    """The features of a descent, ``z = (x - centre) / scale``, given those of the rows.
 
     Parameters
     ----------
     centre : ndarray of shape (n_features,), float64
-        What is taken off the features of the rows; 0 where there is no intercept to take up the difference.
+        Subtracted from the features; 0 if there is no intercept to make up for it.
     scale : ndarray of shape (n_features,), float64
-        What they are divided by, > 0.
+        Their divisor, > 0.
     intercept : bool
         Whether theta begins with an intercept.
 
@@ -23,7 +23,7 @@ class Units:
     centre, scale
         As given.
     as_given : bool
-        Whether these features are those of the rows.
+        Whether centre is 0 and scale is 1.
     """
 
     def __init__(self, centre: _Vector, scale: _Vector, *, intercept: bool) -> None:
@@ -33,33 +33,11 @@ class Units:
         self._first = int(intercept)
 
     def of(self, x: _Vector) -> _Vector:
-        """Return features in these units, or a mean of them: ``(x - centre) / scale``.
-
-        Parameters
-        ----------
-        x : ndarray of shape (n_features,), float64
-            The features as the rows hold them.
-
-        Returns
-        -------
-        ndarray of shape (n_features,), float64
-            The features as these units have them.
-        """
+        """Return features, or a mean of them, in these units; shape (n_features,)."""
         return (x - self.centre) / self.scale
 
     def to_rows(self, theta: _Vector) -> _Vector:
-        """Carry theta over to the units of the rows.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (..., n_parameters), float64
-            Theta for the features as these units have them.
-
-        Returns
-        -------
-        ndarray of shape (..., n_parameters), float64
-            Theta for the features as the rows hold them.
-        """
+        """Convert theta, shape (..., n_parameters), to the units of the rows."""
         if self.as_given:
             return theta
         result = theta.copy()
@@ -70,18 +48,7 @@ class Units:
         return result
 
     def from_rows(self, theta: _Vector) -> _Vector:
-        """Undo `to_rows`.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_parameters,), float64
-            Theta for the features as the rows hold them.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,), float64
-            Theta for the features as these units have them.
-        """
+        """Undo `to_rows`, for theta of shape (n_parameters,); a copy."""
         result = theta.copy()
         coef = result[self._first :]
         if self._first:
@@ -90,18 +57,7 @@ class Units:
         return result
 
     def gradient_to_rows(self, gradient: _Vector) -> _Vector:
-        """Carry a gradient over to the units of the rows: the chain rule through `from_rows`.
-
-        Parameters
-        ----------
-        gradient : ndarray of shape (n_parameters,), float64
-            The gradient with respect to theta as these units have it.
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,), float64
-            The gradient with respect to theta as the rows have it.
-        """
+        """Convert a gradient, shape (n_parameters,), to the units of the rows: the chain rule through `from_rows`."""
         if self.as_given:
             return gradient
         result = gradient.copy()

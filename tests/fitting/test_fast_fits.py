@@ -457,7 +457,8 @@ def test_compensated_sums_are_those_of_twice_the_precision():
 def inverse_hessian(X, *, scatter=None):
     mean = X.mean(axis=0)
     scatter = (X - mean).T @ (X - mean) if scatter is None else scatter
-    return InverseHessian.from_moments(mean, scatter, total_weight=len(X), scale=2.0, l2=0.0, intercept=True)
+    objective = Objective(ArrayRows(X, X[:, 0]), n_features=X.shape[1], intercept=True, scale=2.0, l2=0.0)
+    return InverseHessian.from_moments(objective, mean, scatter, len(X))
 
 
 def test_steps_leave_no_gradient_though_the_hessian_is_ill_conditioned():

@@ -8,7 +8,7 @@ from fastgd.rows.centred_moments import columns_of
 from fastgd.rows.factor import factor_of
 from fastgd.solvers.choose import moments_fit, precomputing_pays, preconditioning_pays
 from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
-from fastgd.solvers.inverse_hessian import InverseHessian
+from fastgd.solvers.inverse_hessian import FactorInverse, InverseHessian, uncorrelated_inverse
 from fastgd.solvers.nesterov import nesterov
 from fastgd.solvers.preconditioned import preconditioned, refinement
 from fastgd.solvers.quadratic import Evaluation, Objective, Scales
@@ -243,7 +243,7 @@ def test_residuals_of_nothing_are_a_minimum_and_infinite_ones_are_none():
 def test_the_inverse_without_correlation_is_that_of_columns_at_right_angles(options):
     X = orthogonal(50, 3)
     objective, scales = make_objective(X, X[:, 0] + 1.0, **options)
-    inverse = objective.uncorrelated_inverse(scales)
+    inverse = uncorrelated_inverse(objective, scales)
     product = np.column_stack([inverse(column) for column in hessian_of(objective)])
     np.testing.assert_allclose(product, np.eye(4), atol=1e-10)
 
@@ -252,14 +252,14 @@ def test_the_inverse_without_correlation_and_intercept_has_the_curvature_along_e
     X = orthogonal(50, 3)
     for options in ({}, {"l2": 0.1}, {"standardize": True}):
         objective, scales = make_objective(X, X[:, 0], intercept=False, **options)
-        inverse = objective.uncorrelated_inverse(scales)
+        inverse = uncorrelated_inverse(objective, scales)
         np.testing.assert_allclose(inverse(np.diag(hessian_of(objective))), np.ones(3), rtol=1e-12)
 
 
 def test_the_inverse_without_correlation_leaves_constant_columns_alone():
     X = np.column_stack([np.ones(20), np.arange(20.0)])
     objective, scales = make_objective(X, np.arange(20.0))
-    step = objective.uncorrelated_inverse(scales)(np.array([0.0, 5.0, 1.0]))
+    step = uncorrelated_inverse(objective, scales)(np.array([0.0, 5.0, 1.0]))
     assert step[1] == 0
     assert np.isfinite(step).all()
 
@@ -273,7 +273,7 @@ def test_what_is_carried_along_a_descent_is_true_to_rounding(method, unit, optio
     y = unit * (X @ [1.0, -2.0, 0.5, 3.0] + rng.standard_normal(60))
     objective, scales = make_objective(X, y, **options)
     start = objective.evaluate(np.zeros(objective.n_parameters))
-    inverse = objective.uncorrelated_inverse(scales) if method == "cg" else lambda gradient: gradient
+    inverse = uncorrelated_inverse(objective, scales) if method == "cg" else lambda gradient: gradient
     steps = (
         steepest_descent(objective, start) if method == "steepest" else conjugate_gradient(objective, start, inverse)
     )
@@ -351,9 +351,9 @@ def inverse_of(X, y, *, by_factor=False, **options):
     if by_factor:
         centre = np.append(scales.mean, scales.y_mean) if objective.intercept else None
         factor = factor_of(ArrayRows(X, y), centre)
-        return objective, objective.inverse_from_factor(centre, factor, total_weight=len(X), n_samples=len(X))
+        return objective, FactorInverse.of_rows(objective, centre, factor, total_weight=len(X), n_samples=len(X))
     centred = X - X.mean(axis=0)
-    return objective, objective.inverse_from_moments(scales.mean, centred.T @ centred, float(len(X)))
+    return objective, InverseHessian.from_moments(objective, scales.mean, centred.T @ centred, float(len(X)))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -423,9 +423,7 @@ def test_a_factor_knows_a_direction_until_the_roundoff_of_its_columns():
             least = size * max(np.sqrt(2.0) * floor, terms)
             # The small singular value of its features is `least`, nearly.
             factor = np.array([[1.0, 1.0], [0.0, np.sqrt(2.0) * least]])
-            inverse = InverseHessian.from_factor(
-                np.full(2, mean), factor, sizes, total_curvature=1.0, l2=0.0, n_samples=n_samples
-            )
+            inverse = FactorInverse(np.full(2, mean), factor, sizes, total_curvature=1.0, l2=0.0, n_samples=n_samples)
             assert inverse.rank == (3 if size > 1 else 2)
             assert inverse.dependent.tolist() == ([] if size > 1 else [0, 1])
             assert np.isfinite(inverse.condition) == (size > 1)
@@ -513,8 +511,8 @@ def correlated(*closeness, n_features):
 
 
 def inverse_of_moments(scatter, noise=1.0):
-    zeros = np.zeros(len(scatter))
-    return InverseHessian.from_moments(zeros, scatter, total_weight=1.0, scale=1.0, l2=0.0, intercept=True, noise=noise)
+    objective = Objective(None, n_features=len(scatter), intercept=True, scale=1.0, l2=0.0)
+    return InverseHessian.from_moments(objective, np.zeros(len(scatter)), scatter, 1.0, noise=noise)
 
 
 @pytest.mark.parametrize(("n_features", "least"), [(4, 1e-14), (50, 1e-14), (100, 2e-14), (200, 4e-14)])
