@@ -226,10 +226,10 @@ def _inverse(
     work: Work,
 ) -> InverseHessian | None:
     """Invert the Hessian that the moments give; if it must be exact and they are not accurate enough, decompose the rows."""
-    inverse, total_weight = work.inverses.from_moments, data.given.total_weight
+    inverse = work.inverses.from_moments
     if inverse is None and moments is not None:
-        mean, scatter = moments.mean[:-1], moments.scatter[:-1, :-1]
-        inverse = InverseHessian.from_moments(objective, mean, scatter, total_weight, noise=_noise(data, moments))
+        mean, scatter, noise = moments.mean[:-1], moments.scatter[:-1, :-1], _noise(data, moments)
+        inverse = InverseHessian.from_moments(objective, mean, scatter, data.given.total_weight, noise=noise)
         work.inverses.from_moments = inverse
     rows = data.rereadable
     if options.method != "preconditioned" or rows is None:
@@ -243,10 +243,9 @@ def _inverse(
     centre = np.append(scales.mean, scales.y_mean) if objective.intercept else None
     with one_blas_thread():
         factor = work.factor(rows, centre)
-    work.inverses.from_factor = FactorInverse.of_rows(
-        objective, centre, factor, total_weight=total_weight, n_samples=rows.n_samples, known=work.inverses.from_factor
-    )
-    return work.inverses.from_factor
+    inverse = FactorInverse.of_rows(objective, scales, factor, rows.n_samples, work.inverses.from_factor)
+    work.inverses.from_factor = inverse
+    return inverse
 
 
 def _noise(data: Data, moments: CentredMoments) -> float:

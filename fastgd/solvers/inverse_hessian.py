@@ -144,16 +144,14 @@ class FactorInverse(InverseHessian):
 
     Parameters
     ----------
-    mean : ndarray of shape (n_features,), float64, or None
-        The features' means, if theta begins with an intercept and R is that of centred features.
+    objective : Objective
+        The objective.
+    mean : ndarray of shape (n_features,), float64
+        The features' means as the rows hold them; those of which R is the factor are centred if there is an intercept.
     factor : ndarray of shape (n, n_features), float64
         ``sqrt(c) R``.
-    sizes : ndarray of shape (n_features,), float64
-        The lengths ``sqrt(c sum s x^2)`` of the features as the rows hold them, uncentred.
-    total_curvature : float
-        ``c sum s``.
-    l2 : float
-        The penalty.
+    total_weight : float
+        ``sum s``.
     n_samples : int
         The number of rows.
 
@@ -166,20 +164,17 @@ class FactorInverse(InverseHessian):
     exact = True
 
     def __init__(
-        self,
-        mean: _Vector | None,
-        factor: _Vector,
-        sizes: _Vector,
-        *,
-        total_curvature: float,
-        l2: float,
-        n_samples: int,
+        self, objective: Objective, mean: _Vector, factor: _Vector, *, total_weight: float, n_samples: int
     ) -> None:
-        n_features = len(sizes)
+        n_features, units = len(mean), objective.units
+        sizes = np.linalg.norm(factor, axis=0)
+        if objective.intercept:
+            sizes = np.hypot(sizes, math.sqrt(objective.scale) * math.sqrt(total_weight) * mean)
+        factor, sizes = factor / units.scale, sizes / units.scale
         # A constant leaves nothing but its rounding, which would look like any other column once it is as long.
         factor = np.where(np.linalg.norm(factor, axis=0) > _ROUNDING * sizes, factor, 0.0)
-        if l2:
-            factor = np.concatenate((factor, math.sqrt(2.0 * l2) * np.eye(n_features)))
+        if objective.l2:
+            factor = np.concatenate((factor, math.sqrt(2.0 * objective.l2) * np.eye(n_features)))
         unit = np.linalg.norm(factor, axis=0)
         far = np.divide(sizes, unit, out=np.zeros(n_features), where=unit > 0)
         nothing = unit == 0
@@ -193,31 +188,23 @@ class FactorInverse(InverseHessian):
         self._left = left[:, real]
         self._image = values[real, np.newaxis] * vectors[real] * unit
         self._target, self._y_mean = np.zeros(0), 0.0
-        super().__init__(self._directions, mean, total_curvature, trusted=True)
+        means = units.of(mean) if objective.intercept else None
+        super().__init__(self._directions, means, objective.scale * total_weight, trusted=True)
 
     @classmethod
     def of_rows(
-        cls,
-        objective: Objective,
-        centre: _Vector | None,
-        factor: _Vector,
-        *,
-        total_weight: float,
-        n_samples: int,
-        known: "FactorInverse | None" = None,
+        cls, objective: Objective, scales: Scales, factor: _Vector, n_samples: int, known: "FactorInverse | None" = None
     ) -> "FactorInverse":
-        """Invert the Hessian of an objective, given the triangular factor of features and target as the rows hold them.
+        """Return the inverse that knows the `minimum` for a target.
 
         Parameters
         ----------
         objective : Objective
             The objective.
-        centre : ndarray of shape (n_features + 1,), float64, or None
-            What was subtracted from features and target before, with an intercept.
+        scales : Scales
+            The sizes of the columns; their means were subtracted before, if there is an intercept.
         factor : ndarray of shape (n, n_features + 1) or, with an intercept, (n, n_features + 2), float64
-            The factor, as `fastgd.rows.factor.factor_of` returns it.
-        total_weight : float
-            ``sum s``.
+            The factor of features and target, as `fastgd.rows.factor.factor_of` returns it.
         n_samples : int
             The number of rows.
         known : FactorInverse, optional
@@ -226,27 +213,16 @@ class FactorInverse(InverseHessian):
         Returns
         -------
         FactorInverse
-            The inverse, which knows the `minimum` for this target.
+            The inverse.
         """
-        units, root = objective.units, math.sqrt(objective.scale)
-        mean, y_mean = None, 0.0
-        if centre is not None:
-            means = centre + factor[0, 1:] / factor[0, 0]  # from which the centre may differ by rounding
-            mean, y_mean = means[:-1], means.item(-1)
+        mean, y_mean, root = scales.mean, 0.0, math.sqrt(objective.scale)
+        if objective.intercept:  # the row of the ones has what rounding left of the means
+            mean = mean + factor[0, 1:-1] / factor[0, 0]
+            y_mean = scales.y_mean + factor.item(0, -1) / factor.item(0, 0)
             factor = factor[1:, 1:]
         target, factor = factor[:, -1] * root, factor[:, :-1] * root
         if known is None:
-            sizes = np.linalg.norm(factor, axis=0)
-            if mean is not None:
-                sizes = np.hypot(sizes, root * math.sqrt(total_weight) * mean)
-            known = cls(
-                None if mean is None else units.of(mean),
-                factor / units.scale,
-                sizes / units.scale,
-                total_curvature=objective.scale * total_weight,
-                l2=objective.l2,
-                n_samples=n_samples,
-            )
+            known = cls(objective, mean, factor, total_weight=scales.total_weight, n_samples=n_samples)
         new = object.__new__(cls)  # copy() fails while the interpreter ends
         vars(new).update(vars(known), _target=target @ known._left[: len(target)], _y_mean=y_mean)
         return new

@@ -351,7 +351,7 @@ def inverse_of(X, y, *, by_factor=False, **options):
     if by_factor:
         centre = np.append(scales.mean, scales.y_mean) if objective.intercept else None
         factor = factor_of(ArrayRows(X, y), centre)
-        return objective, FactorInverse.of_rows(objective, centre, factor, total_weight=len(X), n_samples=len(X))
+        return objective, FactorInverse.of_rows(objective, scales, factor, len(X))
     centred = X - X.mean(axis=0)
     return objective, InverseHessian.from_moments(objective, scales.mean, centred.T @ centred, float(len(X)))
 
@@ -417,13 +417,13 @@ def test_columns_that_nearly_depend_are_told_apart_by_a_factor(closeness):
 def test_a_factor_knows_a_direction_until_the_roundoff_of_its_columns():
     for mean, n_samples in ((0.0, 4), (0.0, 500), (0.0, 10**9), (1e6, 4)):
         floor = 2.0**-52 * max(2, min(n_samples, 1000))
-        sizes = np.hypot(1.0, mean) * np.ones(2)
-        terms = 1e-14 * np.sqrt(2.0) * sizes[0]
+        terms = 1e-14 * np.sqrt(2.0) * np.hypot(1.0, mean)
+        objective = Objective(None, n_features=2, intercept=True, scale=1.0, l2=0.0)
         for size in (2.0, 0.5):
             least = size * max(np.sqrt(2.0) * floor, terms)
             # The small singular value of its features is `least`, nearly.
             factor = np.array([[1.0, 1.0], [0.0, np.sqrt(2.0) * least]])
-            inverse = FactorInverse(np.full(2, mean), factor, sizes, total_curvature=1.0, l2=0.0, n_samples=n_samples)
+            inverse = FactorInverse(objective, np.full(2, mean), factor, total_weight=1.0, n_samples=n_samples)
             assert inverse.rank == (3 if size > 1 else 2)
             assert inverse.dependent.tolist() == ([] if size > 1 else [0, 1])
             assert np.isfinite(inverse.condition) == (size > 1)
