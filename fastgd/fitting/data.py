@@ -20,11 +20,6 @@ class Data:
     """The training set, or the moments."""
 
     @property
-    def moments(self) -> Moments | None:
-        """The moments, if these were given."""
-        return self.given if isinstance(self.given, Moments) else None
-
-    @property
     def rows(self) -> Rows | None:
         """The rows, if there are any."""
         return None if isinstance(self.given, Moments) else self.given.rows
@@ -54,11 +49,6 @@ class Data:
         """Whether a pass over the rows costs next to nothing."""
         in_memory = self.rows is not None and self.rows.in_memory
         return in_memory and self.n_samples * self.n_features <= tuning.CHEAP_VALUES
-
-    @property
-    def n_passes(self) -> int:
-        """How many times the rows were read."""
-        return 0 if self.rows is None else self.rows.n_passes
 
     def refuse_non_finite(self) -> None:
         """Raise a ValueError that names the first NaN or infinity, if there is one."""

@@ -190,11 +190,11 @@ def _result(problem: Problem, strategy: Strategy, run: Run, status: Status, mess
         cost=run.last.cost,
         gradient_norm=math.hypot(*units.gradient_to_rows(run.last.gradient)),  # norm() would overflow at 1e154
         gap=None if problem.inverse is None else problem.inverse.gap(run.last.gradient),
-        rank=problem.rank,
+        rank=None if problem.preconditioner is None else problem.preconditioner.rank,
         condition=strategy.condition,
         feature_names=problem.data.given.feature_names,
         n_iter=run.n_iter,
-        n_passes=problem.data.n_passes,
+        n_passes=0 if problem.data.rows is None else problem.data.rows.n_passes,
         status=status,
         verified=problem.data.rereadable is not None,  # the last gradient is then that of a true pass over them
         message=message,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastgd import arguments
 from fastgd.fitting.blas import one_blas_thread
@@ -14,16 +13,15 @@ from fastgd.fitting.data import Data
 from fastgd.fitting.options import Options
 from fastgd.inputs import validation
 from fastgd.kernels import tuning
+from fastgd.moments import Moments
 from fastgd.rows.centred_moments import CentredMoments, columns_of, moments_of
 from fastgd.rows.compensated_rows import CompensatedRows
 from fastgd.rows.factor import factor_of
 from fastgd.rows.rows import Rows
 from fastgd.solvers.choose import moments_fit, precomputing_pays
 from fastgd.solvers.inverse_hessian import FactorInverse, InverseHessian
-from fastgd.solvers.quadratic import Objective, Scales, Sums
+from fastgd.solvers.quadratic import Objective, Scales, Sums, Vector
 from fastgd.solvers.step_size import MAX_PRODUCTS
-
-_Vector = NDArray[np.float64]
 
 # The number of iterations expected where `tol` may end the descent before `max_iter` does.
 _EXPECTED_ITER = 100
@@ -47,7 +45,7 @@ class Work(NamedTuple):
 
     moments: Callable[[Rows], CentredMoments]
     """Takes the moments, as `moments_of` does."""
-    factor: Callable[[Rows, _Vector | None], _Vector]
+    factor: Callable[[Rows, Vector | None], Vector]
     """Decomposes the rows, as `factor_of` does."""
     inverses: Inverses
     """The inverses that the problems before have made."""
@@ -71,7 +69,7 @@ class Problem:
     """The sizes of the columns, if they are needed."""
     inverse: InverseHessian | None
     """An approximate inverse of the Hessian, if there are moments, or it is needed."""
-    theta0: _Vector | None
+    theta0: Vector | None
     """Where to start, in the units of X, shape (n_parameters,); zeros if None."""
 
     @property
@@ -83,11 +81,6 @@ class Problem:
     def preconditioner(self) -> InverseHessian | None:
         """The inverse of the Hessian, if the method uses it."""
         return self.inverse if self.options.method == "preconditioned" else None
-
-    @property
-    def rank(self) -> int | None:
-        """The number of independent parameters; None if it was not determined."""
-        return None if self.preconditioner is None else self.preconditioner.rank
 
 
 def build_problem(data: Data, options: Options, work: Work | None = None) -> Problem:
@@ -155,15 +148,15 @@ def _check_precompute(data: Data, options: Options) -> None:
 
 def _moments(data: Data, options: Options, work: Work) -> CentredMoments | None:
     """Return the moments that were given, or take them if they are needed, requested, or expected to save passes."""
-    if data.moments is not None:
-        return data.moments.centred()
-    assert data.rows is not None
+    if isinstance(data.given, Moments):
+        return data.given.centred()
+    rows = data.given.rows
     # Moments of fewer rows than there are features have no inverse.
     needed = options.method == "preconditioned" and data.n_samples > data.n_features
     needed = needed or options.precompute is True or data.rereadable is None
-    if not needed and not (options.precompute == "auto" and _precomputing_pays(data, data.rows, options)):
+    if not needed and not (options.precompute == "auto" and _precomputing_pays(data, rows, options)):
         return None
-    moments = work.moments(data.rows)
+    moments = work.moments(rows)
     if np.isfinite(moments.scatter).all():
         return moments
     if needed:

@@ -15,7 +15,7 @@ class Progress:
 
     def __init__(self, show: bool, max_iter: int) -> None:
         self._bar: Any = None
-        self._shown = self._n_iter = 0
+        self._n_iter = 0
         self._next_update = 0.0
         self._begin = time.monotonic()
         if show:
@@ -33,7 +33,7 @@ class Progress:
         """Fill the bar, whatever ended the fit, and remove it."""
         if self._bar is not None:
             self._bar.total = self._n_iter
-            self._bar.update(self._n_iter - self._shown)
+            self._bar.update(self._n_iter - self._bar.n)
             if time.monotonic() - self._begin >= _DELAY:
                 self._bar.refresh()  # whenever it was last drawn
             self._bar.close()
@@ -49,8 +49,7 @@ class Progress:
             return
         self._next_update = time.monotonic() + _INTERVAL
         self._bar.set_postfix(cost=f"{at.cost:.6g}", gradient=f"{abs(at.gradient).max():.3g}", refresh=False)
-        self._bar.update(n_iter - self._shown)
-        self._shown = n_iter
+        self._bar.update(n_iter - self._bar.n)
 
 
 class PassBar:

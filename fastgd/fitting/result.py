@@ -140,15 +140,12 @@ class FitResult:
 
     def __repr__(self) -> str:
         """Return the result in a few lines."""
-        if self.feature_names is None or are_numbers(self.feature_names):
+        names = self.feature_names
+        if names is None or are_numbers(names):
             names = [f"coef[{j}]" for j in range(len(self.coef))]
-        else:
-            names = [*map(str, self.feature_names)]
-        shown = list(zip(names, self.coef.tolist(), strict=True))
-        more = len(shown) - _MAX_PRINTED if len(shown) > _MAX_PRINTED + 1 else 0
-        lines = [(name, f"{value:.10g}") for name, value in shown[: len(shown) - more]]
-        if more:
-            lines.append(("...", f"and {more} more, in coef"))
+        lines = [(str(name), f"{value:.10g}") for name, value in zip(names, self.coef.tolist(), strict=True)]
+        if len(lines) > _MAX_PRINTED + 1:
+            lines[_MAX_PRINTED:] = [("...", f"and {len(lines) - _MAX_PRINTED} more, in coef")]
         if len(self.theta) > len(self.coef):
             lines.insert(0, ("intercept", f"{self.intercept:.10g}"))
         lines += [("cost", f"{self.cost:.10g}"), ("|gradient|", f"{self.gradient_norm:.3g}")]

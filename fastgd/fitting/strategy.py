@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastgd.fitting.loop import Run
 from fastgd.fitting.problem import Problem
@@ -13,7 +13,7 @@ from fastgd.solvers.gradient_descent import gradient_descent
 from fastgd.solvers.inverse_hessian import FactorInverse, uncorrelated_inverse
 from fastgd.solvers.nesterov import nesterov
 from fastgd.solvers.preconditioned import preconditioned, refinement
-from fastgd.solvers.quadratic import Evaluation, Objective
+from fastgd.solvers.quadratic import Evaluation, Objective, Vector
 from fastgd.solvers.step_size import Spectrum, spectrum
 from fastgd.solvers.stopping import Criterion, GradientCriterion, Status, StepCriterion
 
@@ -54,11 +54,10 @@ class Strategy:
     def spectrum(self) -> Spectrum:
         """The extreme eigenvalues of the Hessian, computed on first use; infinite where its entries are."""
         if self._spectrum is None:
-            try:
+            self._spectrum = Spectrum(math.inf, 0.0, complete=False)
+            with suppress(np.linalg.LinAlgError):
                 found = spectrum(self._problem.cheapest.product, self._problem.cheapest.n_parameters)
-            except np.linalg.LinAlgError:
-                found = Spectrum(math.inf, 0.0, complete=False)
-            self._spectrum = found if math.isfinite(found.largest) else Spectrum(math.inf, 0.0, complete=False)
+                self._spectrum = found if math.isfinite(found.largest) else self._spectrum
         return self._spectrum
 
     @property
@@ -94,7 +93,7 @@ class Strategy:
             run.last = true.evaluate(run.last.theta)
         return Status.DIVERGED if status is Status.MAX_ITER and run.has_diverged() else status
 
-    def _direct_solution(self) -> NDArray[np.float64] | None:
+    def _direct_solution(self) -> Vector | None:
         """Return the minimum, to the digits that a factor or moments give."""
         inverse, cheapest = self._problem.preconditioner, self._problem.cheapest
         if isinstance(inverse, FactorInverse):

@@ -4,19 +4,14 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fastgd.solvers.quadratic import Evaluation, Objective
-
-_Vector = NDArray[np.float64]
+from fastgd.solvers.quadratic import Evaluation, Objective, Vector
 
 # The true gradient is computed at this interval, as the one that is updated drifts by rounding.
 _TRUE_EVERY = 50
 
 
 def conjugate_gradient(
-    objective: Objective, start: Evaluation, precondition: Callable[[_Vector], _Vector], *, conjugate: bool = True
+    objective: Objective, start: Evaluation, precondition: Callable[[Vector], Vector], *, conjugate: bool = True
 ) -> Iterator[Evaluation]:
     """Descend along directions that are conjugate in the sense of the Hessian [1]_ [2]_, one pass each.
 

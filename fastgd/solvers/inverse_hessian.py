@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.solvers.directions import Directions
-from fastgd.solvers.quadratic import Objective, Scales
-
-_Vector = NDArray[np.float64]
+from fastgd.solvers.quadratic import Objective, Scales, Vector
 
 # The roundoff of an eigenvalue of the moments of columns of the same length, relative to the largest.
 _MOMENTS_ROUNDOFF = 1e-14
@@ -61,7 +59,7 @@ class InverseHessian:
     exact = False
 
     def __init__(
-        self, within: "Directions | _Refined", mean: _Vector | None, total_curvature: float, *, trusted: bool
+        self, within: "Directions | _Refined", mean: Vector | None, total_curvature: float, *, trusted: bool
     ) -> None:
         self.rank = within.rank + (mean is not None)
         self.condition = within.condition
@@ -72,7 +70,7 @@ class InverseHessian:
 
     @classmethod
     def from_moments(
-        cls, objective: Objective, mean: _Vector, scatter: _Vector, total_weight: float, *, noise: float = 1.0
+        cls, objective: Objective, mean: Vector, scatter: Vector, total_weight: float, *, noise: float = 1.0
     ) -> Self:
         """Invert the Hessian of an objective, given moments of the features as the rows hold them.
 
@@ -120,17 +118,17 @@ class InverseHessian:
         vectors[nothing] = 0.0
         known = values > _MOMENTS_ROUNDOFF * noise * max(1.0, len(values) / 50.0) * values[-1]
 
-        def rounding(root: _Vector) -> _Vector:
+        def rounding(root: Vector) -> Vector:
             return np.full(len(unit), _MOMENTS_ROUNDOFF * noise * float(np.linalg.norm(root, 2)))
 
         within = Directions(np.sqrt(values[known]), vectors[:, known], unit, rounding)
         return cls(within, means, total_curvature, trusted=False)
 
-    def __call__(self, gradient: _Vector) -> _Vector:
+    def __call__(self, gradient: Vector) -> Vector:
         """Apply it to a gradient, which gives approximately ``theta - theta_min``; both have shape (n_parameters,)."""
         return self._apply(gradient)
 
-    def gap(self, gradient: _Vector) -> float:
+    def gap(self, gradient: Vector) -> float:
         """Compute how far the cost is above its minimum, ``g^T H^-1 g / 2``, given the gradient g."""
         return max(0.0, 0.5 * float(gradient @ self(gradient)))
 
@@ -164,7 +162,7 @@ class FactorInverse(InverseHessian):
     exact = True
 
     def __init__(
-        self, objective: Objective, mean: _Vector, factor: _Vector, *, total_weight: float, n_samples: int
+        self, objective: Objective, mean: Vector, factor: Vector, *, total_weight: float, n_samples: int
     ) -> None:
         n_features, units = len(mean), objective.units
         sizes = np.linalg.norm(factor, axis=0)
@@ -193,7 +191,7 @@ class FactorInverse(InverseHessian):
 
     @classmethod
     def of_rows(
-        cls, objective: Objective, scales: Scales, factor: _Vector, n_samples: int, known: "FactorInverse | None" = None
+        cls, objective: Objective, scales: Scales, factor: Vector, n_samples: int, known: "FactorInverse | None" = None
     ) -> "FactorInverse":
         """Return the inverse that knows the `minimum` for a target.
 
@@ -227,7 +225,7 @@ class FactorInverse(InverseHessian):
         vars(new).update(vars(known), _target=target @ known._left[: len(target)], _y_mean=y_mean)
         return new
 
-    def minimum(self, theta: _Vector) -> _Vector:
+    def minimum(self, theta: Vector) -> Vector:
         """Return the minimum nearest to theta, with the digits of a solution by QR of centred columns."""
         coef = theta if self._mean is None else theta[1:]
         coef = coef + self._directions.least_norm(self._directions.root @ (self._target - self._image @ coef))
@@ -243,8 +241,8 @@ class _Refined(NamedTuple):
     """
 
     inverse: NDArray[Any]
-    matrix: _Vector
-    unit: _Vector
+    matrix: Vector
+    unit: Vector
     condition: float
     dependent: NDArray[np.int64] = np.zeros(0, np.int64)
 
@@ -252,7 +250,7 @@ class _Refined(NamedTuple):
     def rank(self) -> int:
         return len(self.unit)
 
-    def step(self, gradient: _Vector) -> _Vector:
+    def step(self, gradient: Vector) -> Vector:
         """Apply the inverse to a gradient with respect to the coefficients."""
         scaled = gradient / self.unit
         solution = self.inverse @ scaled
@@ -260,7 +258,7 @@ class _Refined(NamedTuple):
         return solution / self.unit
 
 
-def uncorrelated_inverse(objective: Objective, scales: Scales) -> Callable[[_Vector], _Vector]:
+def uncorrelated_inverse(objective: Objective, scales: Scales) -> Callable[[Vector], Vector]:
     """Return what the inverse of the Hessian would be if no feature were correlated with another.
 
     It leaves the coefficient of a constant alone, as the intercept stands for that.
@@ -273,13 +271,13 @@ def uncorrelated_inverse(objective: Objective, scales: Scales) -> Callable[[_Vec
 
 
 def _with_intercept(
-    step: Callable[[_Vector], _Vector], mean: _Vector | None, total_curvature: float
-) -> Callable[[_Vector], _Vector]:
+    step: Callable[[Vector], Vector], mean: Vector | None, total_curvature: float
+) -> Callable[[Vector], Vector]:
     """Extend an inverse for the coefficients to one for theta, if there are means; without, there is no intercept."""
     if mean is None:
         return step
 
-    def apply(gradient: _Vector) -> _Vector:
+    def apply(gradient: Vector) -> Vector:
         coef = step(gradient[1:] - mean * gradient[0])
         return np.concatenate(([gradient.item(0) / total_curvature - mean @ coef], coef))
 

@@ -3,20 +3,15 @@
 import math
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fastgd.solvers.inverse_hessian import InverseHessian
-from fastgd.solvers.quadratic import Evaluation, Objective
-
-_Vector = NDArray[np.float64]
+from fastgd.solvers.quadratic import Evaluation, Objective, Vector
 
 # A step this close to the best one on its line is taken as it is, as the gradient where it ends is known to all digits.
 _NEAR_ENOUGH = 1e-3
 
 
 def preconditioned(
-    objective: Objective, start: Evaluation, inverse_hessian: InverseHessian, solution: _Vector | None = None
+    objective: Objective, start: Evaluation, inverse_hessian: InverseHessian, solution: Vector | None = None
 ) -> Iterator[Evaluation]:
     """Descend along conjugate directions, one pass each.
 
@@ -49,7 +44,7 @@ def preconditioned(
     .. [2] N. J. Higham, "Accuracy and Stability of Numerical Algorithms", SIAM 2002, chapter 12.
     """
     theta, gradient = start.theta, start.gradient
-    known: list[tuple[_Vector, _Vector, float]] = []  # directions p, H p, and p . H p
+    known: list[tuple[Vector, Vector, float]] = []  # directions p, H p, and p . H p
     while True:
         if solution is None:
             direction = inverse_hessian(gradient)
@@ -72,7 +67,7 @@ def preconditioned(
 
 
 def refinement(
-    objective: Objective, start: Evaluation, inverse_hessian: InverseHessian, solution: _Vector | None = None
+    objective: Objective, start: Evaluation, inverse_hessian: InverseHessian, solution: Vector | None = None
 ) -> Iterator[Evaluation]:
     """Take whole steps, one pass each: the iterative refinement of a direct solution [1]_; see `preconditioned`.
 

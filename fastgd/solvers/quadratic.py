@@ -8,25 +8,25 @@ from numpy.typing import NDArray
 
 from fastgd.solvers.units import Units
 
-_Vector = NDArray[np.float64]
+Vector = NDArray[np.float64]
 
 
 class Sums(Protocol):
     """The rows of a training set, or what gives the same sums."""
 
-    def gradient(self, theta: _Vector, scale: float) -> _Vector:
+    def gradient(self, theta: Vector, scale: float) -> Vector:
         """Return ``scale * (sum s r^2, sum s r, sum s r x_1, ..., sum s r x_k)``."""
 
-    def product(self, p: _Vector) -> _Vector:
+    def product(self, p: Vector) -> Vector:
         """Return ``(sum s (x.p)^2, sum s (x.p), sum s (x.p) x_1, ..., sum s (x.p) x_k)``."""
 
 
 class Scales(NamedTuple):
     """The sizes of a training set's columns, weighted where there are sample weights."""
 
-    mean: _Vector
+    mean: Vector
     """Mean of each feature, shape (n_features,)."""
-    std: _Vector
+    std: Vector
     """Standard deviation of each feature with ddof 0, shape (n_features,); 0 for a constant feature."""
     y_mean: float
     """Mean of y."""
@@ -44,11 +44,11 @@ class Scales(NamedTuple):
 class Evaluation(NamedTuple):
     """An objective at one point."""
 
-    theta: _Vector
+    theta: Vector
     """The point, shape (n_parameters,)."""
     cost: float
     """The cost there."""
-    gradient: _Vector
+    gradient: Vector
     """Its gradient, shape (n_parameters,)."""
     residual_norm: float
     """sqrt(sum s r^2)."""
@@ -108,27 +108,27 @@ class Objective:
                 centre = standardize.mean
         self.units = Units(centre, unit, intercept=intercept)
 
-    def evaluate(self, theta: _Vector) -> Evaluation:
+    def evaluate(self, theta: Vector) -> Evaluation:
         """Compute the cost and its gradient at theta, shape (n_parameters,), in one pass."""
         sums = self._sums.gradient(self.units.to_rows(theta), self.scale)
         squares = sums.item(0)
         gradient = self._gradient(sums, theta)
         return Evaluation(theta, 0.5 * squares + self.penalty(theta), gradient, math.sqrt(squares / self.scale))
 
-    def product(self, p: _Vector) -> _Vector:
+    def product(self, p: Vector) -> Vector:
         """Compute the product of the Hessian with a vector of shape (n_parameters,), in one pass."""
         return self._gradient(self._sums.product(self.units.to_rows(p)) * self.scale, p)
 
-    def penalty(self, theta: _Vector) -> float:
+    def penalty(self, theta: Vector) -> float:
         """Compute ``l2 |coef|^2``."""
         coef = self._coef(theta)
         return self.l2 * float(coef @ coef) if self.l2 else 0.0
 
-    def penalty_gradient(self, theta: _Vector) -> _Vector:
+    def penalty_gradient(self, theta: Vector) -> Vector:
         """Compute ``2 l2 coef``, and 0 for the intercept."""
         return self._with_intercept(0.0, 2.0 * self.l2 * self._coef(theta))
 
-    def column_norms(self, scales: Scales) -> tuple[_Vector, _Vector]:
+    def column_norms(self, scales: Scales) -> tuple[Vector, Vector]:
         """Compute ``|x_j|`` for each parameter.
 
         Parameters
@@ -150,7 +150,7 @@ class Objective:
         terms = (size + abs(self.units.centre)) / self.units.scale
         return root * self._with_intercept(1.0, norms), root * self._with_intercept(1.0, terms)
 
-    def spreads(self, scales: Scales) -> tuple[_Vector | None, _Vector]:
+    def spreads(self, scales: Scales) -> tuple[Vector | None, Vector]:
         """Return the features' means, if there is an intercept, and the lengths of the columns about them.
 
         Parameters
@@ -170,7 +170,7 @@ class Objective:
         lengths = np.append(1.0, scales.std / self.units.scale)
         return self.units.of(scales.mean), math.sqrt(scales.total_weight) * lengths
 
-    def _gradient(self, sums: _Vector, at: _Vector) -> _Vector:
+    def _gradient(self, sums: Vector, at: Vector) -> Vector:
         """Convert sums to the units of this objective, in place, and add the penalty's gradient."""
         gradient = sums[1:] if self.intercept else sums[2:]
         if not self.units.as_given:
@@ -181,8 +181,8 @@ class Objective:
             self._coef(gradient)[:] += 2.0 * self.l2 * self._coef(at)
         return gradient
 
-    def _coef(self, theta: _Vector) -> _Vector:
+    def _coef(self, theta: Vector) -> Vector:
         return theta[1:] if self.intercept else theta
 
-    def _with_intercept(self, value: float, coef: _Vector) -> _Vector:
+    def _with_intercept(self, value: float, coef: Vector) -> Vector:
         return np.concatenate(([value], coef)) if self.intercept else coef

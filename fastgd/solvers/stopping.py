@@ -5,9 +5,8 @@ from collections.abc import Callable
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastgd.solvers.quadratic import Evaluation, Objective, Scales
+from fastgd.solvers.quadratic import Evaluation, Objective, Scales, Vector
 
 
 class Status(StrEnum):
@@ -31,8 +30,6 @@ class Status(StrEnum):
         """Whether the descent is at the minimum."""
         return self in (Status.TOLERANCE, Status.RESIDUAL, Status.ROUNDING)
 
-
-_Vector = NDArray[np.float64]
 
 _UNIT_ROUNDOFF = 2.0**-53
 
@@ -105,9 +102,9 @@ class GradientCriterion:
         self._witness = int(excess.argmax())
         return None if excess[self._witness] > 0 else Status.ROUNDING
 
-    def rounding(self, at: Evaluation) -> _Vector:
+    def rounding(self, at: Evaluation) -> Vector:
         """Bound the rounding error of each entry of a gradient's computation, shape (n_parameters,)."""
-        terms: _Vector = self.objective.scale * self._terms * (self._terms @ abs(at.theta) + self.y_norm)
+        terms: Vector = self.objective.scale * self._terms * (self._terms @ abs(at.theta) + self.y_norm)
         if self.objective.l2:
             penalty = abs(self.objective.penalty_gradient(at.theta))
             penalty[penalty > 0] = np.linalg.norm(penalty)  # coefficients are rounded beside the largest
@@ -159,11 +156,11 @@ class StepCriterion:
     def __init__(
         self,
         criterion: GradientCriterion,
-        inverse_hessian: Callable[[_Vector], _Vector],
+        inverse_hessian: Callable[[Vector], Vector],
         scales: Scales,
         *,
         every_digit: bool,
-        solution: _Vector | None = None,
+        solution: Vector | None = None,
     ) -> None:
         self._criterion = criterion
         self._solution = solution
