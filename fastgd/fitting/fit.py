@@ -171,7 +171,7 @@ def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResul
             data.rows.report_to(bar.passes())
         problem = build_problem(data, options, work)
         strategy = Strategy(problem)
-        run = Run(problem.objective, strategy.start, options, errors, bar)
+        run = Run(problem, strategy.start, errors, bar)
         status = strategy.run(run)
         said = messages(problem, strategy, run, status)
         for text, category in said:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastgd.descent.history import History
-from fastgd.fitting.options import FitState, Options
+from fastgd.fitting.options import FitState
+from fastgd.fitting.problem import Problem
 from fastgd.fitting.progress import Progress
-from fastgd.solvers.quadratic import Evaluation, Objective
+from fastgd.solvers.quadratic import Evaluation
 from fastgd.solvers.stopping import Criterion, Status
 
 
@@ -18,12 +19,10 @@ class Run:
 
     Parameters
     ----------
-    objective : Objective
-        What is minimised.
+    problem : Problem
+        The problem.
     start : Evaluation
         Where it starts.
-    options : Options
-        The largest number of iterations, which to keep for the history, and what to call after each.
     errors : dict
         The caller's settings for numpy's warnings, which apply in the callback.
     progress : Progress
@@ -37,16 +36,14 @@ class Run:
         The number of iterations that were run.
     """
 
-    def __init__(
-        self, objective: Objective, start: Evaluation, options: Options, errors: Any, progress: Progress
-    ) -> None:
+    def __init__(self, problem: Problem, start: Evaluation, errors: Any, progress: Progress) -> None:
         self.first = self.last = start
         self.n_iter = 0
-        self._objective = objective
-        self._options = options
-        self._every = int(options.history)
+        self._objective = problem.objective
+        self._options = problem.options
+        self._every = int(problem.options.history)
         # A row for each iteration: theta, gradient and cost.
-        self._kept = np.empty((16 if self._every else 0, 2 * objective.n_parameters + 1))
+        self._kept = np.empty((16 if self._every else 0, 2 * problem.objective.n_parameters + 1))
         self._n_kept = 0
         self._errors = errors
         self._progress = progress

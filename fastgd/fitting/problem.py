@@ -203,9 +203,8 @@ def _check_column_scale(data: Data, scales: Scales, *, with_y: bool) -> None:
         data.refuse_non_finite()
     nothing = sizes == 0  # or so small that squares and means become zeros
     if nothing.any() and data.rows is not None and data.rows.in_memory:
-        sample = data.rows.sample(  # type: ignore[union-attr]  # in memory
-            max(1, min(tuning.SAMPLED_ROWS, tuning.SAMPLED_VALUES // data.n_features))
-        )
+        n_rows = max(1, min(tuning.SAMPLED_ROWS, tuning.SAMPLED_VALUES // data.n_features))
+        sample = data.rows.sample(n_rows)  # type: ignore[union-attr]  # in memory
         sizes[nothing] = abs(sample).max(axis=0)[: len(sizes)][nothing]
     validation.refuse_extremes(sizes, scales.total_weight, data.n_features, data.given.feature_names)
 
@@ -236,7 +235,7 @@ def _inverse(
     centre = np.append(scales.mean, scales.y_mean) if objective.intercept else None
     with one_blas_thread():
         factor = work.factor(rows, centre)
-    inverse = FactorInverse.of_rows(objective, scales, factor, rows.n_samples, work.inverses.from_factor)
+    inverse = FactorInverse(objective, scales, factor, rows.n_samples, work.inverses.from_factor)
     work.inverses.from_factor = inverse
     return inverse
 

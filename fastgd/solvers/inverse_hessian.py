@@ -144,14 +144,14 @@ class FactorInverse(InverseHessian):
     ----------
     objective : Objective
         The objective.
-    mean : ndarray of shape (n_features,), float64
-        The features' means as the rows hold them; those of which R is the factor are centred if there is an intercept.
-    factor : ndarray of shape (n, n_features), float64
-        ``sqrt(c) R``.
-    total_weight : float
-        ``sum s``.
+    scales : Scales
+        The sizes of the columns; their means were subtracted before, if there is an intercept.
+    factor : ndarray of shape (n, n_features + 1) or, with an intercept, (n, n_features + 2), float64
+        R of features and target, as `fastgd.rows.factor.factor_of` returns it.
     n_samples : int
         The number of rows.
+    known : FactorInverse, optional
+        The inverse for the same features and another target.
 
     References
     ----------
@@ -162,8 +162,30 @@ class FactorInverse(InverseHessian):
     exact = True
 
     def __init__(
-        self, objective: Objective, mean: Vector, factor: Vector, *, total_weight: float, n_samples: int
+        self, objective: Objective, scales: Scales, factor: Vector, n_samples: int, known: Self | None = None
     ) -> None:
+        mean, y_mean, root = scales.mean, 0.0, math.sqrt(objective.scale)
+        if objective.intercept:  # the row of the ones has what rounding left of the means
+            mean = mean + factor[0, 1:-1] / factor[0, 0]
+            y_mean = scales.y_mean + factor.item(0, -1) / factor.item(0, 0)
+            factor = factor[1:, 1:]
+        target, factor = factor[:, -1] * root, factor[:, :-1] * root
+        if known is not None:
+            vars(self).update(vars(known))
+        else:
+            self._decompose(objective, mean, factor, scales.total_weight, n_samples)
+        self._target, self._y_mean = target @ self._left[: len(target)], y_mean
+
+    def minimum(self, theta: Vector) -> Vector:
+        """Return the minimum nearest to theta, with the digits of a solution by QR of centred columns."""
+        coef = theta if self._mean is None else theta[1:]
+        coef = coef + self._directions.least_norm(self._directions.root @ (self._target - self._image @ coef))
+        return coef if self._mean is None else np.append(self._y_mean - self._mean @ coef, coef)
+
+    def _decompose(
+        self, objective: Objective, mean: Vector, factor: Vector, total_weight: float, n_samples: int
+    ) -> None:
+        """Invert the Hessian of features with these means and the factor ``sqrt(c) R``, in the units of the rows."""
         n_features, units = len(mean), objective.units
         sizes = np.linalg.norm(factor, axis=0)
         if objective.intercept:
@@ -185,51 +207,8 @@ class FactorInverse(InverseHessian):
         self._directions = Directions(values[real], vectors[real].T, unit, lambda _: _ENTRY * (1.0 + far))
         self._left = left[:, real]
         self._image = values[real, np.newaxis] * vectors[real] * unit
-        self._target, self._y_mean = np.zeros(0), 0.0
         means = units.of(mean) if objective.intercept else None
         super().__init__(self._directions, means, objective.scale * total_weight, trusted=True)
-
-    @classmethod
-    def of_rows(
-        cls, objective: Objective, scales: Scales, factor: Vector, n_samples: int, known: "FactorInverse | None" = None
-    ) -> "FactorInverse":
-        """Return the inverse that knows the `minimum` for a target.
-
-        Parameters
-        ----------
-        objective : Objective
-            The objective.
-        scales : Scales
-            The sizes of the columns; their means were subtracted before, if there is an intercept.
-        factor : ndarray of shape (n, n_features + 1) or, with an intercept, (n, n_features + 2), float64
-            The factor of features and target, as `fastgd.rows.factor.factor_of` returns it.
-        n_samples : int
-            The number of rows.
-        known : FactorInverse, optional
-            The inverse for the same features and another target.
-
-        Returns
-        -------
-        FactorInverse
-            The inverse.
-        """
-        mean, y_mean, root = scales.mean, 0.0, math.sqrt(objective.scale)
-        if objective.intercept:  # the row of the ones has what rounding left of the means
-            mean = mean + factor[0, 1:-1] / factor[0, 0]
-            y_mean = scales.y_mean + factor.item(0, -1) / factor.item(0, 0)
-            factor = factor[1:, 1:]
-        target, factor = factor[:, -1] * root, factor[:, :-1] * root
-        if known is None:
-            known = cls(objective, mean, factor, total_weight=scales.total_weight, n_samples=n_samples)
-        new = object.__new__(cls)  # copy() fails while the interpreter ends
-        vars(new).update(vars(known), _target=target @ known._left[: len(target)], _y_mean=y_mean)
-        return new
-
-    def minimum(self, theta: Vector) -> Vector:
-        """Return the minimum nearest to theta, with the digits of a solution by QR of centred columns."""
-        coef = theta if self._mean is None else theta[1:]
-        coef = coef + self._directions.least_norm(self._directions.root @ (self._target - self._image @ coef))
-        return coef if self._mean is None else np.append(self._y_mean - self._mean @ coef, coef)
 
 
 class _Refined(NamedTuple):

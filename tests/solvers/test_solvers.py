@@ -351,7 +351,7 @@ def inverse_of(X, y, *, by_factor=False, **options):
     if by_factor:
         centre = np.append(scales.mean, scales.y_mean) if objective.intercept else None
         factor = factor_of(ArrayRows(X, y), centre)
-        return objective, FactorInverse.of_rows(objective, scales, factor, len(X))
+        return objective, FactorInverse(objective, scales, factor, len(X))
     centred = X - X.mean(axis=0)
     return objective, InverseHessian.from_moments(objective, scales.mean, centred.T @ centred, float(len(X)))
 
@@ -422,8 +422,8 @@ def test_a_factor_knows_a_direction_until_the_roundoff_of_its_columns():
         for size in (2.0, 0.5):
             least = size * max(np.sqrt(2.0) * floor, terms)
             # The small singular value of its features is `least`, nearly.
-            factor = np.array([[1.0, 1.0], [0.0, np.sqrt(2.0) * least]])
-            inverse = FactorInverse(objective, np.full(2, mean), factor, total_weight=1.0, n_samples=n_samples)
+            factor = np.array([[1.0, 0, 0, 0], [0, 1.0, 1.0, 0], [0, 0, np.sqrt(2.0) * least, 0]])
+            inverse = FactorInverse(objective, Scales(np.full(2, mean), np.ones(2), 0.0, 0.0, 1.0), factor, n_samples)
             assert inverse.rank == (3 if size > 1 else 2)
             assert inverse.dependent.tolist() == ([] if size > 1 else [0, 1])
             assert np.isfinite(inverse.condition) == (size > 1)
