@@ -1,7 +1,5 @@
 """The data of a fit, checked and open: a training set, or moments."""
 
-from dataclasses import dataclass
-
 from numpy.typing import ArrayLike
 
 from fastgd.inputs import validation
@@ -12,43 +10,38 @@ from fastgd.moments import Moments
 from fastgd.rows.rows import Rows
 
 
-@dataclass(frozen=True)
 class Data:
-    """What is fitted."""
+    """What is fitted.
 
-    given: TrainingSet | Moments
-    """The training set, or the moments."""
+    Attributes
+    ----------
+    given : TrainingSet or Moments
+        The training set, or the moments.
+    rows : Rows or None
+        The rows, if there are any.
+    rereadable : Rows or None
+        The rows, if they can be read again after a pass.
+    n_samples, n_features : int
+        The shape of X; a very large n_samples if it is not known.
+    is_sparse : bool
+        Whether the features are sparse.
+    is_cheap : bool
+        Whether a pass over the rows costs next to nothing.
+    """
 
-    @property
-    def rows(self) -> Rows | None:
-        """The rows, if there are any."""
-        return None if isinstance(self.given, Moments) else self.given.rows
-
-    @property
-    def rereadable(self) -> Rows | None:
-        """The rows, if they can be read again after a pass."""
-        return None if isinstance(self.given, Moments) or self.given.one_shot else self.given.rows
-
-    @property
-    def n_samples(self) -> int:
-        """The number of rows; a very large one if it is not known."""
-        return self.given.n_samples if isinstance(self.given, Moments) else self.given.rows.n_expected
-
-    @property
-    def n_features(self) -> int:
-        """The number of features."""
-        return self.given.n_features if isinstance(self.given, Moments) else self.given.rows.n_features
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether the features are sparse."""
-        return self.rows is not None and self.rows.is_sparse
-
-    @property
-    def is_cheap(self) -> bool:
-        """Whether a pass over the rows costs next to nothing."""
-        in_memory = self.rows is not None and self.rows.in_memory
-        return in_memory and self.n_samples * self.n_features <= tuning.CHEAP_VALUES
+    def __init__(self, given: TrainingSet | Moments) -> None:
+        self.given = given
+        self.rows: Rows | None = None
+        self.rereadable: Rows | None = None
+        if isinstance(given, Moments):
+            self.n_samples, self.n_features = given.n_samples, given.n_features
+        else:
+            self.rows = given.rows
+            self.rereadable = None if given.one_shot else given.rows
+            self.n_samples, self.n_features = given.rows.n_expected, given.rows.n_features
+        is_small = self.n_samples * self.n_features <= tuning.CHEAP_VALUES
+        self.is_cheap = is_small and self.rows is not None and self.rows.in_memory
+        self.is_sparse = self.rows is not None and self.rows.is_sparse
 
     def refuse_non_finite(self) -> None:
         """Raise a ValueError that names the first NaN or infinity, if there is one."""

@@ -13,8 +13,8 @@ from fastgd.fitting.data import Data, open_data
 from fastgd.fitting.loop import Run
 from fastgd.fitting.messages import messages
 from fastgd.fitting.options import FitState, Options
-from fastgd.fitting.problem import Problem, Work, build_problem
-from fastgd.fitting.progress import Progress
+from fastgd.fitting.problem import Problem, Work
+from fastgd.fitting.progress import PassBar, Progress
 from fastgd.fitting.result import FitResult
 from fastgd.fitting.strategy import Strategy
 from fastgd.inputs.source import Source
@@ -168,8 +168,8 @@ def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResul
         Progress(options.progress, options.max_iter or 0) as bar,
     ):
         if data.rows is not None:
-            data.rows.report_to(bar.passes())
-        problem = build_problem(data, options, work)
+            data.rows.report_to(PassBar() if options.progress else None)
+        problem = Problem(data, options, work)
         strategy = Strategy(problem)
         run = Run(problem, strategy.start, errors, bar)
         status = strategy.run(run)

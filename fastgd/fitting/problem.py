@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,54 +51,36 @@ class Work(NamedTuple):
     """The inverses that the problems before have made."""
 
 
-@dataclass(frozen=True)
 class Problem:
-    """A least-squares problem, ready to be solved."""
-
-    data: Data
-    """The training set, or the moments."""
-    options: Options
-    """How to fit it, nothing being left open."""
-    objective: Objective
-    """The objective whose cost and gradient are the true ones: over the rows, if they can be read again."""
-    by_moments: Objective | None
-    """The objective over the moments, if they were taken."""
-    compensated: Objective | None
-    """The objective over the rows in twice the precision, if that is cheap."""
-    scales: Scales | None
-    """The sizes of the columns, if they are needed."""
-    inverse: InverseHessian | None
-    """An approximate inverse of the Hessian, if there are moments, or it is needed."""
-    theta0: Vector | None
-    """Where to start, in the units of X, shape (n_parameters,); zeros if None."""
-
-    @property
-    def cheapest(self) -> Objective:
-        """The objective that takes the least time to evaluate."""
-        return self.by_moments or self.objective
-
-    @property
-    def preconditioner(self) -> InverseHessian | None:
-        """The inverse of the Hessian, if the method uses it."""
-        return self.inverse if self.options.method == "preconditioned" else None
-
-
-def build_problem(data: Data, options: Options, work: Work | None = None) -> Problem:
-    """Take from the rows what the options need, and build the objectives.
+    """A least-squares problem, ready to be solved.
 
     Parameters
     ----------
     data : Data
-        The training set, or moments.
+        The training set, or the moments.
     options : Options
         How to fit it, nothing being left open.
     work : Work, optional
         Passes and decompositions that are shared with other problems.
 
-    Returns
-    -------
-    Problem
-        The problem.
+    Attributes
+    ----------
+    data, options
+        As given.
+    theta0 : ndarray of shape (n_parameters,), float64, or None
+        Where to start, in the units of X; zeros if None.
+    scales : Scales or None
+        The sizes of the columns, if they are needed.
+    objective : Objective
+        The objective whose cost and gradient are the true ones: over the rows, if they can be read again.
+    by_moments, compensated : Objective or None
+        The objective over the moments, if they were taken, and over the rows in twice the precision, if that is cheap.
+    cheapest : Objective
+        The objective that takes the least time to evaluate.
+    inverse : InverseHessian or None
+        An approximate inverse of the Hessian, if there are moments, or it is needed.
+    preconditioner : InverseHessian or None
+        The same, if the method uses it.
 
     Raises
     ------
@@ -106,33 +88,59 @@ def build_problem(data: Data, options: Options, work: Work | None = None) -> Pro
         If an option does not suit the data, moments are needed and squares exceed float64, a value is not finite, or squares
         fall below float64 in a column whose size is needed.
     """
-    _check_precompute(data, options)
-    start = options.theta0
-    theta0 = None if start is None else validation.starting_point(start, data.n_features, options.intercept)
-    work = work or Work(moments_of, factor_of, Inverses())
-    moments = _moments(data, options, work)
-    sized = bool(options.tol) or options.method in ("cg", "preconditioned")
-    scales = _scales(data, moments, needed=sized or options.standardize)
-    scale = arguments.loss_scale(options.loss, data.given.total_weight)
-    if scales is not None:
-        _check_column_scale(data, scales, with_y=sized)
 
-    def over(sums: Sums) -> Objective:
+    def __init__(self, data: Data, options: Options, work: Work | None = None) -> None:
+        _check_precompute(data, options)
+        self.data, self.options, start = data, options, options.theta0
+        self.theta0 = None if start is None else validation.starting_point(start, data.n_features, options.intercept)
+        work = work or Work(moments_of, factor_of, Inverses())
+        moments = _moments(data, options, work)
+        sized = bool(options.tol) or options.method in ("cg", "preconditioned")
+        self.scales = _scales(data, moments, needed=sized or options.standardize)
+        if self.scales is not None:
+            _check_column_scale(data, self.scales, with_y=sized)
+        self.by_moments = None if moments is None else self._over(moments)
+        objective = self.by_moments if data.rereadable is None else self._over(data.rereadable)
+        assert objective is not None
+        self.objective, self.cheapest = objective, self.by_moments or objective
+        in_memory: Any = data.rows
+        self.compensated = self._over(CompensatedRows(in_memory)) if data.is_cheap else None
+        self.inverse = self._inverse(moments, work)
+        self.preconditioner = self.inverse if options.method == "preconditioned" else None
+
+    def _over(self, sums: Sums) -> Objective:
         return Objective(
             sums,
-            n_features=data.n_features,
-            intercept=options.intercept,
-            scale=scale,
-            l2=options.l2,
-            standardize=scales if options.standardize else None,
+            n_features=self.data.n_features,
+            intercept=self.options.intercept,
+            scale=arguments.loss_scale(self.options.loss, self.data.given.total_weight),
+            l2=self.options.l2,
+            standardize=self.scales if self.options.standardize else None,
         )
 
-    by_moments = None if moments is None else over(moments)
-    objective = by_moments if data.rereadable is None else over(data.rereadable)
-    assert objective is not None
-    compensated = over(CompensatedRows(data.rows)) if data.is_cheap else None  # type: ignore[arg-type]  # in memory
-    inverse = _inverse(data, options, objective, moments, scales, work)
-    return Problem(data, options, objective, by_moments, compensated, scales, inverse, theta0)
+    def _inverse(self, moments: CentredMoments | None, work: Work) -> InverseHessian | None:
+        """Invert the Hessian that the moments give; if they are not as accurate as needed, decompose the rows."""
+        rows, scales, inverse = self.data.rereadable, self.scales, work.inverses.from_moments
+        if inverse is None and moments is not None:
+            mean, scatter, noise = moments.mean[:-1], moments.scatter[:-1, :-1], _noise(self.data, moments)
+            total_weight = self.data.given.total_weight
+            inverse = InverseHessian.from_moments(self.objective, mean, scatter, total_weight, noise=noise)
+            work.inverses.from_moments = inverse
+        if self.options.method != "preconditioned" or rows is None:
+            return inverse
+        assert scales is not None
+        if inverse is not None and inverse.trusted:
+            # The digits that moments lose by squares, and passes over columns far from zero by their size.
+            by_moments, by_passes = inverse.condition * _EPSILON, math.sqrt(inverse.condition) * _EPSILON
+            enough = by_moments <= _FEW_DIGITS or by_passes * scales.farthest <= _FEW_DIGITS
+            if enough or not self.options.intercept:
+                return inverse
+        centre = np.append(scales.mean, scales.y_mean) if self.options.intercept else None
+        with one_blas_thread():
+            factor = work.factor(rows, centre)
+        inverse = FactorInverse(self.objective, scales, factor, rows.n_samples, work.inverses.from_factor)
+        work.inverses.from_factor = inverse
+        return inverse
 
 
 def _check_precompute(data: Data, options: Options) -> None:
@@ -152,8 +160,8 @@ def _moments(data: Data, options: Options, work: Work) -> CentredMoments | None:
         return data.given.centred()
     rows = data.given.rows
     # Moments of fewer rows than there are features have no inverse.
-    needed = options.method == "preconditioned" and data.n_samples > data.n_features
-    needed = needed or options.precompute is True or data.rereadable is None
+    inverted = options.method == "preconditioned" and data.n_samples > data.n_features
+    needed = inverted or options.precompute is True or data.rereadable is None
     if not needed and not (options.precompute == "auto" and _precomputing_pays(data, rows, options)):
         return None
     moments = work.moments(rows)
@@ -166,12 +174,13 @@ def _moments(data: Data, options: Options, work: Work) -> CentredMoments | None:
 
 
 def _precomputing_pays(data: Data, rows: Rows, options: Options) -> bool:
-    assert options.max_iter is not None
-    n_answers = options.max_iter if options.tol == 0 else min(options.max_iter, _EXPECTED_ITER)
+    if options.method == "preconditioned":  # whose gradients are computed from the rows
+        return False
+    n_answers = options.max_iter or 0
+    if options.tol != 0:
+        n_answers = min(n_answers, _EXPECTED_ITER)
     if options.learning_rate in ("auto", "optimal"):
         n_answers += min(data.n_features + options.intercept, MAX_PRODUCTS)
-    if options.method == "preconditioned":
-        n_answers = 0  # from the moments, apart from their inverse
     if not rows.in_memory:  # reading takes longer than computing
         return moments_fit(data.n_features) and n_answers > 2
     return not rows.is_sparse and precomputing_pays(data.n_samples, data.n_features, n_answers)
@@ -207,37 +216,6 @@ def _check_column_scale(data: Data, scales: Scales, *, with_y: bool) -> None:
         sample = data.rows.sample(n_rows)  # type: ignore[union-attr]  # in memory
         sizes[nothing] = abs(sample).max(axis=0)[: len(sizes)][nothing]
     validation.refuse_extremes(sizes, scales.total_weight, data.n_features, data.given.feature_names)
-
-
-def _inverse(
-    data: Data,
-    options: Options,
-    objective: Objective,
-    moments: CentredMoments | None,
-    scales: Scales | None,
-    work: Work,
-) -> InverseHessian | None:
-    """Invert the Hessian that the moments give; if it must be exact and they are not accurate enough, decompose the rows."""
-    inverse = work.inverses.from_moments
-    if inverse is None and moments is not None:
-        mean, scatter, noise = moments.mean[:-1], moments.scatter[:-1, :-1], _noise(data, moments)
-        inverse = InverseHessian.from_moments(objective, mean, scatter, data.given.total_weight, noise=noise)
-        work.inverses.from_moments = inverse
-    rows = data.rereadable
-    if options.method != "preconditioned" or rows is None:
-        return inverse
-    assert scales is not None
-    if inverse is not None and inverse.trusted:
-        # The digits that moments lose by squares, and passes over columns far from zero by their size.
-        by_moments, by_passes = inverse.condition * _EPSILON, math.sqrt(inverse.condition) * _EPSILON
-        if by_moments <= _FEW_DIGITS or by_passes * scales.farthest <= _FEW_DIGITS or not objective.intercept:
-            return inverse
-    centre = np.append(scales.mean, scales.y_mean) if objective.intercept else None
-    with one_blas_thread():
-        factor = work.factor(rows, centre)
-    inverse = FactorInverse(objective, scales, factor, rows.n_samples, work.inverses.from_factor)
-    work.inverses.from_factor = inverse
-    return inverse
 
 
 def _noise(data: Data, moments: CentredMoments) -> float:

@@ -38,10 +38,6 @@ class Progress:
                 self._bar.refresh()  # whenever it was last drawn
             self._bar.close()
 
-    def passes(self) -> "PassBar | None":
-        """Return a bar for each pass over rows that are not in memory, or None if nothing is shown."""
-        return None if self._bar is None else PassBar()
-
     def update(self, n_iter: int, at: Evaluation) -> None:
         """Show the number of iterations, and cost and gradient after them."""
         self._n_iter = n_iter
@@ -53,17 +49,16 @@ class Progress:
 
 
 class PassBar:
-    """A bar for each pass, as long as it takes."""
+    """A bar for each pass over rows that are not in memory."""
 
     def __init__(self) -> None:
-        self._bar: Any = None
         self._lock = Lock()
 
     def begin(self, number: int, n_parts: int | None, unit: str) -> None:
         """Show pass `number`, of `n_parts` parts if that is known; a part is a `unit`."""
         from tqdm.auto import tqdm
 
-        self._bar = tqdm(total=n_parts, delay=_DELAY, desc=f"pass {number}", unit=" " + unit, leave=False)
+        self._bar: Any = tqdm(total=n_parts, delay=_DELAY, desc=f"pass {number}", unit=" " + unit, leave=False)
 
     def update(self, n_parts: int) -> None:
         """Advance the bar by `n_parts`; called by several threads."""

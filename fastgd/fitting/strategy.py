@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 
 import numpy as np
 
@@ -37,7 +38,6 @@ class Strategy:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._spectrum: Spectrum | None = None
         self.learning_rate = problem.options.learning_rate
         self._objective = problem.cheapest if problem.preconditioner is None else problem.objective
         # At zero, the gradient of the moments is accurate enough to begin with; elsewhere it may have lost its digits.
@@ -50,20 +50,19 @@ class Strategy:
         if self.has_step_size and self.learning_rate in ("auto", "optimal"):
             self.learning_rate = self._found_learning_rate()
 
-    @property
+    @cached_property
     def spectrum(self) -> Spectrum:
         """The extreme eigenvalues of the Hessian, computed on first use; infinite where its entries are."""
-        if self._spectrum is None:
-            self._spectrum = Spectrum(math.inf, 0.0, complete=False)
-            with suppress(np.linalg.LinAlgError):
-                found = spectrum(self._problem.cheapest.product, self._problem.cheapest.n_parameters)
-                self._spectrum = found if math.isfinite(found.largest) else self._spectrum
-        return self._spectrum
+        with suppress(np.linalg.LinAlgError):
+            found = spectrum(self._problem.cheapest.product, self._problem.cheapest.n_parameters)
+            if math.isfinite(found.largest):
+                return found
+        return Spectrum(math.inf, 0.0, complete=False)
 
     @property
     def condition(self) -> float | None:
         """The condition number of the Hessian, if it is known."""
-        known = self._problem.preconditioner or self._spectrum
+        known = self._problem.preconditioner or vars(self).get("spectrum")  # if that was computed
         return None if known is None else known.condition
 
     @property

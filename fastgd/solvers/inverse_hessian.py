@@ -113,7 +113,8 @@ class InverseHessian:
             inverse = np.linalg.inv(hessian)
             condition = float(np.linalg.norm(hessian, 1) * np.linalg.norm(inverse, 1))
             if condition * _MOMENTS_ROUNDOFF * noise < 1.0:
-                return cls(_Refined(inverse, hessian, unit, condition), means, total_curvature, trusted=True)
+                refined = _Refined(inverse, hessian, unit, len(unit), condition)
+                return cls(refined, means, total_curvature, trusted=True)
         values, vectors = np.linalg.eigh(hessian)
         vectors[nothing] = 0.0
         known = values > _MOMENTS_ROUNDOFF * noise * max(1.0, len(values) / 50.0) * values[-1]
@@ -222,12 +223,9 @@ class _Refined(NamedTuple):
     inverse: NDArray[Any]
     matrix: Vector
     unit: Vector
+    rank: int
     condition: float
     dependent: NDArray[np.int64] = np.zeros(0, np.int64)
-
-    @property
-    def rank(self) -> int:
-        return len(self.unit)
 
     def step(self, gradient: Vector) -> Vector:
         """Apply the inverse to a gradient with respect to the coefficients."""
