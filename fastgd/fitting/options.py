@@ -75,8 +75,7 @@ class Options:
             checked["tol"] = arguments.number(self.tol, "tol", zero=True, hint=own)
         if self.callback is not None and not callable(self.callback):
             raise TypeError(f"callback is a {type(self.callback).__name__}, but a function of a FitState is expected.")
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+        vars(self).update(checked)  # as attributes are frozen
         self._check_learning_rate()
 
     def for_rows(self, n_samples: int, n_features: int, *, sparse: bool) -> Self:

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-_Vector = NDArray[np.float64]
+from fastgd.solvers.quadratic import Vector
 
 # Up to this number of parameters the Hessian's whole spectrum is computed, one product each. Beyond, the largest eigenvalue is
 # within 1e-3 of the Krylov space's after far fewer, and the smallest is only bounded.
@@ -30,7 +29,7 @@ class Spectrum(NamedTuple):
         return self.largest / self.smallest if self.smallest > 0 else np.inf
 
 
-def spectrum(product: Callable[[_Vector], _Vector], n_parameters: int) -> Spectrum:
+def spectrum(product: Callable[[Vector], Vector], n_parameters: int) -> Spectrum:
     """Find the extreme eigenvalues of a symmetric positive semidefinite matrix by Lanczos' method.
 
     Each new direction is made orthogonal to all before it, twice [1]_, so that the rounding of the products does not
@@ -77,7 +76,7 @@ def spectrum(product: Callable[[_Vector], _Vector], n_parameters: int) -> Spectr
     return Spectrum(float(values[-1]) + residual, max(float(values[0]), 0.0), False)
 
 
-def _length(vector: _Vector) -> float:
+def _length(vector: Vector) -> float:
     """Return the Euclidean norm, where squares would leave the range of float64, too."""
     size = float(abs(vector).max())
     return size * float(np.linalg.norm(vector / size)) if 0.0 < size < np.inf else size
