@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -99,12 +99,12 @@ class Problem:
         self.scales = _scales(data, moments, needed=sized or options.standardize)
         if self.scales is not None:
             _check_column_scale(data, self.scales, with_y=sized)
+        self._scale = arguments.loss_scale(options.loss, data.given.total_weight)
         self.by_moments = None if moments is None else self._over(moments)
         objective = self.by_moments if data.rereadable is None else self._over(data.rereadable)
         assert objective is not None
         self.objective, self.cheapest = objective, self.by_moments or objective
-        in_memory: Any = data.rows
-        self.compensated = self._over(CompensatedRows(in_memory)) if data.is_cheap else None
+        self.compensated = self._over(CompensatedRows(data.rows)) if data.is_cheap else None  # type: ignore[arg-type]
         self.inverse = self._inverse(moments, work)
         self.preconditioner = self.inverse if options.method == "preconditioned" else None
 
@@ -113,7 +113,7 @@ class Problem:
             sums,
             n_features=self.data.n_features,
             intercept=self.options.intercept,
-            scale=arguments.loss_scale(self.options.loss, self.data.given.total_weight),
+            scale=self._scale,
             l2=self.options.l2,
             standardize=self.scales if self.options.standardize else None,
         )
