@@ -174,12 +174,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
-            The features, finite.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The target, or several.
-        sample_weight : array-like of shape (n_samples,) or float, optional
-            How much each row counts, >= 0; a number counts for each.
+        X, y, sample_weight
+            These rows, as for `fit`.
 
         Returns
         -------
@@ -244,12 +240,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
-            The features, finite.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The target; of several, the mean of R^2 is taken.
-        sample_weight : array-like of shape (n_samples,) or float, optional
-            How much each row counts, >= 0; a number counts for each.
+        X, y, sample_weight
+            As for `fit`; of several targets, the mean of R^2 is taken.
 
         Returns
         -------
