@@ -8,7 +8,7 @@ from numba import carray, types
 
 from fastgd.kernels import mailbox
 from fastgd.kernels.dense import dense
-from fastgd.kernels.signals import add, look
+from fastgd.kernels.signals import add, load_acquire
 from fastgd.rows import arrays, parallel
 
 from .common import GRADIENTS, rows
@@ -39,7 +39,7 @@ def roll_call(environment, number):
         add(cells, 0, -1)
         return mailbox.DONE
     for _ in range(_LOOKS):
-        if look(cells, 0) == 0:
+        if load_acquire(cells, 0) == 0:
             return mailbox.DONE
     return mailbox.MORE
 

@@ -251,9 +251,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If X has other features, a value is not finite, or shapes do not fit together.
-        NotFittedError
-            If there was no fit.
+            As for `predict`, or if shapes do not fit together.
         """
         estimator_data.refuse_hidden(X=X, y=y, sample_weight=sample_weight)
         return float(super().score(X, y, estimator_data.each_weight(sample_weight, y)))
