@@ -65,6 +65,33 @@ def _columns(X):
     return X.reshape(len(X), -1)
 
 
+def least_squares(X, y, *, intercept=True, s=None, l2=0.0, scale=2):
+    """Solve scale A^T S A theta + 2 l2 coef = scale A^T S y, with weights of mean 1 in S."""
+    A = _columns(X)
+    A = np.column_stack((np.ones(len(A), dtype=int), A)) if intercept else A
+    weights = numbers(np.ones(len(A)) if s is None else s)
+    weighted = A.T * weights * (Fraction(scale) / sum(weights))
+    rows = np.column_stack((weighted @ A, weighted @ numbers(y)))
+    n = len(rows)
+    rows[range(intercept, n), range(intercept, n)] += 2 * Fraction(l2)
+    for i in range(n):
+        pivot = next(p for p in range(i, n) if rows[p, i])
+        rows[[i, pivot]] = rows[[pivot, i]]
+        rows[i] = rows[i] / rows[i, i]
+        for p in {*range(n)} - {i}:
+            rows[p] -= rows[p, i] * rows[i]
+    return rows[:, -1].astype(np.float64)
+
+
+def moments(X, y, s=None):
+    """Return the total weight, the means and the scatter of the columns of X and y."""
+    Z = numbers(np.column_stack((X, y)))
+    weights = numbers(np.ones(len(Z)) if s is None else s)
+    total = Fraction(sum(weights))
+    mean = weights @ Z / total
+    return total, mean, ((Z - mean).T * weights) @ (Z - mean)
+
+
 def least_norm(A, b, rank):
     """Solve least squares for the solution of least norm, of a matrix whose rank is known.
 

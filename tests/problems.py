@@ -1,0 +1,30 @@
+"""Training sets, and what a fit to one is held against."""
+
+import numpy as np
+
+
+def training_set(n=300, k=4, *, seed=0, noise=0.3, n_targets=None):
+    """Return X, whose columns have sizes and means of their own, and y, or as many of them."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, k)) * np.linspace(0.5, 2, k) + np.linspace(-1, 1, k)
+    y = X @ rng.standard_normal(k if n_targets is None else (k, n_targets)) + 1.5
+    return X, y + noise * rng.standard_normal(y.shape)
+
+
+def features(X, intercept=True):
+    """Return the matrix whose product with theta is the hypothesis: a column of ones comes first."""
+    return np.column_stack((np.ones(len(X)), X)) if intercept else X
+
+
+def scale_free(X, y, theta, *, intercept=True, s=None):
+    """Return what `tol` bounds: the largest cosine between the residuals and a column."""
+    root = np.ones(len(y)) if s is None else np.sqrt(s)
+    A, r = features(X, intercept) * root[:, np.newaxis], (features(X, intercept) @ theta - y) * root
+    return (abs(A.T @ r) / np.linalg.norm(A, axis=0)).max() / np.linalg.norm(r)
+
+
+def centred_least_norm(X, y, *, intercept=True):
+    """Return the theta of least |coef|, as by LAPACK's SVD on centred columns."""
+    x_mean, y_mean = (X.mean(axis=0), y.mean()) if intercept else (0.0, 0.0)
+    coef = np.linalg.lstsq(X - x_mean, y - y_mean, rcond=1e-10)[0]
+    return np.append(y_mean - x_mean @ coef, coef) if intercept else coef
