@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import scipy.sparse
-from exact import least_norm
-from test_fast_fits import solve_exactly
+from exact import least_norm, least_squares
+from problems import centred_least_norm, features
 
 import fastgd
 from fastgd.inputs.sparse import read
@@ -19,11 +19,8 @@ from fastgd.sklearn import GDRegressor
 
 EPS = 2.0**-52
 
-
-def fit_quietly(*args, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return fastgd.fit(*args, **options)
+# Fits are of dependent columns, which they warn of.
+pytestmark = pytest.mark.filterwarnings("ignore::fastgd.RankWarning")
 
 
 # Factors.
@@ -48,9 +45,8 @@ def test_a_factor_has_the_products_of_the_columns(layout, weighted, centred, n_s
     elif layout == "sparse":
         rows = rows_of(read(scipy.sparse.csr_array(X)), y, s, 2)
     else:
-        rows = rows_of(
-            {"rows": X, "columns": np.asfortranarray(X), "float32": X.astype(np.float32)}[layout], y, s, n_threads=2
-        )
+        given = {"rows": X, "columns": np.asfortranarray(X), "float32": X.astype(np.float32)}[layout]
+        rows = rows_of(given, y, s, n_threads=2)
     factor = factor_of(rows, centre)
     A = np.column_stack((np.ones(n_samples), X - 7.0, y + 1.0)) if centred else np.column_stack((X, y))
     A = A * np.sqrt(np.ones(n_samples) if s is None else s)[:, np.newaxis]
@@ -86,13 +82,12 @@ def test_sparse_rows_are_made_dense_in_any_order():
 
 def test_all_dummies_of_a_factor_beside_a_column_of_ones_and_one_far_from_zero():
     rng = np.random.default_rng(0)
-    n = 500
-    dummies = np.eye(4)[np.r_[np.arange(4), rng.integers(0, 4, n - 4)]]
-    year = rng.integers(1990, 2024, n).astype(float)
-    y = 0.1 * (year - 2000) + rng.standard_normal(n)
-    X = np.column_stack((np.ones(n), dummies, year))
+    dummies = np.eye(4)[np.r_[np.arange(4), rng.integers(0, 4, 496)]]
+    year = rng.integers(1990, 2024, 500).astype(float)
+    y = 0.1 * (year - 2000) + rng.standard_normal(500)
+    X = np.column_stack((np.ones(500), dummies, year))
     expected, _, rank, _ = np.linalg.lstsq(X, y)
-    result = fit_quietly(X, y, intercept=False)
+    result = fastgd.fit(X, y, intercept=False)
     assert result.rank == rank == 5
     np.testing.assert_allclose(result.theta, expected, rtol=1e-9)
 
@@ -102,8 +97,8 @@ def test_a_column_twice_beside_one_that_nearly_is_the_same():
     x = rng.standard_normal(50)
     z, y = x + 0.01 * rng.standard_normal(50), rng.standard_normal(50)
     X = np.column_stack((x, z, x))
-    result = fit_quietly(X, y)
-    expected = np.linalg.lstsq(np.column_stack((np.ones(50), X)), y)[0]
+    result = fastgd.fit(X, y)
+    expected = np.linalg.lstsq(features(X), y)[0]
     np.testing.assert_allclose(result.theta, expected, rtol=1e-9)
     assert result.rank == 3
 
@@ -114,9 +109,8 @@ def test_a_column_twice_beside_one_that_nearly_is_the_same():
 def test_wide_data_have_the_least_norm_at_every_shape(n, k, sparse, intercept):
     random = np.random.RandomState(0)
     X, y = random.uniform(size=(n, k)), random.uniform(size=n)
-    result = fit_quietly(scipy.sparse.csr_array(X) if sparse else X, y, intercept=intercept)
-    A, b = (X - X.mean(axis=0), y - y.mean()) if intercept else (X, y)
-    expected = np.linalg.lstsq(A, b)[0]
+    result = fastgd.fit(scipy.sparse.csr_array(X) if sparse else X, y, intercept=intercept)
+    expected = centred_least_norm(X, y, intercept=intercept)[intercept:]
     np.testing.assert_allclose(result.coef, expected, atol=1e-9 * abs(expected).max())
     assert (result.rank, result.converged) == (n, True)
 
@@ -135,20 +129,16 @@ def test_every_home_finds_a_dependence_beside_a_small_curvature(home, options, t
     options = {name: value for name, value in options.items() if name != "sample_weight"}
     frame = pd.DataFrame(X, columns=list("abcdef")).assign(y=y, s=s)
     if home == "targets":
-        model = GDRegressor(**options)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            results = model.fit(X, np.column_stack((y, -y)), sample_weight=s).result_
-        result = results[0]
-        np.testing.assert_allclose(results[1].theta, -result.theta, rtol=1e-6)
+        result, other = GDRegressor(**options).fit(X, np.column_stack((y, -y)), sample_weight=s).result_
+        np.testing.assert_allclose(other.theta, -result.theta, rtol=1e-6)
     elif home == "batches":
         batches = [(X[i::4], y[i::4], s[i::4]) for i in range(4)]
-        result = fit_quietly(fastgd.from_batches(lambda: iter(batches)), **options)
+        result = fastgd.fit(fastgd.from_batches(lambda: iter(batches)), **options)
     elif home == "parquet":
         pytest.importorskip("pyarrow")
         frame.to_parquet(tmp_path / "rows.parquet", index=False, row_group_size=100)
         source = fastgd.scan_parquet(tmp_path / "rows.parquet", target="y", sample_weight="s")
-        result = fit_quietly(source, **options)
+        result = fastgd.fit(source, **options)
     else:
         features = {
             "rows": X,
@@ -157,7 +147,7 @@ def test_every_home_finds_a_dependence_beside_a_small_curvature(home, options, t
             "sparse": scipy.sparse.csr_array(X),
             "frame": frame[list("abcdef")],
         }[home]
-        result = fit_quietly(features, y, sample_weight=s, **options)
+        result = fastgd.fit(features, y, sample_weight=s, **options)
     root = np.sqrt(s)[:, np.newaxis]
     A, b = (X - np.average(X, axis=0, weights=s)) * root, (y - np.average(y, weights=s)) * root[:, 0]
     if options.get("l2"):
@@ -188,7 +178,7 @@ def test_a_dependence_of_sparse_columns_far_from_zero_is_found(offset):
     X = offset + rng.standard_normal((400, 3))
     X[:, 2] = X[:, 0] + X[:, 1]
     y = X[:, 0] - X[:, 1] + rng.standard_normal(400)
-    result = fit_quietly(scipy.sparse.csr_array(X), y)
+    result = fastgd.fit(scipy.sparse.csr_array(X), y)
     assert result.rank == 3
     expected = least_norm(X - X.mean(axis=0), y - y.mean(), 2)
     # The third column, a sum of two that were rounded, and its mean are rounded to eps of the offset.
@@ -196,6 +186,14 @@ def test_a_dependence_of_sparse_columns_far_from_zero_is_found(offset):
 
 
 # Sweeps.
+
+
+def with_target(rng, X):
+    """Return X, and a y in which each column has as large a part."""
+    n, k = X.shape
+    sizes = np.sqrt((X**2).mean(axis=0))
+    y = X @ np.divide(rng.standard_normal(k), sizes, out=np.zeros_like(sizes), where=sizes > 0)
+    return X, y + 10.0 ** rng.integers(-3, 2) * rng.standard_normal(n)
 
 
 def dependent_problem(rng):
@@ -219,9 +217,7 @@ def dependent_problem(rng):
     ]
     X = np.column_stack((*parts, base, neighbours[rng.integers(len(neighbours))]))
     X = X[:, rng.permutation(X.shape[1])]
-    sizes = np.sqrt((X**2).mean(axis=0))
-    y = X @ np.divide(rng.standard_normal(X.shape[1]), sizes, out=np.zeros_like(sizes), where=sizes > 0)
-    return X, y + 10.0 ** rng.integers(-3, 2) * rng.standard_normal(n)
+    return with_target(rng, X)
 
 
 def large_problem(rng):
@@ -238,9 +234,7 @@ def large_problem(rng):
     base *= 2.0 ** rng.integers(-5, 6, base.shape[1])
     summed = base[:, rng.permutation(base.shape[1])[: int(rng.integers(2, 6))]].sum(axis=1, keepdims=True)
     X = np.column_stack((*special, base, summed))[:, rng.permutation(n_features)]
-    sizes = np.sqrt((X**2).mean(axis=0))
-    y = X @ np.divide(rng.standard_normal(n_features), sizes, out=np.zeros_like(sizes), where=sizes > 0)
-    return X, y + 10.0 ** rng.integers(-3, 2) * rng.standard_normal(n)
+    return with_target(rng, X)
 
 
 def check_dependent_problem(draw, seed):
@@ -286,24 +280,19 @@ def check_dependent_problem(draw, seed):
     return True
 
 
-def test_random_problems_with_dependences(reached):
-    told = sum(check_dependent_problem(dependent_problem, seed) for seed in range(150))
-    assert told > 110
-    reached("random problems with dependent columns whose rank and least norm were right", told)
-
-
-@pytest.mark.slow
-def test_thousands_of_random_problems_with_dependences(reached):
-    told = sum(check_dependent_problem(dependent_problem, seed) for seed in range(150, 5150))
-    assert told > 4000
-    reached("random problems with dependent columns whose rank and least norm were right", told)
-
-
-@pytest.mark.slow
-def test_random_problems_with_hundreds_of_columns(reached):
-    told = sum(check_dependent_problem(large_problem, seed) for seed in range(50))
-    assert told > 30
-    reached("random problems with 300 to 800 columns whose rank and least norm were right", told)
+@pytest.mark.parametrize(
+    ("draw", "seeds", "least", "columns"),
+    [
+        (dependent_problem, range(150), 110, "dependent columns"),
+        pytest.param(dependent_problem, range(150, 5150), 4000, "dependent columns", marks=pytest.mark.slow),
+        pytest.param(large_problem, range(50), 30, "300 to 800 columns", marks=pytest.mark.slow),
+    ],
+    ids=["150", "5000", "hundreds of columns"],
+)
+def test_random_problems_with_dependences(draw, seeds, least, columns, reached):
+    told = sum(check_dependent_problem(draw, seed) for seed in seeds)
+    assert told > least
+    reached(f"random problems with {columns} whose rank and least norm were right", told)
 
 
 def scaled_problem(rng):
@@ -334,7 +323,7 @@ def check_scaled_problem(home, seed):
         "batches": lambda: (fastgd.from_batches(lambda: iter([(X[i::3] * powers, y[i::3]) for i in range(3)])),),
         "moments": lambda: (fastgd.Moments.from_rows(X * powers, y),),
     }[home]()
-    result = fit_quietly(*data)
+    result = fastgd.fit(*data)
     assert (result.converged, result.rank) == (True, X.shape[1] - 1), seed
     A, b = X.astype(np.longdouble), y.astype(np.longdouble)
     A, b = A - A.mean(axis=0), b - b.mean()
@@ -361,15 +350,9 @@ def check_scaled_problem(home, seed):
 
 
 @pytest.mark.parametrize("home", ["array", "columns", "batches", "moments"])
-def test_units_and_means_far_apart_change_neither_slopes_nor_the_least_norm(home):
-    for seed in range(40):
-        check_scaled_problem(home, seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("home", ["array", "columns", "batches", "moments"])
-def test_thousands_of_units_and_means_far_apart(home):
-    for seed in range(40, 1040):
+@pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 1040), marks=pytest.mark.slow)], ids=len)
+def test_units_and_means_far_apart_change_neither_slopes_nor_the_least_norm(home, seeds):
+    for seed in seeds:
         check_scaled_problem(home, seed)
 
 
@@ -380,7 +363,7 @@ def test_two_columns_that_are_one_share_its_coefficient_at_any_scale(scale, inte
     x, z = np.random.default_rng(1).standard_normal((2, 200))
     X = np.column_stack((x * scale, x * scale, z))
     for data in ((X, x + z), (fastgd.from_batches(lambda: iter([(X, x + z)])),), (fastgd.Moments.from_rows(X, x + z),)):
-        result = fit_quietly(*data, intercept=intercept, **options)
+        result = fastgd.fit(*data, intercept=intercept, **options)
         np.testing.assert_allclose(result.coef, [0.5 / scale, 0.5 / scale, 1.0], rtol=1e-12)
         assert (result.rank, result.converged) == (2 + intercept, True)
 
@@ -400,7 +383,7 @@ def test_columns_that_nearly_agree_keep_their_digits_beside_one_far_from_zero(ho
         X = np.column_stack((X, np.ones(5000)))
         expected = np.append(expected, 0.0)
     data = (X, y) if home == "array" else (fastgd.from_batches(lambda: iter([(X[i::4], y[i::4]) for i in range(4)])),)
-    result = fit_quietly(*data)
+    result = fastgd.fit(*data)
     assert result.rank == 4
     # LAPACK's bound for centred columns, with a condition number of 2e6, and the roundoff of y in the residuals.
     np.testing.assert_allclose(result.coef, expected, rtol=0, atol=100 * EPS * 2e6 * abs(expected).max())
@@ -417,7 +400,7 @@ def test_several_targets_of_dependent_columns_are_those_of_each(standardize, int
     s = rng.integers(0, 3, 300).astype(float) if weighted else None
     model = GDRegressor(standardize=standardize, fit_intercept=intercept).fit(X, Y, sample_weight=s)
     for t, result in enumerate(model.result_):
-        alone = fit_quietly(X, Y[:, t], sample_weight=s, standardize=standardize, intercept=intercept)
+        alone = fastgd.fit(X, Y[:, t], sample_weight=s, standardize=standardize, intercept=intercept)
         assert (result.rank, alone.rank) == (6, 6)
         # Both are the least norm to the rounding of 300 rows, of columns up to 1e5 deviations from zero without an intercept.
         np.testing.assert_allclose(result.coef, alone.coef, atol=1e-9 * abs(alone.coef).max())
@@ -425,14 +408,12 @@ def test_several_targets_of_dependent_columns_are_those_of_each(standardize, int
 
 def test_from_a_start_dependent_columns_end_at_the_nearest_theta():
     x, z = np.random.default_rng(5).standard_normal((2, 50))
-    for data in ((np.column_stack((x, x, z)),), (np.column_stack((x, x, z, x + z)),)):
-        X = data[0]
+    for X in (np.column_stack((x, x, z)), np.column_stack((x, x, z, x + z))):
         start = np.arange(1.0 + X.shape[1])
-        result = fit_quietly(X, 3.0 * x - z, theta0=start)
+        result = fastgd.fit(X, 3.0 * x - z, theta0=start)
         # The least norm of the difference: of what is left for it to explain.
         left = 3.0 * x - z - X @ start[1:]
-        A = X - X.mean(axis=0)
-        expected = start[1:] + np.linalg.lstsq(A, left - left.mean(), rcond=1e-10)[0]
+        expected = start[1:] + centred_least_norm(X, left)[1:]
         np.testing.assert_allclose(result.coef, expected, atol=1e-12)
         assert "least |coef - coef of theta0|" in result.message
 
@@ -451,7 +432,7 @@ def test_a_slope_far_from_zero_has_its_digits_in_few_rows_on_a_line_or_near_one(
         for data in ((t[:, None], y), (fastgd.from_batches([(t[:, None], y)]),)):
             # The intercept is rounded to the roundoff of the offset, and what that leaves of a slope by that of the mean.
             bound = max(1e-12, 10 * (EPS * offset) ** 2)
-            np.testing.assert_allclose(fit_quietly(*data).coef, [float(slope)], rtol=bound)
+            np.testing.assert_allclose(fastgd.fit(*data).coef, [float(slope)], rtol=bound)
 
 
 @pytest.mark.parametrize("constant", [1.0, 1e16, 2.0**108, 1e31, 1e100])
@@ -460,7 +441,7 @@ def test_a_constant_of_any_size_hides_no_other_column(constant, l2):
     # What is left of it without its mean is rounding, whatever its size.
     for extra in ([[0, 0], [1, 1], [0, 0]], [[0, 0], [1, 1], [2, 2], [5, 5], [7, 7]]):
         X = np.column_stack((np.full(len(extra), constant), extra))
-        result = fit_quietly(X, 3.0 * X[:, 1] + 1.0, l2=l2)
+        result = fastgd.fit(X, 3.0 * X[:, 1] + 1.0, l2=l2)
         np.testing.assert_allclose(result.coef, [0.0, 1.5, 1.5], atol=1e-13)
         assert result.converged
 
@@ -468,7 +449,7 @@ def test_a_constant_of_any_size_hides_no_other_column(constant, l2):
 def test_columns_that_are_one_share_evenly_beside_one_of_a_tiny_unit_in_few_rows():
     X = np.array([[-1.1, -0.9, 0, 0, -6], [-0.6, 0, 1, 1, -8], [0.1, 1.5, 1, 1, -14], [-0.8, -0.3, 1, 1, 5]])
     for unit in (1.0, 2.0**-30, 2.0**-50, 2.0**-60):
-        result = fit_quietly(X * [1, 1, 1, 1, unit], [1.0, 1, 0, 0])
+        result = fastgd.fit(X * [1, 1, 1, 1, unit], [1.0, 1, 0, 0])
         np.testing.assert_allclose(result.coef[2:4], result.coef[2:4].mean(), rtol=1e-13)
         assert (result.converged, result.rank) == (True, 4)
 
@@ -480,8 +461,8 @@ def test_a_penalty_beside_a_column_of_zeros_converges_in_few_rows(l2, intercept)
         rng = np.random.default_rng(seed)
         X, y = rng.integers(-5, 6, (5, 8)).astype(float), rng.integers(-5, 6, 5).astype(float)
         X[:, 3] = 0.0
-        result = fit_quietly(X, y, l2=l2, intercept=intercept)
-        expected = solve_exactly(X, y, intercept=intercept, l2=l2)
+        result = fastgd.fit(X, y, l2=l2, intercept=intercept)
+        expected = least_squares(X, y, intercept=intercept, l2=l2)
         # The penalty is the smallest singular value, and 1e6 times smaller than the others where it is smallest.
         np.testing.assert_allclose(result.theta, expected, atol=1000 * EPS * 1e6 * abs(expected).max())
         assert (result.converged, result.coef[3]) == (True, pytest.approx(0.0, abs=1e-15))
@@ -494,7 +475,7 @@ def test_columns_that_agree_to_many_digits_converge(seed):
         X = rng.standard_normal((80, 3))
         X[:, 2] = X[:, 0] + closeness * X[:, 2]
         for y in (X @ rng.standard_normal(3) + rng.standard_normal(80), X[:, 0]):
-            result = fit_quietly(X, y)
+            result = fastgd.fit(X, y)
             assert (result.converged, result.rank) == (True, 4)
             assert result.n_iter <= 20
             theta, _, rank, _ = np.linalg.lstsq(np.column_stack((np.ones(80), X)), y)
