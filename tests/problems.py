@@ -1,6 +1,7 @@
 """Training sets, and what a fit to one is held against."""
 
 import numpy as np
+from hypothesis import strategies as st
 
 
 def training_set(n=300, k=4, *, seed=0, noise=0.3, n_targets=None):
@@ -28,3 +29,15 @@ def centred_least_norm(X, y, *, intercept=True):
     x_mean, y_mean = (X.mean(axis=0), y.mean()) if intercept else (0.0, 0.0)
     coef = np.linalg.lstsq(X - x_mean, y - y_mean, rcond=1e-10)[0]
     return np.append(y_mean - x_mean @ coef, coef) if intercept else coef
+
+
+def of_mixed_scales(draw, shape, dtype="f8", widths=(0, 5, 40)):
+    """Draw numbers from 2^-w to 2^(w + 1), w being one of the widths, beside zeros and powers of two, of either sign."""
+    # By a seed: hypothesis takes ten times as long, a number at a time, as all that is done with them.
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    width = draw(st.sampled_from(widths))
+    values = rng.uniform(1, 2, shape) * 2.0 ** rng.integers(-width, width + 1, shape)
+    values[rng.uniform(size=shape) < draw(st.sampled_from([0, 0.5]))] = draw(
+        st.sampled_from([0.0, 1.0, 2.0 ** widths[-1]])
+    )
+    return (values * rng.choice([-1, 1], shape)).astype(dtype)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nist import SETS
+from problems import of_mixed_scales
 
 import fastgd
 
@@ -20,15 +21,6 @@ def error(X, y, theta, **options):
     options.pop("intercept")
     truth, bound = (evaluate(X, y, theta, **options) for evaluate in (exact.cost_and_gradient, exact.bounds))
     return ALARM * max(exact.error(cost, truth[0], bound[0]), exact.error(gradient, truth[1], bound[1]))
-
-
-def of_mixed_scales(draw, shape, dtype):
-    """Draw numbers from 2^-40 to 2^40, beside zeros and powers of two, of either sign."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    width = draw(st.sampled_from([0, 5, 40]))
-    values = rng.uniform(1, 2, shape) * 2.0 ** rng.integers(-width, width + 1, shape)
-    values[rng.uniform(size=shape) < draw(st.sampled_from([0, 0.5]))] = draw(st.sampled_from([0.0, 1.0, 2.0**40]))
-    return (values * rng.choice([-1, 1], shape)).astype(dtype)
 
 
 errors = []

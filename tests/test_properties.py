@@ -1,5 +1,6 @@
 """What holds for any training set, through the public functions."""
 
+import functools
 from typing import Any, NamedTuple
 
 import exact
@@ -7,6 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from problems import features, of_mixed_scales
 
 import fastgd
 
@@ -21,15 +23,13 @@ class Problem(NamedTuple):
         return self._replace(options=self.options | (options or {}), **changes)
 
 
-def numbers(shape, dtype=np.float64):
+def numbers(draw, shape, dtype=np.float64):
     # Zero, or of a size whose products are far from the ends of float64: underflow is no rounding error.
-    width = 8 * np.dtype(dtype).itemsize
-    size = st.floats(2**-10, 2**10, width=width)
-    return hnp.arrays(dtype, shape, elements=st.one_of(st.just(0.0), size, size.map(lambda value: -value)))
+    return of_mixed_scales(draw, shape, dtype, widths=(0, 9))
 
 
-def weights(n_samples):
-    return hnp.arrays(np.float64, n_samples, elements=st.floats(2**-10, 2**10))
+def weights(draw, n_samples):
+    return abs(numbers(draw, n_samples)) + 2.0**-10
 
 
 @st.composite
@@ -41,15 +41,13 @@ def problems(draw, *, min_rows=1, **fixed):
     options = {
         "intercept": intercept,
         "loss": draw(st.sampled_from(["mse", "half_mse", "sse"])),
-        "sample_weight": draw(st.none() | weights(n_samples)),
+        "sample_weight": weights(draw, n_samples) if draw(st.booleans()) else None,
         "l2": draw(st.sampled_from([0.0, 0.1])),
     }
-    X = np.array(draw(numbers((n_samples, n_features), dtype)), order=draw(st.sampled_from("CF")))
+    X = np.array(numbers(draw, (n_samples, n_features), dtype), order=draw(st.sampled_from("CF")))
     # Multiples of 1/8, so that a step of 1 from theta is taken without rounding.
-    theta = np.array(
-        draw(st.lists(st.integers(-800, 800), min_size=n_features + intercept, max_size=n_features + intercept))
-    )
-    return Problem(X, draw(numbers(n_samples, dtype)), theta / 8, options | fixed)
+    theta = np.trunc(800 * np.random.default_rng(draw(st.integers(0, 2**32))).uniform(-1, 1, n_features + intercept))
+    return Problem(X, numbers(draw, n_samples, dtype), theta / 8, options | fixed)
 
 
 def evaluate(problem):
@@ -58,10 +56,13 @@ def evaluate(problem):
     return exact.numbers([cost, *gradient])
 
 
-def bound(problem):
+def of_exact(function, problem):
     options = {name: value for name, value in problem.options.items() if name != "intercept"}
-    cost, gradient = exact.bounds(problem.X, problem.y, problem.theta, **options)
+    cost, gradient = function(problem.X, problem.y, problem.theta, **options)
     return np.array([cost, *gradient], dtype=object)
+
+
+bound = functools.partial(of_exact, exact.bounds)
 
 
 def agree(got, expected, tolerance):
@@ -70,9 +71,7 @@ def agree(got, expected, tolerance):
 
 @given(problems())
 def test_rounding_stays_within_the_bound(problem):
-    options = {name: value for name, value in problem.options.items() if name != "intercept"}
-    cost, gradient = exact.cost_and_gradient(problem.X, problem.y, problem.theta, **options)
-    assert agree(evaluate(problem), [cost, *gradient], bound(problem))
+    assert agree(evaluate(problem), of_exact(exact.cost_and_gradient, problem), bound(problem))
 
 
 @given(problems(min_rows=2, loss="sse", l2=0.0), st.data())
@@ -88,7 +87,7 @@ def test_sums_add_over_a_split_of_the_rows(problem, data):
 
 @given(problems(), st.data())
 def test_gradient_is_linear_in_y(problem, data):
-    y1, y2 = problem.y, data.draw(numbers(len(problem.X), problem.y.dtype))
+    y1, y2 = problem.y, numbers(data.draw, len(problem.X), problem.y.dtype)
     total = problem.replace(y=y1.astype(np.float64) + y2)
     alone = [problem, problem.replace(y=y2), problem.replace(y=np.zeros_like(y1))]
     tolerance = sum(bound(each) for each in (total, *alone))
@@ -100,9 +99,8 @@ def test_gradient_is_linear_in_y(problem, data):
 def test_order_of_the_rows_does_not_matter(problem, random):
     order = random.sample(range(len(problem.X)), len(problem.X))
     s = problem.options["sample_weight"]
-    shuffled = problem.replace(
-        {"sample_weight": None if s is None else s[order]}, X=problem.X[order], y=problem.y[order]
-    )
+    s = None if s is None else s[order]
+    shuffled = problem.replace({"sample_weight": s}, X=problem.X[order], y=problem.y[order])
     assert agree(evaluate(shuffled), evaluate(problem), 2 * bound(problem))
 
 
@@ -119,9 +117,7 @@ def test_order_of_the_columns_is_that_of_the_gradient(problem, random):
 
 @given(problems(), st.data())
 def test_a_whole_weight_is_that_many_rows(problem, data):
-    counts = np.array(
-        data.draw(st.lists(st.integers(0, 3), min_size=len(problem.X), max_size=len(problem.X)).filter(any))
-    )
+    counts = data.draw(hnp.arrays(int, len(problem.X), elements=st.integers(0, 3)).filter(np.any))
     weighted = problem.replace({"sample_weight": counts})
     repeated = problem.replace({"sample_weight": None}, X=problem.X.repeat(counts, axis=0), y=problem.y.repeat(counts))
     assert agree(evaluate(weighted), evaluate(repeated), 2 * bound(repeated))
@@ -130,7 +126,7 @@ def test_a_whole_weight_is_that_many_rows(problem, data):
 @given(problems(), st.data())
 def test_a_row_of_zero_weight_is_no_row(problem, data):
     kept = data.draw(hnp.arrays(bool, len(problem.X)).filter(np.any))
-    s = data.draw(weights(len(problem.X)))
+    s = weights(data.draw, len(problem.X))
     without = problem.replace({"sample_weight": s[kept]}, X=problem.X[kept], y=problem.y[kept])
     assert agree(evaluate(problem.replace({"sample_weight": s * kept})), evaluate(without), 2 * bound(without))
 
@@ -149,14 +145,13 @@ def test_gradient_is_the_central_difference_of_the_cost(problem, data):
 @given(problems(sample_weight=None, l2=0.0, loss="sse"))
 def test_gradient_is_zero_at_the_least_squares_solution(problem):
     X = problem.X.astype(np.float64)
-    A = np.column_stack((np.ones(len(X)), X)) if problem.options["intercept"] else X
+    A = features(X, problem.options["intercept"])
     theta = np.linalg.lstsq(A, problem.y.astype(np.float64))[0]
     # A backward stable solver's theta is exact for an A that is off by a few n u |A|; that moves A^T r by
     # a few n u |A| (|A| |theta| + |y|), and drops singular values of that size.
     size = np.linalg.norm(A)
-    tolerance = (
-        8 * max(A.shape) * np.finfo(float).eps * size * (size * np.linalg.norm(theta) + np.linalg.norm(problem.y))
-    )
+    terms = size * (size * np.linalg.norm(theta) + np.linalg.norm(problem.y))
+    tolerance = 8 * max(A.shape) * np.finfo(float).eps * terms
     solved = problem.replace(theta=theta)
     assert agree(evaluate(solved)[1:], 0, bound(solved)[1:] + exact.numbers(tolerance))
 
@@ -171,11 +166,9 @@ def test_scaling_by_powers_of_two_is_exact(problem, a, b, c):
     of_theta = np.full(len(problem.theta), b)
     if problem.options["intercept"]:
         of_theta[0] = a * b
+    l2 = a * a * problem.options["l2"] * (c if by_weight else 1.0)
     scaled = problem.replace(
-        {
-            "sample_weight": None if s is None else c * s,
-            "l2": a * a * problem.options["l2"] * (c if by_weight else 1.0),
-        },
+        {"sample_weight": None if s is None else c * s, "l2": l2},
         X=problem.X * problem.X.dtype.type(a),
         y=problem.y * problem.y.dtype.type(a * b),
         theta=of_theta * problem.theta,
