@@ -13,19 +13,29 @@ _SCALES = {"sse": lambda total: 2, "mse": lambda total: 2 / total, "half_mse": l
 
 
 def numbers(values):
-    """Return floats as the fractions that they are, or whole numbers, which are 20 times as fast."""
-    return np.vectorize(lambda value: int(value) if value.is_integer() else Fraction(value), otypes=[object])(
-        np.asarray(values, dtype=np.float64)
-    )
+    """Return floats as the fractions that they are, or as whole numbers, with which all is done in a twentieth of the time."""
+    number = np.vectorize(lambda value: int(value) if value.is_integer() else Fraction(value), otypes=[object])
+    return number(np.asarray(values, dtype=np.float64))
+
+
+def _whole(values):
+    """Return whole numbers, and by which power of two they are larger."""
+    values = numbers(values)
+    unit = max((value.denominator for value in values.flat), default=1)
+    larger = np.vectorize(lambda value: value.numerator * (unit // value.denominator), otypes=[object])
+    return larger(values), unit
 
 
 def sums(X, y, theta, s=None):
     """Sum s r^2, s r, and s r x_j for each feature j; y=None is a y of zeros."""
-    X, theta = _columns(X), np.atleast_1d(numbers(theta))
+    (X, of_X), (theta, of_theta) = _whole(_columns(X)), _whole(np.atleast_1d(theta))
+    y, of_y = (0, 1) if y is None else _whole(y)
+    s, of_s = (1, 1) if s is None else _whole(s)
     n_features = X.shape[1]
-    r = X @ theta[-n_features:] + (theta[0] if len(theta) > n_features else 0) - (0 if y is None else numbers(y))
-    sr = r if s is None else numbers(s) * r
-    return np.array([sr @ r, sr.sum(), *(sr @ X)], dtype=object)
+    r = of_y * (X @ theta[-n_features:] + (of_X * theta[0] if len(theta) > n_features else 0)) - of_X * of_theta * y
+    of_r, sr = of_X * of_theta * of_y, s * r
+    units = [of_s * of_r**2, of_s * of_r] + [of_s * of_r * of_X] * n_features
+    return np.array(list(map(Fraction, [sr @ r, sr.sum(), *(sr @ X)], units)), dtype=object)
 
 
 def cost_and_gradient(X, y, theta, *, loss="mse", sample_weight=None, l2=0.0):
@@ -61,19 +71,19 @@ def _size(values):
 
 
 def _columns(X):
-    X = numbers(X)
+    X = np.asarray(X, dtype=np.float64)
     return X.reshape(len(X), -1)
 
 
 def least_squares(X, y, *, intercept=True, s=None, l2=0.0, scale=2):
     """Solve scale A^T S A theta + 2 l2 coef = scale A^T S y, with weights of mean 1 in S."""
-    A = _columns(X)
-    A = np.column_stack((np.ones(len(A), dtype=int), A)) if intercept else A
-    weights = numbers(np.ones(len(A)) if s is None else s)
-    weighted = A.T * weights * (Fraction(scale) / sum(weights))
-    rows = np.column_stack((weighted @ A, weighted @ numbers(y)))
+    (X, of_X), (y, of_y) = _whole(_columns(X)), _whole(y)
+    A = np.column_stack((np.full(len(X), of_X, dtype=object), X)) if intercept else X
+    s, _ = _whole(np.ones(len(X)) if s is None else s)
+    weighted = A.T * s
+    rows = np.column_stack((of_y * (weighted @ A), of_X * (weighted @ y))) * Fraction(scale, sum(s))
     n = len(rows)
-    rows[range(intercept, n), range(intercept, n)] += 2 * Fraction(l2)
+    rows[range(intercept, n), range(intercept, n)] += 2 * Fraction(l2) * of_X**2 * of_y
     for i in range(n):
         pivot = next(p for p in range(i, n) if rows[p, i])
         rows[[i, pivot]] = rows[[pivot, i]]
@@ -85,11 +95,10 @@ def least_squares(X, y, *, intercept=True, s=None, l2=0.0, scale=2):
 
 def moments(X, y, s=None):
     """Return the total weight, the means and the scatter of the columns of X and y."""
-    Z = numbers(np.column_stack((X, y)))
-    weights = numbers(np.ones(len(Z)) if s is None else s)
-    total = Fraction(sum(weights))
-    mean = weights @ Z / total
-    return total, mean, ((Z - mean).T * weights) @ (Z - mean)
+    (Z, of_Z), (s, of_s) = _whole(np.column_stack((X, y))), _whole(np.ones(len(X)) if s is None else s)
+    total, first = sum(s), s @ Z
+    scatter = total * ((Z.T * s) @ Z) - np.outer(first, first)
+    return Fraction(total, of_s), first * Fraction(1, total * of_Z), scatter * Fraction(1, total * of_s * of_Z**2)
 
 
 def least_norm(A, b, rank):
