@@ -3,12 +3,12 @@
 import pickle
 import subprocess
 import sys
-import warnings
 
+import exact
 import nist
 import numpy as np
+import problems
 import pytest
-from test_fast_fits import solve_exactly
 
 import fastgd
 from fastgd.cli import demo
@@ -25,12 +25,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 from fastgd.sklearn import GDRegressor  # noqa: E402
 
 
-def training_set(n=400, k=5, n_targets=None, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, k)) * np.linspace(0.5, 3, k) + np.linspace(-2, 5, k)
-    shape = (k,) if n_targets is None else (k, n_targets)
-    y = X @ rng.standard_normal(shape) + 1.5
-    return X, y + 0.3 * rng.standard_normal(y.shape)
+def training_set(n=400, k=5, n_targets=None):
+    return problems.training_set(n, k, n_targets=n_targets)
 
 
 CHECKED = [GDRegressor(), GDRegressor(method="cg"), GDRegressor(fit_intercept=False, precompute=False)]
@@ -38,9 +34,7 @@ MARK = parametrize_with_checks(CHECKED).mark
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.parametrize(
-    MARK.args[0], list(MARK.args[1]), **MARK.kwargs
-)  # a list: 1.7 has a generator, pytest wants none
+@pytest.mark.parametrize(MARK.args[0], list(MARK.args[1]), **MARK.kwargs)  # 1.7 has a generator, pytest wants none
 def test_every_check_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -53,13 +47,12 @@ def test_coefficients_are_those_of_scikit_learn(n_targets, fit_intercept, weight
     X, y = training_set(n_targets=n_targets)
     s = np.random.default_rng(1).integers(0, 4, len(X)) / 2 if weighted else None
     total = len(X) if s is None else s.sum()
-    other = Ridge(alpha=l2 * total, fit_intercept=fit_intercept, solver="cholesky") if l2 else LinearRegression()
+    other = Ridge(alpha=l2 * total, solver="cholesky") if l2 else LinearRegression()
     other.set_params(fit_intercept=fit_intercept).fit(X, y, s)
     model = GDRegressor(l2=l2, fit_intercept=fit_intercept).fit(X, y, s)
     np.testing.assert_allclose(model.coef_, np.reshape(other.coef_, model.coef_.shape), rtol=1e-9)
-    np.testing.assert_allclose(
-        model.intercept_, np.broadcast_to(other.intercept_, np.shape(model.intercept_)), atol=1e-9
-    )
+    intercept = np.broadcast_to(other.intercept_, np.shape(model.intercept_))
+    np.testing.assert_allclose(model.intercept_, intercept, atol=1e-9)
     assert model.coef_.shape == (5,) if n_targets is None else (n_targets, 5)
     assert model.predict(X).shape == y.shape
     np.testing.assert_allclose(model.predict(X), other.predict(X).reshape(y.shape), rtol=1e-9)
@@ -106,10 +99,11 @@ def test_several_targets_keep_the_digits_of_correlated_columns():
     Y = X @ rng.standard_normal((6, 2)) + 1e-3 * rng.standard_normal((3000, 2))
     for t, result in enumerate(GDRegressor().fit(X, Y).result_):
         # A fit to few rows goes on in twice the precision where the next step would change more than 1e-13 of theta.
-        expected = solve_exactly(X, Y[:, t])
+        expected = exact.least_squares(X, Y[:, t])
         np.testing.assert_allclose(result.theta, expected, atol=1e-13 * abs(expected).max())
 
 
+@pytest.mark.filterwarnings("ignore::fastgd.ConvergenceWarning")
 @pytest.mark.parametrize(
     "options",
     [{"method": "gd", "max_iter": 7, "tol": 0}, {"method": "cg", "max_iter": 2}, {"standardize": True, "l2": 0.5}],
@@ -117,11 +111,9 @@ def test_several_targets_keep_the_digits_of_correlated_columns():
 )
 def test_several_targets_end_where_one_by_one_would(options):
     X, Y = training_set(n_targets=2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fastgd.ConvergenceWarning)
-        model = GDRegressor(**options).fit(X, Y)
-        for t in range(2):
-            np.testing.assert_allclose(model.coef_[t], fastgd.fit(X, Y[:, t], **options).coef, rtol=1e-9)
+    model = GDRegressor(**options).fit(X, Y)
+    for t in range(2):
+        np.testing.assert_allclose(model.coef_[t], fastgd.fit(X, Y[:, t], **options).coef, rtol=1e-9)
 
 
 @pytest.mark.parametrize("n_targets", [None, 2])
@@ -173,7 +165,7 @@ def test_pipelines_searches_and_cross_validation():
     np.testing.assert_allclose(cross_val_score(GDRegressor(), X, y), expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.processes), "threading"])
 def test_two_jobs_at_once(backend):
     joblib = pytest.importorskip("joblib", reason="scikit-learn brings it")
     X, y = training_set(n=60_000, k=10)  # so much that a pass is shared among threads
@@ -201,33 +193,27 @@ def test_copies_and_pickles():
     assert "GDRegressor" in model._repr_html_()
 
 
+@pytest.mark.filterwarnings("ignore::fastgd.ConvergenceWarning")
 @pytest.mark.parametrize("n_targets", [None, 2])
 def test_a_warm_start_goes_on(n_targets):
     X, y = training_set(n_targets=n_targets)
     options = {"method": "gd", "learning_rate": 0.01, "tol": 0}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fastgd.ConvergenceWarning)
-        model = GDRegressor(max_iter=30, warm_start=True, **options).fit(X, y)
-        model.fit(X, y)
-        straight = GDRegressor(max_iter=60, **options).fit(X, y)
-        np.testing.assert_allclose(model.coef_, straight.coef_, rtol=1e-9)
-        # with another number of features there is nothing to go on from
-        np.testing.assert_array_equal(
-            model.fit(X[:, :2], y).coef_, GDRegressor(max_iter=30, **options).fit(X[:, :2], y).coef_
-        )
+    model = GDRegressor(max_iter=30, warm_start=True, **options).fit(X, y).fit(X, y)
+    straight = GDRegressor(max_iter=60, **options).fit(X, y)
+    np.testing.assert_allclose(model.coef_, straight.coef_, rtol=1e-9)
+    # With another number of features there is nothing to go on from.
+    anew = GDRegressor(max_iter=30, **options).fit(X[:, :2], y)
+    np.testing.assert_array_equal(model.fit(X[:, :2], y).coef_, anew.coef_)
 
 
 def test_frames_are_matched_by_scikit_learns_rules():
-    pd = pytest.importorskip("pandas", reason="feature names come from data frames")
-    pytest.importorskip("narwhals", reason="data frames need narwhals")
-    X, y = training_set()
-    frame = pd.DataFrame(X, columns=list("abcde"))
+    X, y = training_set(k=4)
+    frame = labelled(X, "years")[0].set_axis(list("abcd"), axis="columns")
     model = GDRegressor().fit(frame, y)
-    assert model.feature_names_in_.tolist() == list("abcde")
-    assert model.result_.feature_names == list("abcde")
+    assert model.feature_names_in_.tolist() == model.result_.feature_names == list("abcd")
     np.testing.assert_allclose(model.predict(frame), GDRegressor().fit(X, y).predict(X), rtol=1e-12)
     with pytest.raises(ValueError, match="feature names"):
-        model.predict(frame[list("edcba")])
+        model.predict(frame[list("dcba")])
     with pytest.raises(TypeError, match="Column 'b' of X has dtype"):
         GDRegressor().fit(frame.assign(b="text"), y)
 
@@ -248,6 +234,7 @@ def labelled(X, kind):
     return pd.DataFrame(X, columns=labels), pd
 
 
+@pytest.mark.filterwarnings("ignore:X has feature names, but:UserWarning")  # scikit-learn's, as there were none
 @pytest.mark.parametrize("kind", LABELS)
 @pytest.mark.parametrize("n_targets", [None, 2])
 @pytest.mark.parametrize("by_moments", [False, True])
@@ -259,20 +246,17 @@ def test_labels_that_are_no_text_are_matched(kind, n_targets, by_moments):
     fit(frame, y)
     assert not hasattr(model, "feature_names_in_")
     expected = LinearRegression().fit(X, y)
-    turned = frame.iloc[:, [3, 1, 0, 2]]
-    for given in (frame, turned, X):
+    for given in (frame, frame.iloc[:, [3, 1, 0, 2]], X):
         np.testing.assert_allclose(model.predict(given), expected.predict(X), rtol=1e-8)
         assert model.score(given, y) == pytest.approx(expected.score(X, y), rel=1e-12)
     before = pickle.dumps(model)
     for other in (frame.set_axis(list("abcd"), axis="columns"), pd.DataFrame(X)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # scikit-learn's, of names where there were none
-            with pytest.raises(ValueError, match=r"X has no column .*, but the fit had.*X\.to_numpy\(\)"):
-                model.predict(other)
-            if by_moments:
-                with pytest.raises(ValueError, match=r"Moments of the columns .* cannot be added.*X\.to_numpy\(\)"):
-                    model.partial_fit(other, y)
-                assert pickle.dumps(model) == before
+        with pytest.raises(ValueError, match=r"X has no column .*, but the fit had.*X\.to_numpy\(\)"):
+            model.predict(other)
+        if by_moments:
+            with pytest.raises(ValueError, match=r"Moments of the columns .* cannot be added.*X\.to_numpy\(\)"):
+                model.partial_fit(other, y)
+            assert pickle.dumps(model) == before
     with pytest.raises(ValueError, match="X has 3 features"):
         model.predict(frame.iloc[:, :3])
 
@@ -363,15 +347,16 @@ def test_targets_that_are_not_finite_are_named(bad):
         GDRegressor().fit(X, Y)
 
 
+def run(code):
+    """Run code in an interpreter of its own."""
+    return subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True)
+
+
+@pytest.mark.processes
 def test_without_scikit_learn_it_says_what_to_install():
-    code = (
-        "import sys; sys.modules['sklearn'] = None\n"
-        "import fastgd\n"
-        "try: from fastgd.sklearn import GDRegressor\n"
-        "except ImportError as error: print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert "pip install 'fastgd[sklearn]'" in done.stdout
+    code = "import sys; sys.modules['sklearn'] = None\nimport fastgd\n"
+    code += "try: from fastgd.sklearn import GDRegressor\nexcept ImportError as error: print(error)"
+    assert "pip install 'fastgd[sklearn]'" in run(code).stdout
 
 
 def one_hot(n=120):
@@ -400,13 +385,13 @@ def test_dependent_columns_are_told_by_the_rank_alone(fit_intercept, n_targets, 
 
 def test_the_estimator_warns_of_no_convergence_at_the_users_line():
     X, y = training_set(n_targets=2)
-    options = {"method": "gd", "max_iter": 2}
+    model = GDRegressor(method="gd", max_iter=2)
     calls = [
-        lambda: GDRegressor(**options).fit(X, y[:, 0]),
-        lambda: GDRegressor(**options).fit(X, y),
-        lambda: GDRegressor(**options).partial_fit(X, y[:, 0]),
-        lambda: make_pipeline(StandardScaler(), GDRegressor(**options)).fit(X, y[:, 0]),
-        lambda: cross_val_score(GDRegressor(**options), X, y[:, 0]),
+        lambda: model.fit(X, y[:, 0]),
+        lambda: model.fit(X, y),
+        lambda: clone(model).partial_fit(X, y[:, 0]),
+        lambda: make_pipeline(StandardScaler(), model).fit(X, y[:, 0]),
+        lambda: cross_val_score(model, X, y[:, 0]),
     ]
     for call in calls:
         with pytest.warns(fastgd.ConvergenceWarning, match=r"^Not converged within max_iter=2") as caught:
@@ -414,11 +399,11 @@ def test_the_estimator_warns_of_no_convergence_at_the_users_line():
         assert {(each.filename, each.lineno) for each in caught} == {(__file__, call.__code__.co_firstlineno)}
 
 
+@pytest.mark.processes
 def test_a_warning_without_a_user_is_at_the_outermost_line():
     """As in a worker process of joblib's, whose frames are all others'."""
     code = "from fastgd import exceptions\n__name__ = 'joblib.worker'\nexceptions.warn('so', exceptions.RankWarning)"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert "<string>:3: RankWarning: so" in done.stderr
+    assert "<string>:3: RankWarning: so" in run("import warnings; warnings.simplefilter('always'); " + code).stderr
 
 
 @pytest.mark.parametrize("n_targets", [None, 2])
@@ -439,7 +424,8 @@ def test_one_number_is_the_weight_of_each_row(n_targets, weight):
 @pytest.mark.parametrize("weight", [-1.0, 0, np.nan, np.inf])
 def test_a_weight_of_each_row_is_positive(weight):
     X, y = training_set()
-    for call in (GDRegressor().fit, GDRegressor().partial_fit, GDRegressor().fit(X, y).score):
+    model = GDRegressor().fit(X, y)
+    for call in (model.fit, model.partial_fit, model.score):
         with pytest.raises(ValueError, match=r"sample_weight=\S+ was given, but a finite number > 0 .*for each row"):
             call(X, y, weight)
 
@@ -453,24 +439,26 @@ def test_the_intercept_has_the_type_of_scikit_learns(fit_intercept):
     assert bool(model.intercept_) is fit_intercept
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("by", ["pickle", "joblib"])
-@pytest.mark.parametrize("n_targets", [None, 2])
-@pytest.mark.parametrize("part", [False, True])
-def test_a_loaded_model_predicts_without_numba(by, n_targets, part, tmp_path):
-    joblib = pytest.importorskip("joblib", reason="scikit-learn brings it")
-    X, y = training_set(n_targets=n_targets)
-    model = GDRegressor().partial_fit(X, y) if part else make_pipeline(StandardScaler(), GDRegressor()).fit(X, y)
-    path = tmp_path / "model"
-    path.write_bytes(pickle.dumps(model)) if by == "pickle" else joblib.dump(model, path)
-    load = f"pickle.load(open({str(path)!r}, 'rb'))" if by == "pickle" else f"joblib.load({str(path)!r})"
+def test_loaded_models_predict_without_numba(by, tmp_path):
+    library = pytest.importorskip(by, reason="scikit-learn brings joblib")
+    models = []
+    for n_targets in (None, 2):
+        X, y = training_set(n_targets=n_targets)
+        models += [GDRegressor().partial_fit(X, y), make_pipeline(StandardScaler(), GDRegressor()).fit(X, y)]
+    path = tmp_path / "models"
+    with open(path, "wb") as file:
+        library.dump(models, file)
     code = (
-        f"import sys, pickle, joblib, numpy as np\nmodel = {load}\n"
-        f"print(model.predict(np.ones((2, 5))).tolist(), model.score(np.eye(5), np.eye(5)[:, :{n_targets}]"
-        f"{'[:, 0]' if n_targets is None else ''}) < 1)\n"
+        f"import sys, {by}, numpy as np\n"
+        f"for model in {by}.load(open({str(path)!r}, 'rb')):\n"
+        "    y = model.predict(np.ones((2, 5)))\n"
+        "    print(y.tolist(), model.score(np.eye(5), np.eye(5)[:, :2] if y.ndim > 1 else np.eye(5)[:, 0]) < 1)\n"
         "import fastgd.sklearn\nprint(*{'numba', 'llvmlite', 'dask'} & {*sys.modules})"
     )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.splitlines() == [f"{model.predict(np.ones((2, 5))).tolist()} True", ""]
+    expected = [f"{model.predict(np.ones((2, 5))).tolist()} True" for model in models]
+    assert run(code).stdout.splitlines() == [*expected, ""]
 
 
 def test_a_column_of_targets_has_the_digits_of_each():
