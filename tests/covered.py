@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 from mutants import Mutant
@@ -237,21 +237,9 @@ def _run(copy: Path, test_files: list[str]) -> None:
             seconds[report.nodeid] += report.duration
 
     watch.start()
-    status = pytest.main([*OPTIONS, *test_files], plugins=[Watch()])
-    watch.stop()
-    if status:
+    if pytest.main([*OPTIONS, *test_files], plugins=[Watch()]):
         os._exit(1)
-    tests = {}
-    data = watch.get_data()
-    for file in data.measured_files():
-        path = str(Path(file).relative_to(copy))
-        uncompiled_only = path.startswith("fastgd/kernels")
-        tests[path] = {
-            line: names
-            for line, contexts in data.contexts_by_lineno(file).items()
-            if (names := [name for name in contexts if name and ("uncompiled" in name or not uncompiled_only)])
-        }
-    (copy / "covered.json").write_text(json.dumps((tests, seconds)))
+    _write_down(copy, watch, seconds, lambda path, name: "uncompiled" in name or "fastgd/kernels" not in path)
 
 
 def _collect_checks(copy: Path) -> None:
@@ -272,15 +260,24 @@ def _run_check(copy: Path, name: str) -> None:
 
     watch.switch_context(name)
     machine_code.run(name)
+    _write_down(copy, watch, {name: time.monotonic() - start})
+
+
+def _write_down(
+    copy: Path, watch: Any, seconds: dict[str, float], counts: Callable[[str, str], bool] = lambda path, name: True
+) -> None:
+    """Write down which tests or checks run which lines, where they count, and how long they take."""
     watch.stop()
     data = watch.get_data()
-    checks = {
+    tests = {
         str(Path(file).relative_to(copy)): {
-            line: [name] for line, contexts in data.contexts_by_lineno(file).items() if name in contexts
+            line: names
+            for line, contexts in data.contexts_by_lineno(file).items()
+            if (names := [name for name in contexts if name and counts(file, name)])
         }
         for file in data.measured_files()
     }
-    (copy / "covered.json").write_text(json.dumps((checks, {name: time.monotonic() - start})))
+    (copy / "covered.json").write_text(json.dumps((tests, seconds)))
 
 
 def compile_anew(copy: Path) -> None:

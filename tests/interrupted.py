@@ -27,46 +27,14 @@ def forever(X, y, **options):
     return lambda: fastgd.fit(X, y, **options)
 
 
-def wide():
-    return forever(*rows(300, 40_000))
-
-
-def wide_columns():
-    X, y = rows(300, 40_000)
-    return forever(np.asfortranarray(X), y)
-
-
-def strided():
-    X, y = rows(1_000_000, 8)
-    return forever(np.repeat(X, 2, axis=1)[:, ::2], y)
-
-
-def moments_of_many_features():
-    X, y = rows(12_000, 1_500)
-    return lambda: [fastgd.Moments.from_rows(X, y, n_threads=2) for _ in range(100)]
-
-
-def moments_on_one_thread():
-    X, y = rows(80_000, 600)
-    return lambda: [fastgd.Moments.from_rows(X, y, n_threads=1) for _ in range(100)]
-
-
-def descent_on_moments():
-    X, y = rows(10_000, 30)
-    return forever(X, y, precompute=True, learning_rate=1e-6)
-
-
-def weighted():
-    X, y = rows(2_000_000, 4)
-    weights = rng.uniform(size=len(y))
-    return lambda: [fastgd.gradient(X, y, np.ones(4), sample_weight=weights) for _ in range(10_000)]
+def again(n_times, call, *args, **options):
+    return lambda: [call(*args, **options) for _ in range(n_times)]
 
 
 def many_weights():
     n = 100_000_000  # what they are broadcast from is a single row
-    X, y, theta = np.broadcast_to(1.0, (n, 1)), np.broadcast_to(1.0, n), np.ones(1)
-    weights = np.ones(n)
-    return lambda: [fastgd.gradient(X, y, theta, sample_weight=weights) for _ in range(100)]
+    X, y = np.broadcast_to(1.0, (n, 1)), np.broadcast_to(1.0, n)
+    return again(100, fastgd.gradient, X, y, np.ones(1), sample_weight=np.ones(n))
 
 
 def sparse():
@@ -75,27 +43,18 @@ def sparse():
     columns = rng.integers(0, 10, (2_000_000, 5)) + 10 * np.arange(5)
     ends = np.arange(0, columns.size + 1, 5)
     X = scipy.sparse.csr_array((rng.uniform(size=columns.size), columns.ravel(), ends), shape=(2_000_000, 50))
-    y = X @ np.ones(50) + rng.standard_normal(2_000_000)
-    return lambda: [fastgd.fit(X, y) for _ in range(100)]
-
-
-def several_targets():
-    from fastgd.sklearn import GDRegressor
-
-    X, _ = rows(1_000_000, 20)
-    Y = rng.standard_normal((1_000_000, 10))
-    return lambda: [GDRegressor().fit(X, Y) for _ in range(100)]
+    return again(100, fastgd.fit, X, X @ np.ones(50) + rng.standard_normal(2_000_000))
 
 
 def stream():
-    X, y = rows(100_000, 5)
-    return lambda: fastgd.fit(fastgd.from_batches(lambda: ((X, y) for _ in range(10_000))))
+    batch = rows(100_000, 5)
+    return lambda: fastgd.fit(fastgd.from_batches(lambda: (batch for _ in range(10_000))))
 
 
 def csv(folder=Path(sys.argv[-1])):
-    X, y = rows(20_000, 3)
     path = folder / "rows.csv"
     if not path.exists():
+        X, y = rows(20_000, 3)
         np.savetxt(path, np.column_stack((X, y)), delimiter=",", header="a,b,c,y", comments="")
     return lambda: [fastgd.fit(fastgd.scan_csv(path, target="y")) for _ in range(1000)]
 
@@ -110,35 +69,48 @@ def parquet(folder=Path(sys.argv[-1])):
     return lambda: [fastgd.fit(fastgd.scan_parquet(path, target="y")) for _ in range(1000)]
 
 
-def estimator():
+def regressor():
     from fastgd.sklearn import GDRegressor
 
+    return GDRegressor()
+
+
+def estimator():
     X, y = rows(1_000_000, 10)
-    return lambda: [GDRegressor().fit(X, y).score(X, y) for _ in range(1000)]
+    return lambda: [regressor().fit(X, y).score(X, y) for _ in range(1000)]
 
 
-def a_fit():
-    X, y = rows(3_000_000, 10)
-    return lambda: [fastgd.fit(X, y) for _ in range(1000)]
+def by_columns(X, y):
+    return np.asfortranarray(X), y
 
+
+def strided(X, y):
+    return np.repeat(X, 2, axis=1)[:, ::2], y
+
+
+from_rows = fastgd.Moments.from_rows
 
 CALLS = {
     "float64 passes": lambda: forever(*rows(3_000_000, 10)),
     "passes on 7 threads": lambda: forever(*rows(3_000_000, 10), n_threads=7),
     "passes on one thread": lambda: forever(*rows(3_000_000, 10), n_threads=1),
-    "rows of 40,000 features": wide,
-    "columns of 40,000 features": wide_columns,
-    "strided rows": strided,
+    "rows of 40,000 features": lambda: forever(*rows(300, 40_000)),
+    "columns of 40,000 features": lambda: forever(*by_columns(*rows(300, 40_000))),
+    "strided rows": lambda: forever(*strided(*rows(1_000_000, 8))),
     "conjugate gradients": lambda: forever(*rows(1_000_000, 30), method="cg", learning_rate="auto"),
     "nesterov": lambda: forever(*rows(1_000_000, 30), method="nesterov"),
-    "fits": a_fit,
-    "moments of 1,500 features": moments_of_many_features,
-    "moments on one thread": moments_on_one_thread,
-    "a descent on moments": descent_on_moments,
-    "sample weights": weighted,
+    "fits": lambda: again(1000, fastgd.fit, *rows(3_000_000, 10)),
+    "moments of 1,500 features": lambda: again(100, from_rows, *rows(12_000, 1_500), n_threads=2),
+    "moments on one thread": lambda: again(100, from_rows, *rows(80_000, 600), n_threads=1),
+    "a descent on moments": lambda: forever(*rows(10_000, 30), precompute=True, learning_rate=1e-6),
+    "sample weights": lambda: again(
+        10_000, fastgd.gradient, *rows(2_000_000, 4), np.ones(4), sample_weight=rng.uniform(size=2_000_000)
+    ),
     "1e8 sample weights": many_weights,
     "sparse rows": sparse,
-    "several targets": several_targets,
+    "several targets": lambda: again(
+        100, regressor().fit, rows(1_000_000, 20)[0], rng.standard_normal((1_000_000, 10))
+    ),
     "a stream": stream,
     "csv files": csv,
     "parquet files": parquet,

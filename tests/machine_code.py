@@ -9,6 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from itertools import permutations
 
+import exact
 import numba
 import numpy as np
 import plain_kernels
@@ -43,26 +44,30 @@ def room(n_sums):
     return memory[8:], memory[:8]
 
 
+def floats(n_samples, n_features, intercept):
+    """Return X, y, sample weights and theta, or a centre, that are whole numbers."""
+    return (values.astype(float) for values in whole_numbers(n_samples, n_features, intercept))
+
+
 def check_gradient(layout, n_features, intercept, kind, row_counts, n_behind=0):
     """Sum rows by a kernel, behind which there are so many of NaN."""
     x_dtype, y_dtype, weighted = kind
     for n_samples in row_counts:
-        X, y, s, theta = (values.astype(float) for values in whole_numbers(n_samples, n_features, intercept))
+        X, y, s, theta = floats(n_samples, n_features, intercept)
         rows = np.concatenate([behind_nans(X, x_dtype), np.full((n_behind, n_features), np.nan)])
+        y, s = y if y_dtype else None, s if weighted else None
         sums, before = room(2 + n_features)
         layout.kernel[kind](
             at_a_cliff(rows.T if layout.by_columns else rows, x_dtype),
             N_BEFORE,
             N_BEFORE + n_samples,
-            at_a_cliff(y, y_dtype) if y_dtype else None,
-            at_a_cliff(s, "d") if weighted else None,
+            None if y is None else at_a_cliff(y, y_dtype),
+            None if s is None else at_a_cliff(s, "d"),
             at_a_cliff(theta, "d"),
             SCALE,
             sums,
         )
-        r = X @ theta[-n_features:] + (theta[0] if intercept else 0.0) - (y if y_dtype else 0.0)
-        sr = s * r if weighted else r
-        assert sums.tolist() == (SCALE * np.array([sr @ r, sr.sum(), *(sr @ X)])).tolist()
+        assert sums.tolist() == (SCALE * exact.sums(X, y, theta, s)).tolist()
         assert np.isnan(before).all()
 
 
@@ -79,9 +84,7 @@ def check_order(kernel, n_features, n_steps, n_lanes):
                 done += part.size
         lanes[0, : 203 - done] -= y[done:]
         possible = set()
-        for a, *others in permutations(
-            lanes
-        ):  # the flag "reassoc" lets LLVM choose the order of what is left in the end
+        for a, *others in permutations(lanes):  # "reassoc" lets LLVM choose the order of what is left in the end
             for totals in (a + sum(others), sum(others, a)) if others else (a,):
                 while totals.size > 1:
                     totals = totals[: totals.size // 2] + totals[totals.size // 2 :]
@@ -93,7 +96,7 @@ def check_moments(by_columns, n_features, kind, row_counts):
     """Multiply columns with each other by a kernel."""
     x_dtype, y_dtype, weighted = kind
     for n_samples in row_counts:
-        X, y, s, centre = (values.astype(float) for values in whole_numbers(n_samples, n_features, True))
+        X, y, s, centre = floats(n_samples, n_features, True)
         rows = behind_nans(X, x_dtype)
         sums, before = room(order(n_features) ** 2)
         gram(by_columns)[kind](
@@ -136,7 +139,7 @@ def check_streams():
 
 def check_spread(by_columns):
     """Sum the first and the second powers of columns."""
-    X, y, s, centre = (values.astype(float) for values in whole_numbers(50, 3, True))
+    X, y, s, centre = floats(50, 3, True)
     kernel, sums = spread(by_columns), np.full(9, np.nan)
     kernel["d", "d", True](X.T.copy() if by_columns else X, 0, 50, y, s, centre, SCALE, sums)
     z = np.column_stack([X, y]) - centre
@@ -146,16 +149,15 @@ def check_spread(by_columns):
 def check_passes(kind, n_features=3):
     """Sum small blocks on two threads, in place."""
     x_dtype, y_dtype, weighted = kind
-    X, y, s, theta = (values.astype(float) for values in whole_numbers(1003, n_features, True))
+    X, y, s, theta = floats(1003, n_features, True)
+    s = s if weighted else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tuning, "BLOCK_VALUES", 8 * n_features)
         patch.setattr(tuning, "MIN_SHARED_VALUES", 1)
-        rows = ArrayRows(X.astype(x_dtype), y.astype(y_dtype), s if weighted else None, 2)
-        r = X @ theta[1:] + theta[0] - y
-        sr = s * r if weighted else r
+        rows = ArrayRows(X.astype(x_dtype), y.astype(y_dtype), s, 2)
         gc.collect()  # the machine code stays
         for _ in range(20):
-            assert rows.gradient(theta).tolist() == [sr @ r, sr.sum(), *(sr @ X)]
+            assert rows.gradient(theta).tolist() == exact.sums(X, y, theta, s).tolist()
 
 
 def without_memory(X, start, stop, y, s, theta, scale, sums):
@@ -208,7 +210,7 @@ def check_compensated_sums():
 
 def check_sparse_gradient(number, with_y, weighted):
     """Sum rows of which every other value is stored; what is only read, may be read-only."""
-    X, y, s, theta = (values.astype(float) for values in whole_numbers(40, 6, True))
+    X, y, s, theta = floats(40, 6, True)
     X[:, ::2] = 0.0
     data, indices, indptr = X[:, 1::2].astype(number).ravel(), np.tile([1, 3, 5], 40), np.arange(0, 121, 3)
     inputs = [data, indices.astype(np.int32), indptr.astype(np.int32)]
@@ -216,9 +218,7 @@ def check_sparse_gradient(number, with_y, weighted):
         values.flags.writeable = False
     y, s, sums = y if with_y else None, s if weighted else None, np.full(8, np.nan)
     csr.compiled_csr(csr.csr_gradient, number, "i", with_y, weighted)(tuple(inputs), 0, 40, y, s, theta, sums)
-    r = X @ theta[1:] + theta[0] - (y if with_y else 0.0)
-    sr = s * r if weighted else r
-    assert sums.tolist() == [sr @ r, sr.sum(), *(sr @ X)]
+    assert sums.tolist() == exact.sums(X, y, theta, s).tolist()
 
 
 def check_plain_sum(dtype):
@@ -270,20 +270,11 @@ def asked_for(kernel, kind, *arguments):
     return (noted[:, 1] - X.ctypes.data).tolist(), set(4 - noted[:, 0])
 
 
-def check_what_few_rows_ask_for(n_features, dtype):
-    """Ask for each line 4096 bytes ahead, eight rows at a time."""
-    check_lines(few(n_features, False).kernel, np.ones((40, n_features), dtype), 8, 4096)
-
-
-def check_what_whole_rows_ask_for(n_features, dtype):
-    """Ask for each line 8192 bytes ahead, row after row."""
-    check_lines(whole(n_features).kernel, np.ones((40, n_features), dtype), 1, 8192)
-
-
-def check_lines(kernel, X, n_rows, n_ahead):
-    n_features = X.shape[1]
+def check_lines(layout, n_features, dtype, n_rows, n_ahead):
+    """Ask for each line so many bytes ahead, so many rows at a time."""
+    X = np.ones((40, n_features), dtype)
     inputs = X, 0, 32, None, None, np.ones(n_features), SCALE  # which may be read beyond their end
-    asked, levels = asked_for(kernel, (X.dtype.char, None, False), *inputs, np.empty(2 + n_features))
+    asked, levels = asked_for(layout.kernel, (dtype, None, False), *inputs, np.empty(2 + n_features))
     lines = np.arange(0, X[:n_rows].nbytes, 64)
     assert asked == [n_ahead + i * X[0].nbytes + line for i in range(0, 32, n_rows) for line in lines]
     assert levels == {1}
@@ -342,8 +333,8 @@ CHECKS = {
         "few-order-2": (check_order, few(2, False).kernel, 2, 2, 8),
         "few-order-3": (check_order, few(3, False).kernel, 3, 2, 8),
         "few-order-4": (check_order, few(4, False).kernel, 4, 1, 8),
-        "few-rows-3-ask": (check_what_few_rows_ask_for, 3, "d"),
-        "few-rows-4-ask": (check_what_few_rows_ask_for, 4, "f"),
+        "few-rows-3-ask": (check_lines, few(3, False), 3, "d", 8, 4096),
+        "few-rows-4-ask": (check_lines, few(4, False), 4, "f", 8, 4096),
         "few-columns-3-ask": (check_that_columns_are_not_asked_for, 3),
     },
     "whole_rows": {
@@ -353,8 +344,8 @@ CHECKS = {
         "whole-75": (check_gradient, whole(75), 75, True, ("f", "d", False), EIGHTS),
         "whole-order-24": (check_order, whole(24).kernel, 24, 1, 4),
         "whole-order-32": (check_order, whole(32).kernel, 32, 1, 2),
-        "whole-24-ask": (check_what_whole_rows_ask_for, 24, "d"),
-        "whole-80-ask": (check_what_whole_rows_ask_for, 80, "f"),
+        "whole-24-ask": (check_lines, whole(24), 24, "d", 1, 8192),
+        "whole-80-ask": (check_lines, whole(80), 80, "f", 1, 8192),
     },
     "row_major": {
         "row-major-21": (check_gradient, ROW_MAJOR, 21, True, ("d", "d", True), EIGHTS),

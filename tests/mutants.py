@@ -2,47 +2,21 @@
 
 import ast
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-_COMPARISONS = {
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-}
-_OPERATORS = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Div,
-    ast.Div: ast.Mult,
-    ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.Mult,
-    ast.Pow: ast.Mult,
-    ast.LShift: ast.RShift,
-    ast.RShift: ast.LShift,
-    ast.BitAnd: ast.BitOr,
-    ast.BitOr: ast.BitAnd,
-    ast.MatMult: ast.Mult,
-}
-_NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "minimum": "maximum", "maximum": "minimum"}
+
+def _both_ways(pairs: dict[Any, Any]) -> dict[Any, Any]:
+    return pairs | {after: before for before, after in pairs.items()}
+
+
+_COMPARISONS = _both_ways({ast.Lt: ast.LtE, ast.Gt: ast.GtE, ast.Eq: ast.NotEq, ast.Is: ast.IsNot, ast.In: ast.NotIn})
+_OPERATORS = _both_ways({ast.Add: ast.Sub, ast.Mult: ast.Div, ast.LShift: ast.RShift, ast.BitAnd: ast.BitOr})
+_OPERATORS |= dict.fromkeys((ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult), ast.Mult)
+_NAMES = _both_ways({"min": "max", "any": "all", "minimum": "maximum"})
 
 # What writes machine code, says so by the methods of a builder: its arithmetic and its comparisons are changed alike.
-_INSTRUCTIONS = {
-    "add": "sub",
-    "sub": "add",
-    "mul": "add",
-    "fadd": "fsub",
-    "fsub": "fadd",
-    "fmul": "fadd",
-    "and_": "or_",
-}
-_PREDICATES = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
+_INSTRUCTIONS = {**_both_ways({"add": "sub", "fadd": "fsub"}), "mul": "add", "fmul": "fadd", "and_": "or_"}
+_PREDICATES = _both_ways({"<": "<=", ">": ">=", "==": "!="})
 _BUILDERS = ("builder", "code", "self")
 
 # What no test should look at: the words of errors. (Assertions cannot fail, and imports are looked at by other tools.)
