@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from problems import centred_least_norm, features
 
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.centred_moments import columns_of
@@ -15,18 +16,27 @@ from fastgd.solvers.quadratic import Evaluation, Objective, Scales
 from fastgd.solvers.step_size import _length, spectrum
 from fastgd.solvers.stopping import GradientCriterion, Status, StepCriterion
 
+OPTIONS = [
+    {},
+    {"l2": 0.1},
+    {"standardize": True},
+    {"standardize": True, "l2": 0.1},
+    {"intercept": False},
+    {"intercept": False, "l2": 0.1},
+    {"intercept": False, "standardize": True},
+]
+
 
 def with_eigenvalues(values, seed=0):
     q, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values), len(values))))
-    return (q * values) @ q.T
+    return (q * np.array(values)) @ q.T
 
 
 @pytest.mark.parametrize(
     "values", [[3.0], [1.0, 2.0], [1e-6, 1.0, 1e3], np.geomspace(1, 1e8, 12), np.linspace(1, 2, 32)]
 )
 def test_small_matrices_give_their_whole_spectrum(values):
-    matrix = with_eigenvalues(np.array(values))
-    found = spectrum(lambda p: matrix @ p, len(values))
+    found, _ = spectrum_of(values)
     np.testing.assert_allclose(found.largest, max(values), rtol=1e-10)
     np.testing.assert_allclose(found.smallest, min(values), atol=1e-13 * max(values), rtol=1e-6)
     assert found.complete
@@ -35,52 +45,44 @@ def test_small_matrices_give_their_whole_spectrum(values):
 
 @pytest.mark.parametrize("values", [[2.0, 2.0, 2.0], [1.0, 1.0, 5.0, 5.0]])
 def test_repeated_eigenvalues_end_it_early(values):
-    matrix = with_eigenvalues(np.array(values))
-    products = []
-    found = spectrum(lambda p: products.append(p) or matrix @ p, len(values))
+    found, n_products = spectrum_of(values)
     np.testing.assert_allclose([found.largest, found.smallest], [max(values), min(values)])
     assert found.complete
-    assert len(products) == len(set(values))
+    assert n_products == len(set(values))
 
 
 @pytest.mark.parametrize("values", [[0.0, 1.0, 2.0], [0.0], [0.0, 0.0]])
 def test_a_singular_matrix_has_an_infinite_condition(values):
-    matrix = with_eigenvalues(np.array(values))
-    found = spectrum(lambda p: matrix @ p, len(values))
+    found, _ = spectrum_of(values)
     assert found.smallest == 0
     assert found.condition == np.inf
 
 
 @pytest.mark.parametrize("values", [np.linspace(0.1, 1, 300), np.geomspace(1e-4, 1, 100), np.r_[np.ones(99), 50.0]])
 def test_large_matrices_take_few_products_and_bound_the_largest_from_just_above(values):
-    matrix = with_eigenvalues(values)
-    products = []
-    found = spectrum(lambda p: products.append(p) or matrix @ p, len(values))
-    assert len(products) <= 32
+    found, n_products = spectrum_of(values)
+    assert n_products <= 32
     assert max(values) * (1 - 1e-12) <= found.largest <= max(values) * 1.02
     assert found.smallest >= min(values) * (1 - 1e-9)
 
 
 @pytest.mark.parametrize("values", [np.r_[np.ones(99), 50.0], np.linspace(0.1, 1, 100)], ids=["two", "many"])
 def test_the_units_make_no_difference_to_a_spectrum(values):
-    matrix = with_eigenvalues(values)
     found = []
     for unit in (1.0, 2.0**40, 2.0**-40):
-        products = []
-        spectrum_of = spectrum(lambda p, unit=unit, products=products: products.append(p) or unit * (matrix @ p), 100)
-        found.append((len(products), spectrum_of.largest / unit, spectrum_of.smallest / unit))
+        of_unit, n_products = spectrum_of(values, unit)
+        found.append((n_products, of_unit.largest / unit, of_unit.smallest / unit))
     assert found == [found[0]] * 3
 
 
 def test_a_part_of_a_spectrum_has_its_smallest_value_found_so_far_and_says_that_it_is_a_part():
     # The smallest is far from the others, so found soon.
-    matrix = with_eigenvalues(np.r_[1e-4, np.linspace(0.5, 1, 299)])
-    found = spectrum(lambda p: matrix @ p, 300)
+    found, _ = spectrum_of(np.r_[1e-4, np.linspace(0.5, 1, 299)])
     assert found.smallest == pytest.approx(1e-4, abs=1e-5)
     assert not found.complete
 
 
-@pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"standardize": True}, {"intercept": False}], ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_the_product_is_the_derivative_of_the_gradient(options):
     rng = np.random.default_rng(1)
     X, y = rng.standard_normal((40, 3)) + 2, rng.standard_normal(40)
@@ -91,22 +93,22 @@ def test_the_product_is_the_derivative_of_the_gradient(options):
     np.testing.assert_allclose(objective.product(p), difference, rtol=1e-10, atol=1e-11)
 
 
+def spectrum_of(values, unit=1.0):
+    """Return the spectrum of a matrix with these eigenvalues, in such a unit, and how many products it took."""
+    matrix, products = with_eigenvalues(values), []
+    found = spectrum(lambda p: products.append(p) or unit * (matrix @ p), len(values))
+    return found, len(products)
+
+
 def make_objective(X, y, *, intercept=True, l2=0.0, standardize=False):
     rows = ArrayRows(X, y)
     mean, std = columns_of(rows)
     scales = Scales(mean[:-1], std[:-1], mean[-1], std[-1], float(len(y)))
-    objective = Objective(
-        rows,
-        n_features=X.shape[1],
-        intercept=intercept,
-        scale=2 / len(y),
-        l2=l2,
-        standardize=scales if standardize else None,
-    )
-    return objective, scales
+    options = {"n_features": X.shape[1], "intercept": intercept, "scale": 2 / len(y), "l2": l2}
+    return Objective(rows, standardize=scales if standardize else None, **options), scales
 
 
-@pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"standardize": True}, {"intercept": False}], ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_original_units_and_back(options):
     rng = np.random.default_rng(2)
     X, y = rng.standard_normal((40, 3)) * [1, 10, 100] + 5, rng.standard_normal(40)
@@ -143,17 +145,6 @@ def test_the_witness_denies_only_what_the_whole_test_denies(options, tol):
     assert verdicts[-1] == (Status.ROUNDING if tol == 1e-300 else Status.TOLERANCE)
 
 
-OPTIONS = [
-    {},
-    {"l2": 0.1},
-    {"standardize": True},
-    {"standardize": True, "l2": 0.1},
-    {"intercept": False},
-    {"intercept": False, "l2": 0.1},
-    {"intercept": False, "standardize": True},
-]
-
-
 def orthogonal(n_samples, n_features, seed=0):
     """Return columns at right angles, of mean zero, lengths of their own and, after that, means of their own."""
     rng = np.random.default_rng(seed)
@@ -164,8 +155,7 @@ def orthogonal(n_samples, n_features, seed=0):
 def features_of(objective, X):
     """Return the matrix whose product with a theta is the hypothesis of an objective."""
     units = np.eye(objective.n_parameters)
-    matrix = np.column_stack([np.ones(len(X)), X]) if objective.intercept else X
-    return matrix @ np.column_stack([objective.units.to_rows(unit) for unit in units])
+    return features(X, objective.intercept) @ np.column_stack([objective.units.to_rows(unit) for unit in units])
 
 
 def hessian_of(objective):
@@ -272,12 +262,12 @@ def test_what_is_carried_along_a_descent_is_true_to_rounding(method, unit, optio
     X = rng.standard_normal((60, 4)) + np.arange(4.0)
     y = unit * (X @ [1.0, -2.0, 0.5, 3.0] + rng.standard_normal(60))
     objective, scales = make_objective(X, y, **options)
-    start = objective.evaluate(np.zeros(objective.n_parameters))
+    before = start = objective.evaluate(np.zeros(objective.n_parameters))
+    solution = np.linalg.solve(hessian_of(objective), -start.gradient)
     inverse = uncorrelated_inverse(objective, scales) if method == "cg" else lambda gradient: gradient
     steps = (
         steepest_descent(objective, start) if method == "steepest" else conjugate_gradient(objective, start, inverse)
     )
-    before = start
     for _, at in zip(range(60), steps, strict=False):
         true = objective.evaluate(at.theta)
         assert at.cost == pytest.approx(true.cost, rel=1e-11)
@@ -286,7 +276,6 @@ def test_what_is_carried_along_a_descent_is_true_to_rounding(method, unit, optio
         assert at.cost <= before.cost * (1 + 1e-12)
         before = at
     if method != "steepest":  # as many steps as there are parameters will do, but for rounding
-        solution = np.linalg.solve(hessian_of(objective), -start.gradient)
         np.testing.assert_allclose(before.theta, solution, rtol=1e-7, atol=1e-9 * unit)
 
 
@@ -439,8 +428,7 @@ def test_steps_from_a_factor_of_few_rows_lead_to_the_least_norm(n_samples, n_fea
     assert inverse.rank == n_samples
     start = objective.evaluate(np.zeros(objective.n_parameters))
     *_, (_, at) = zip(range(4), refinement(objective, start, inverse, None), strict=False)
-    A, b = (X - X.mean(axis=0), y - y.mean()) if intercept else (X, y)
-    expected = np.linalg.lstsq(A, b, rcond=1e-10)[0]
+    expected = centred_least_norm(X, y, intercept=intercept)[intercept:]
     for theta in (at.theta, inverse.minimum(start.theta)):
         np.testing.assert_allclose(theta[int(intercept) :], expected, atol=1e-12 * abs(expected).max())
 
@@ -470,22 +458,19 @@ def test_preconditioned_steps_stay_at_an_exact_minimum():
 
 
 def test_which_way_to_take_is_a_matter_of_the_shape():
-    for n_samples, n_features, sparse, pays in (
-        (10**6, 10, False, True),
-        (10**6, 500, True, True),
-        (10**6, 501, True, False),
-        (10**6, 2000, False, True),
-        (10**6, 2001, False, False),
-        (2000, 2000, False, False),
-        (2001, 2000, False, True),
-        (1000, 2000, False, True),
-        (1000, 2001, False, False),
-        (100, 200_000, False, True),
-        (100, 200_001, False, False),
-        (1 << 8, 1 << 14, True, True),
-        (1 << 8, 1 + (1 << 14), True, False),
+    # Up to which number of features it pays, of so many rows.
+    for n_samples, most, sparse in (
+        (10**6, 500, True),
+        (10**6, 2000, False),
+        (1000, 2000, False),
+        (100, 200_000, False),
+        (1 << 8, 1 << 14, True),
     ):
-        assert preconditioning_pays(n_samples, n_features, sparse=sparse) is pays
+        assert preconditioning_pays(n_samples, most, sparse=sparse)
+        assert not preconditioning_pays(n_samples, most + 1, sparse=sparse)
+    assert preconditioning_pays(10**6, 10, sparse=False)
+    assert not preconditioning_pays(2000, 2000, sparse=False)
+    assert preconditioning_pays(2001, 2000, sparse=False)
     assert moments_fit(2000)
     assert not moments_fit(2001)
     # Moments take some passes' time: they do not pay for fewer answers, and do at last.
