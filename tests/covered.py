@@ -10,6 +10,7 @@ import resource
 import shutil
 import sys
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -191,6 +192,8 @@ def _in_children(do: Callable[[Path, int], None], copies: list[Path]) -> None:
                 enter(copy, quiet=False)
                 do(copy, i)
                 os._exit(0)
+            except Exception:
+                traceback.print_exc()
             finally:
                 os._exit(1)
     statuses = [os.wait()[1] for _ in copies]
@@ -291,7 +294,7 @@ def enter(copy: Path, *, quiet: bool) -> None:
     """Let this process, and those that it starts, work on a copy."""
     os.setpgid(0, 0)
     os.chdir(copy)
-    sys.path[:0] = [str(copy), str(copy / "tests")]
+    sys.path[:0] = [str(copy), str(copy / "tests"), *map(str, (copy / "tests").glob("*/"))]
     os.environ["PYTHONPATH"] = str(copy)
     if quiet:
         resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))

@@ -148,25 +148,18 @@ def test_whole_numbers_keep_more_digits_than_float32_has(dtype):
     assert_exact(values, [each.astype(float) for each in values])
 
 
+@pytest.mark.parametrize("form", [*FORMS, "map"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("where", range(4))
-def test_every_form_of_an_array_is_accepted_everywhere(where, form, dtype):
+def test_every_form_of_an_array_is_accepted_everywhere(where, form, dtype, tmp_path):
+    def mapped(values):
+        np.save(tmp_path / "values.npy", values)
+        return np.load(tmp_path / "values.npy", mmap_mode="r")
+
+    form = mapped if form == "map" else form
     values = [each.astype(dtype) for each in (*whole_numbers(), np.array([1, 2, 3, 1, 2, 0, 1]))]
     values[2] = values[2].astype(np.float64)
     assert_exact([form(each) if place == where else each for place, each in enumerate(values)], values)
-
-
-def test_memory_maps_are_accepted(tmp_path):
-    X, y, theta = (values.astype(np.float64) for values in whole_numbers())
-    expected = fastgd.cost_and_gradient(X, y, theta)
-    maps = []
-    for name, values in (("X", X), ("y", y), ("theta", theta)):
-        np.save(tmp_path / f"{name}.npy", values)
-        maps.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
-    got = fastgd.cost_and_gradient(*maps)
-    assert got[0] == expected[0]
-    assert got[1].tolist() == expected[1].tolist()
 
 
 def test_short_path_takes_views_of_arrays_but_none_of_maps(tmp_path):
@@ -218,17 +211,17 @@ def test_short_path_and_general_path_give_the_same_bits(
     X, y, s = layout(X.astype(dtype)), y.astype(dtype), s if weighted else None
     assert short_pass(X, y, theta, intercept, (2.0, True), s) is not None
     options = {"intercept": intercept, "loss": loss, "sample_weight": s} | others
-    calls = [
-        lambda: fastgd.cost(X, y, theta, **options),
-        lambda: fastgd.gradient(X, y, theta, **options).tobytes(),
-        lambda: fastgd.cost_and_gradient(X, y, theta, **options)[0],
-        lambda: fastgd.cost_and_gradient(X, y, theta, **options)[1].tobytes(),
-        lambda: fastgd.gradient(X, y, theta, **options, out=np.empty_like(theta)).tobytes(),
-        lambda: fastgd.cost_and_gradient(X, y, theta, **options, out=np.empty_like(theta))[1].tobytes(),
-    ]
-    short = [call() for call in calls]
+
+    def results():
+        out = [fastgd.cost(X, y, theta, **options)]
+        for where in ({}, {"out": np.empty_like(theta)}):
+            cost, gradient = fastgd.cost_and_gradient(X, y, theta, **options, **where)
+            out += [cost, gradient.tobytes(), fastgd.gradient(X, y, theta, **options, **where).tobytes()]
+        return out
+
+    short = results()
     monkeypatch.setattr(objective, "short_pass", lambda *args: None)
-    assert [call() for call in calls] == short
+    assert results() == short
 
 
 def test_it_makes_no_difference_to_weighted_rows_that_a_number_of_threads_is_given():
@@ -333,7 +326,7 @@ REJECTED = {
     "infinite weight": ((X, y, theta), {"sample_weight": [np.inf, 1, 1]}, ValueError, ["inf", "row 0", "finite"]),
     "zero weights": (
         (X, y, theta),
-        {"sample_weight": [0, 0, 0]},
+        {"sample_weight": [0] * 3},
         ValueError,
         ["zero in every row", "Correct the weights"],
     ),
