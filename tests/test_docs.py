@@ -116,6 +116,7 @@ def test_pictures_are_drawn(picture):
     pyplot.close("all")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "example", [pytest.param(name, marks=pytest.mark.slow if "cluster" in name else ()) for name in EXAMPLES]
 )

@@ -100,11 +100,13 @@ def modules_after(code):
     return set(done.stdout.split())
 
 
+@pytest.mark.processes
 def test_importing_fastgd_imports_nothing_but_the_standard_library():
     new = modules_after("import fastgd") - modules_after("pass")
     assert new <= {"fastgd"} | sys.stdlib_module_names
 
 
+@pytest.mark.processes
 def test_descend_and_the_reference_do_not_need_numba():
     assert "numba" not in modules_after("import fastgd; fastgd.descend(lambda t: 2 * t, 1.0); fastgd.reference.cost")
 

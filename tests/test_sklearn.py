@@ -148,13 +148,6 @@ def test_rows_that_do_not_go_with_those_before_change_nothing():
         assert pickle.dumps(model) == before
 
 
-def test_a_weight_is_a_number_of_rows():
-    X, y = training_set()
-    s = np.random.default_rng(4).integers(0, 4, len(X))
-    weighted, repeated = GDRegressor().fit(X, y, s), GDRegressor().fit(np.repeat(X, s, axis=0), np.repeat(y, s))
-    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-12)
-
-
 def test_pipelines_searches_and_cross_validation():
     X, y = training_set()
     pipeline = make_pipeline(StandardScaler(), GDRegressor())
@@ -181,16 +174,6 @@ def test_sample_weights_are_routed():
         model = GDRegressor().set_fit_request(sample_weight=True)
         pipeline = make_pipeline(model).fit(X, y, sample_weight=s)
     np.testing.assert_allclose(pipeline.predict(X), LinearRegression().fit(X, y, s).predict(X), rtol=1e-9)
-
-
-def test_copies_and_pickles():
-    X, y = training_set()
-    model = GDRegressor(l2=0.1, n_jobs=1).fit(X, y)
-    again = pickle.loads(pickle.dumps(model))
-    np.testing.assert_array_equal(again.predict(X), model.predict(X))
-    assert clone(model).get_params() == model.get_params()
-    assert not hasattr(clone(model), "coef_")
-    assert "GDRegressor" in model._repr_html_()
 
 
 @pytest.mark.filterwarnings("ignore::fastgd.ConvergenceWarning")
@@ -305,13 +288,6 @@ def test_several_targets_whose_moments_leave_float64_are_named_beside_labels():
     ):
         with pytest.raises(ValueError, match=f"squares of {said}"):
             model.partial_fit(frame * 1e140 + far_X, Y * 1e140 + far_Y)
-
-
-def test_memory_maps_are_read_only_and_read(tmp_path):
-    X, y = training_set()
-    np.save(tmp_path / "X.npy", X)
-    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    np.testing.assert_array_equal(GDRegressor().fit(mapped, y).coef_, GDRegressor().fit(X, y).coef_)
 
 
 @pytest.mark.parametrize(

@@ -228,14 +228,6 @@ def test_a_constant_column_is_named_and_gets_no_coefficient():
     assert "columns 1, 2 of X depend on each other, or are constant" in fit_warned(X, y).message
 
 
-def test_more_features_than_rows_give_the_solution_of_least_norm():
-    X, y = training_set(12, 40)
-    result = fit_warned(X, y)
-    np.testing.assert_allclose(result.theta, centred_least_norm(X, y), rtol=1e-8)
-    np.testing.assert_allclose(result.predict(X), y, atol=1e-10)
-    assert result.rank == 12
-
-
 def test_a_penalty_makes_dependent_columns_harmless():
     X, y = training_set(50, 2)
     X = np.column_stack((X, X[:, 0]))
