@@ -1,6 +1,7 @@
 """The public functions and methods that take arrays, each with the positions at which it takes them."""
 
-from functools import partial
+import functools
+import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,50 +35,43 @@ class Door(NamedTuple):
     """Its positions, and what it calls the argument there."""
 
 
-def _takes(*positions, **renamed):
-    return {**{position: position for position in positions}, **renamed}
+def _door(call, **renamed):
+    """Return a door whose positions are those of `good` that its signature names."""
+    return Door(call, {name: renamed.get(name, name) for name in inspect.signature(call).parameters if name in good()})
 
 
 def _fit(X, y, theta, sample_weight, **options):
     return fastgd.fit(X, y, theta0=theta, sample_weight=sample_weight, intercept=False, **options)
 
 
+def _batch(X, y, sample_weight):
+    return fastgd.from_batches([(X, y, sample_weight)])
+
+
 DOORS = {
-    "cost": Door(fastgd.cost, _takes("X", "y", "theta", "sample_weight")),
-    "gradient": Door(fastgd.gradient, _takes("X", "y", "theta", "sample_weight", "out")),
-    "gradient, one thread": Door(
-        partial(fastgd.gradient, n_threads=1), _takes("X", "y", "theta", "sample_weight", "out")
+    "cost": _door(fastgd.cost),
+    "gradient": _door(fastgd.gradient),
+    "gradient, one thread": _door(functools.partial(fastgd.gradient, n_threads=1)),
+    "cost_and_gradient": _door(fastgd.cost_and_gradient),
+    "fit": _door(_fit, theta="theta0"),
+    "fit by textbook": _door(functools.partial(_fit, method="gd", precompute=False), theta="theta0"),
+    "Moments.from_rows": _door(fastgd.Moments.from_rows),
+    "Moments.cost": _door(MOMENTS.cost),
+    "Moments.gradient": _door(MOMENTS.gradient),
+    "predict": _door(FITTED.predict),
+    "score": _door(FITTED.score),
+    "gradient of a batch": _door(
+        lambda X, y, theta, sample_weight: fastgd.gradient(_batch(X, y, sample_weight), None, theta)
     ),
-    "cost_and_gradient": Door(fastgd.cost_and_gradient, _takes("X", "y", "theta", "sample_weight", "out")),
-    "fit": Door(_fit, _takes("X", "y", "sample_weight", theta="theta0")),
-    "fit by textbook": Door(
-        partial(_fit, method="gd", precompute=False), _takes("X", "y", "sample_weight", theta="theta0")
-    ),
-    "Moments.from_rows": Door(fastgd.Moments.from_rows, _takes("X", "y", "sample_weight")),
-    "Moments.cost": Door(MOMENTS.cost, _takes("theta")),
-    "Moments.gradient": Door(MOMENTS.gradient, _takes("theta")),
-    "predict": Door(FITTED.predict, _takes("X")),
-    "score": Door(FITTED.score, _takes("X", "y", "sample_weight")),
-    "gradient of a batch": Door(
-        lambda X, y, theta, sample_weight: fastgd.gradient(fastgd.from_batches([(X, y, sample_weight)]), None, theta),
-        _takes("X", "y", "theta", "sample_weight"),
-    ),
-    "fit of a batch": Door(
-        lambda X, y, sample_weight: fastgd.fit(fastgd.from_batches([(X, y, sample_weight)])),
-        _takes("X", "y", "sample_weight"),
-    ),
-    "descend": Door(lambda theta: fastgd.descend(lambda theta: 2 * theta, theta), _takes(theta="theta0")),
+    "fit of a batch": _door(lambda X, y, sample_weight: fastgd.fit(_batch(X, y, sample_weight))),
+    "descend": _door(lambda theta: fastgd.descend(lambda theta: 2 * theta, theta), theta="theta0"),
 }
 
 ESTIMATOR = GDRegressor and {
-    "GDRegressor.fit": Door(
-        lambda X, y, sample_weight: GDRegressor().fit(X, y, sample_weight), _takes("X", "y", "sample_weight")
-    ),
-    "GDRegressor.partial_fit": Door(
-        lambda X, y, sample_weight: GDRegressor().partial_fit(X, y, sample_weight), _takes("X", "y", "sample_weight")
-    ),
-    "GDRegressor.predict": Door(GDRegressor().fit(X, Y).predict, _takes("X")),
-    "GDRegressor.score": Door(GDRegressor().fit(X, Y).score, _takes("X", "y", "sample_weight")),
+    "GDRegressor.fit": _door(lambda X, y, sample_weight: GDRegressor().fit(X, y, sample_weight)),
+    "GDRegressor.partial_fit": _door(lambda X, y, sample_weight: GDRegressor().partial_fit(X, y, sample_weight)),
+    "GDRegressor.predict": _door(GDRegressor().fit(X, Y).predict),
+    "GDRegressor.score": _door(GDRegressor().fit(X, Y).score),
 }
 
 
