@@ -1,11 +1,16 @@
 """Processes that fork, spawn, end, or call from many threads: no call aborts, hangs, or takes a child with it."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
 import textwrap
 
 import pytest
+
+from fastgd.rows import parallel
+
+pytestmark = pytest.mark.processes
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -56,10 +61,10 @@ def in_child(do):
 """
 
 
-def run(code, *, before="", timeout=120, **environment):
-    """Run code behind that of `CALLS` in a process; return what it prints, if it ends well and says nothing on stderr."""
+def run_python(*arguments, timeout=120, **environment):
+    """Run Python in a process; return what it prints, if it ends well and says nothing on stderr."""
     done = subprocess.run(
-        [sys.executable, "-c", before + CALLS + textwrap.dedent(code)],
+        [sys.executable, *arguments],
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -69,8 +74,24 @@ def run(code, *, before="", timeout=120, **environment):
     return done.stdout.strip()
 
 
+def run(code, *, before="", **options):
+    """Run code behind that of `CALLS`."""
+    return run_python("-c", before + CALLS + textwrap.dedent(code), **options)
+
+
+def run_script(folder, code):
+    """Run code behind that of `CALLS` from a file, which the processes that it starts import."""
+    script = folder / "script.py"
+    script.write_text(CALLS + textwrap.dedent(code))
+    return run_python(script)
+
+
 def test_eight_threads_make_threaded_calls_at_a_time():
     run("""
+        import sysconfig
+
+        if sysconfig.get_config_var("Py_GIL_DISABLED"):
+            assert not sys._is_gil_enabled()
         expected, wrong = results(), []
 
         def work(number):
@@ -88,9 +109,8 @@ def test_eight_threads_make_threaded_calls_at_a_time():
     """)
 
 
-@forks
-def test_a_child_and_its_child_are_right_where_the_pool_is_warm():
-    run("""
+FORKS = {
+    "a child, and its child, where the pool is warm": """
         expected = results()
 
         def check():
@@ -105,15 +125,9 @@ def test_a_child_and_its_child_are_right_where_the_pool_is_warm():
         check()
         for child in children:
             reap(child)
-    """)
-
-
-@forks
-def test_a_child_has_a_pool_of_its_own_though_its_parent_was_about_to_change_the_pool():
-    run("""
+    """,
+    "a child has a pool of its own though its parent was about to change the pool": """
         from fastgd.rows import parallel
-
-        results()
 
         def check():
             names = set()
@@ -128,47 +142,9 @@ def test_a_child_has_a_pool_of_its_own_though_its_parent_was_about_to_change_the
         with parallel._pool._lock:
             child = in_child(check)
         reap(child)
-    """)
-
-
-@forks
-@pytest.mark.parametrize("n_forks", [12, pytest.param(300, marks=pytest.mark.slow)])
-def test_a_child_is_right_that_was_forked_while_other_threads_were_in_the_middle_of_passes(n_forks, reached):
-    run(
-        f"""
-        expected, stop = results(), threading.Event()
-
-        def work(number):
-            i = number
-            while not stop.is_set():
-                assert CALLS[i % len(CALLS)]().tobytes() == expected[i % len(CALLS)]
-                i += 1
-
-        def check():
-            assert results() == expected
-
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(len(CALLS))]
-        for thread in threads:
-            thread.start()
-        try:
-            for _ in range({n_forks}):
-                time.sleep(0.03 * rng.uniform())
-                reap(in_child(check))
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-        check()
-        """,
-        timeout=600,
-    )
-    reached("forks in the middle of passes", n_forks)
-
-
-@forks
-def test_a_child_forked_in_a_fit_lets_go_of_blas_as_its_parent_does():
+    """,
     # A fit keeps numpy's BLAS to one thread for all threads of the process: who is forked in one must not stay with that.
-    run("""
+    "a child forked in a fit lets go of BLAS as its parent does": """
         import threadpoolctl
         from fastgd.fitting import blas
 
@@ -211,19 +187,56 @@ def test_a_child_forked_in_a_fit_lets_go_of_blas_as_its_parent_does():
         done.set()
         thread.join()
         check()
-    """)
+    """,
+}
+
+
+@forks
+def test_forked_children_are_right():
+    run("\n".join(map(textwrap.dedent, FORKS.values())))
+
+
+@forks
+@pytest.mark.parametrize("n_forks", [12, pytest.param(300, marks=pytest.mark.slow)])
+def test_a_child_is_right_that_was_forked_while_other_threads_were_in_the_middle_of_passes(n_forks, reached):
+    run(
+        f"""
+        expected, stop = results(), threading.Event()
+
+        def work(number):
+            i = number
+            while not stop.is_set():
+                assert CALLS[i % len(CALLS)]().tobytes() == expected[i % len(CALLS)]
+                i += 1
+
+        def check():
+            assert results() == expected
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(len(CALLS))]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range({n_forks}):
+                time.sleep(0.03 * rng.uniform())
+                reap(in_child(check))
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        check()
+        """,
+        timeout=600,
+    )
+    reached("forks in the middle of passes", n_forks)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.slow)])
 def test_workers_of_multiprocessing_are_right(method, tmp_path):
-    import multiprocessing
-
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system cannot {method}")
-    script = tmp_path / "script.py"
-    script.write_text(
-        CALLS
-        + textwrap.dedent(f"""
+    run_script(
+        tmp_path,
+        f"""
         def job(which):
             return CALLS[which]().tobytes()
 
@@ -232,85 +245,67 @@ def test_workers_of_multiprocessing_are_right(method, tmp_path):
             expected = results()
             with multiprocessing.get_context({method!r}).Pool(2) as pool:
                 assert pool.map(job, range(len(CALLS)), chunksize=1) == expected
-        """)
+        """,
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_jobs_of_joblib_are_right(backend, tmp_path):
+def test_jobs_of_joblib_are_right(tmp_path):
     pytest.importorskip("joblib")
-    script = tmp_path / "script.py"
-    script.write_text(
-        CALLS
-        + textwrap.dedent(f"""
+    run_script(
+        tmp_path,
+        """
         def job(which):
             return CALLS[which]().tobytes()
 
         def jobs(order):
             from joblib import Parallel, delayed
-            with_threads = Parallel(n_jobs=3, backend="threading")(delayed(job)(which) for which in order)
-            return with_threads
+            return Parallel(n_jobs=3, backend="threading")(delayed(job)(which) for which in order)
 
         if __name__ == "__main__":
             from joblib import Parallel, delayed
             expected = results()
             # Threads in processes, and threads that call at a time, each of which takes threads for its pass.
-            found = Parallel(n_jobs=2, backend={backend!r})(delayed(jobs)(range(len(CALLS))) for _ in range(4))
-            assert found == [expected] * 4
-        """)
+            for backend in ("loky", "threading"):
+                found = Parallel(n_jobs=2, backend=backend)(delayed(jobs)(range(len(CALLS))) for _ in range(4))
+                assert found == [expected] * 4
+        """,
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
+# What calls while the interpreter ends, one after the other.
 ENDS = {
-    "atexit": """
+    "with a pool": """
         import atexit
+
+        class Late:
+            def __init__(self):
+                self.calls, self.expected, self.print = CALLS, expected, print
+
+            def __del__(self):
+                self.print([call().tobytes() for call in self.calls] == self.expected)
+
+        expected = results()
         atexit.register(lambda: print(results() == expected))
-    """,
-    "atexit without a pool": """
-        import atexit
-        expected = None
-        atexit.register(lambda: print(len(results()) == len(CALLS)))
-    """,
-    "__del__ of a module's object": """
-        class Late:
-            def __init__(self):
-                self.calls, self.expected, self.print = CALLS, expected, print
-
-            def __del__(self):
-                self.print([call().tobytes() for call in self.calls] == self.expected)
-
         late = Late()
+        sys.modules["late"] = Late()  # of which the last collection finds the cycle, when modules are gone
+        sys.modules["late"].me = sys.modules["late"]
     """,
-    "__del__ when modules are gone": """
-        class Late:
-            def __init__(self):
-                self.me = self  # in a cycle, which the last collection finds
-                self.calls, self.expected, self.print = CALLS, expected, print
-
-            def __del__(self):
-                self.print([call().tobytes() for call in self.calls] == self.expected)
-
-        sys.modules["late"] = Late()
+    "without a pool": """
+        import atexit
+        atexit.register(lambda: print(len(results()) == len(CALLS)))
     """,
 }
 
 
 @pytest.mark.parametrize("n_times", [1, pytest.param(10, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("end", ENDS)
-def test_a_call_while_the_interpreter_ends_is_right(end, n_times):
-    expected = "expected = results()\n" if end != "atexit without a pool" else ""
+@pytest.mark.parametrize(("end", "n_calls"), [("with a pool", 3), ("without a pool", 1)])
+def test_a_call_while_the_interpreter_ends_is_right(end, n_calls, n_times):
     for _ in range(n_times):
-        assert run(expected + textwrap.dedent(ENDS[end])) == "True"
+        assert run(ENDS[end]).split() == ["True"] * n_calls
 
 
 def test_no_worker_is_called_when_the_interpreter_cannot_let_it_run(monkeypatch):
     # A worker that is awake would take the work, and freeze when it asks for the interpreter; the caller would wait for ever.
-    from fastgd.rows import parallel
-
     monkeypatch.setattr(sys, "is_finalizing", lambda: True)
     monkeypatch.setattr(parallel, "_pool", None)
     done = []
@@ -335,25 +330,6 @@ def test_daemon_threads_do_not_keep_the_interpreter_from_ending(n_times, reached
         """)
         assert output == "end"
     reached("interpreters that ended while daemon threads were in the middle of passes", n_times)
-
-
-@pytest.mark.skipif(not hasattr(sys, "_is_gil_enabled"), reason="this Python has no build without the GIL")
-def test_threads_without_the_gil_are_right():  # pragma: no cover
-    run("""
-        assert not sys._is_gil_enabled()
-        expected = results()
-        found = [None] * 8
-
-        def work(number):
-            found[number] = [results() for _ in range(10)]
-
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert found == [[expected] * 10] * 8
-    """)
 
 
 def test_a_system_that_lacks_what_linux_has_gets_the_same_bits(tmp_path):
