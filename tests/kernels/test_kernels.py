@@ -26,9 +26,9 @@ SCALE = 0.375
 MARGIN = 3
 GUARD = 64
 
-# X and y, with and without sample weights; (f, d) comes from float32 features with a target of integers or float64. Each
-# number of features has the first ones in the quick suite, where most of the time is what it takes to compile them; a kernel
-# of each file has all.
+# X and y, with and without sample weights; (f, d) comes from float32 features with a target of integers or float64. In the
+# quick suite, where most of the time is what it takes to compile them, each number of features has the first one, each form of
+# a kernel three, and one kernel all.
 SOME_VARIANTS = [("d", "d", True), ("d", None, False), ("f", "f", False)]
 OTHER_VARIANTS = [("d", "d", False), ("d", None, True), ("f", "f", True), ("f", "d", False), ("f", None, True)]
 VARIANTS = SOME_VARIANTS + OTHER_VARIANTS
@@ -78,18 +78,13 @@ every_shape = pytest.mark.parametrize(
     ("layout", "n_features", "intercept", "row_counts"), SHAPES, ids=[shape_id(*shape) for shape in SHAPES]
 )
 
-# One shape for each file of kernels, and each layout.
-ONE_OF_EACH = [
+# One for each form of each kernel, those of a file in each layout first.
+FORMS = [
     (few(3, False), 3, True),
     (few(7, True), 7, True),
     (whole(11), 11, True),
     (ROW_MAJOR, 21, True),
     (COLUMN_MAJOR, 12, True),
-]
-
-# One for each form of each kernel.
-FORMS = [
-    *ONE_OF_EACH,
     (few(1, False), 1, False),
     (few(1, False), 1, True),
     (few(2, False), 2, True),
@@ -97,12 +92,6 @@ FORMS = [
     (whole(75), 75, True),
     (ROW_MAJOR, 17, False),
 ]
-
-
-def each(shapes):
-    return pytest.mark.parametrize(
-        ("layout", "n_features", "intercept"), shapes, ids=[shape_id(*shape) for shape in shapes]
-    )
 
 
 def between_nans(values, dtype):
@@ -156,7 +145,7 @@ def exact_sums(n_samples, n_features, intercept, with_y, weighted):
 @every_shape
 @pytest.mark.parametrize(
     ("x_dtype", "y_dtype", "weighted"),
-    SOME_VARIANTS + [pytest.param(*variant, marks=pytest.mark.slow) for variant in OTHER_VARIANTS],
+    [VARIANTS[0], *(pytest.param(*variant, marks=pytest.mark.slow) for variant in VARIANTS[1:])],
 )
 def test_sums_over_whole_numbers_are_exact(layout, n_features, intercept, row_counts, x_dtype, y_dtype, weighted):
     for n_samples in row_counts:
@@ -166,8 +155,19 @@ def test_sums_over_whole_numbers_are_exact(layout, n_features, intercept, row_co
         assert got.tolist() == exact_sums(n_samples, n_features, intercept, y is not None, weighted).tolist()
 
 
-@each(ONE_OF_EACH)
-@pytest.mark.parametrize(("x_dtype", "y_dtype", "weighted"), VARIANTS)
+@pytest.mark.parametrize(
+    ("layout", "n_features", "intercept", "x_dtype", "y_dtype", "weighted"),
+    [
+        pytest.param(
+            *form,
+            *variant,
+            marks=() if variant in SOME_VARIANTS or form == FORMS[0] else pytest.mark.slow,
+            id="-".join(map(str, (shape_id(*form), *variant))),
+        )
+        for form in FORMS
+        for variant in VARIANTS
+    ],
+)
 def test_float32_is_summed_as_float64(layout, n_features, intercept, x_dtype, y_dtype, weighted):
     rng = np.random.default_rng(1)
     X = rng.normal(size=(101, n_features)).astype(x_dtype)
@@ -185,7 +185,7 @@ def test_a_line_through_the_origin_by_hand():
     assert got.tolist() == [1 + 2 + 4.5, -1 + 2 + 1.5, -1 + 4 + 4.5]
 
 
-@each(FORMS)
+@pytest.mark.parametrize(("layout", "n_features", "intercept"), FORMS, ids=[shape_id(*form) for form in FORMS])
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("n_samples", [3, 37])
 @pytest.mark.parametrize(("x_dtype", "weighted"), [("d", True), ("f", False)])
@@ -222,28 +222,35 @@ def test_the_sum_of_weights_is_nan_for_a_negative_one_in_any_place(n_samples):
         s[i] = kept
 
 
-@pytest.mark.parametrize(("x_dtype", "weighted"), [("d", True), ("f", False)])
-def test_every_kernel_is_the_same_function(x_dtype, weighted):
+@pytest.mark.parametrize("variant", [VARIANTS[0], pytest.param(("f", "f", False), marks=pytest.mark.slow)], ids=str)
+def test_every_kernel_is_the_same_function(variant):
+    x_dtype, y_dtype, weighted = variant
     by_rows = [(k, False) for k in (*range(1, 34), 100, 129)]
     for k, by_columns in by_rows + [(k, True) for k in (1, 2, 3, 7, 17, 32, 33, 100)]:
         X, y, s, theta = whole_numbers(29, k, True)
         layout = Layout("dense", dense(k, by_columns), by_columns)
-        got = run(layout, X, y, s if weighted else None, theta, x_dtype=x_dtype, y_dtype=x_dtype)
+        got = run(layout, X, y, s if weighted else None, theta, x_dtype=x_dtype, y_dtype=y_dtype)
         assert got.tolist() == exact_sums(29, k, True, True, weighted).tolist()
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform != "linux", reason="takes a page away by mprotect")
-def test_nothing_is_read_behind_the_end_of_data_nor_written_behind_the_end_of_what_a_kernel_works_in():
+@pytest.mark.parametrize("forms_only", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_nothing_is_read_behind_the_end_of_data_nor_written_behind_the_end_of_what_a_kernel_works_in(forms_only):
     # In a process of its own, as the page behind the data is taken away: to read it is the end of the process. So is what
     # glibc's malloc finds overwritten, where there is its debugging library; where there is none, ld.so says so and goes on.
     environment = {**os.environ, "LD_PRELOAD": "libc_malloc_debug.so.0", "GLIBC_TUNABLES": "glibc.malloc.check=3"}
-    code = f"import sys; sys.path[:] = {sys.path!r}; import test_kernels as t; t.read_up_to_the_end()"
+    code = f"import sys; sys.path[:] = {sys.path!r}; import test_kernels as t; t.read_up_to_the_end({forms_only})"
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
-def read_up_to_the_end():
+def read_up_to_the_end(forms_only):
+    """Sum data at a cliff: float64 of all shapes, and float32, perhaps where only a form of a kernel has it compiled."""
+    forms = [layout for layout, *_ in FORMS]
     for layout, k, intercept, row_counts in SHAPES:
         for dtype, weighted in (("d", True), ("f", False)):
+            if dtype == "f" and forms_only and layout not in forms:
+                continue
             for n_samples in row_counts:
                 X, y, s, theta = whole_numbers(n_samples, k, intercept)
                 X, y = at_a_cliff(X.T if layout.by_columns else X, dtype), at_a_cliff(y, dtype)
@@ -309,6 +316,7 @@ sys.exit(any(pytest.main(["-n0", "-q", "-p", "no:cacheprovider", *which]) for wh
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_no_index_leaves_its_array_where_compiled_code_checks_that(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", BOUNDS_CHECKED],
