@@ -36,21 +36,44 @@ for dtype in {dtypes}:
 """
 
 
-@pytest.mark.parametrize(
-    ("k", "dtypes"),
-    [(3, ["float64"]), pytest.param(3, ["float64", "float32"], marks=pytest.mark.slow)],
-)
-def test_after_a_warmup_nothing_is_compiled(k, dtypes, tmp_path):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+def start_warmup(folder, *arguments, before=""):
+    """Start the command line in a folder, as its script does, behind other code."""
+    code = f"import sys; sys.path[0] = {str(Path(fastgd.__file__).parent.parent)!r}; {before} from fastgd import cli; "
+    code += f"sys.exit(cli.main(['warmup', *{arguments!r}]))"
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache"), "FASTGD_NUM_THREADS": "2"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
-    def run(code):
-        subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=environment)
 
-    run(f"import fastgd; fastgd.warmup({k}, dtypes={dtypes})")
-    files = {path: path.stat().st_ino for path in Path(tmp_path).rglob("*.nb?")}
-    assert files
-    run(CALLS.format(k=k, dtypes=dtypes))
-    assert {path: path.stat().st_ino for path in Path(tmp_path).rglob("*.nb?")} == files
+@pytest.mark.processes
+@pytest.mark.parametrize("dtypes", [["float64"], pytest.param(["float64", "float32"], marks=pytest.mark.slow)])
+def test_processes_share_what_there_is_to_compile_and_afterwards_nothing_is_compiled(dtypes, tmp_path):
+    (tmp_path / "fastgd").mkdir()  # which they do not import
+    (tmp_path / "fastgd" / "__init__.py").write_text("raise SystemExit('imported')")
+    # What the processes have left over is not compiled by the one that started them.
+    before = "from fastgd.kernels import warming; warming._TELL_SECONDS, warming.warmup = 0.0, lambda *_, **options: 0;"
+    process = start_warmup(tmp_path, "--features", "3", *(f"--dtype={dtype}" for dtype in dtypes), before=before)
+    output, errors = process.communicate(timeout=600)
+    assert (process.returncode, errors) == (0, "")
+    expected = warming._expected(3, dtypes)
+    first, *steps, last = output.splitlines()
+    assert first == f"Compiling {warming._count(expected)} functions in 2 processes."
+    assert [line.partition(" after")[0] for line in steps] == [
+        f"{i} of {len(expected)} steps are done" for i in range(1, len(expected) + 1)
+    ]
+    assert "are ready" in last
+    files = {path: path.stat().st_ino for path in tmp_path.rglob("*.nb?")}
+    assert len(files) >= 2 * warming._count(expected)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    code = CALLS.format(k=3, dtypes=dtypes)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=environment)
+    assert {path: path.stat().st_ino for path in tmp_path.rglob("*.nb?")} == files
 
 
 def test_kernels_are_counted_once():
@@ -63,18 +86,18 @@ def test_kernels_are_counted_once():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "message"),
+    ("n_features", "error", "message"),
     [
-        ((0,), ValueError, "n_features=0"),
-        (([3, -1],), ValueError, "n_features=-1"),
-        ((2.0,), TypeError, "n_features=2.0"),
-        ((True,), TypeError, "n_features=True"),
-        (("3",), TypeError, "n_features='3'"),
+        (0, ValueError, "n_features=0"),
+        ([3, -1], ValueError, "n_features=-1"),
+        (2.0, TypeError, "n_features=2.0"),
+        (True, TypeError, "n_features=True"),
+        ("3", TypeError, "n_features='3'"),
     ],
 )
-def test_a_number_of_features_is_a_whole_number(arguments, error, message):
+def test_a_number_of_features_is_a_whole_number(n_features, error, message):
     with pytest.raises(error, match=message):
-        fastgd.warmup(*arguments)
+        fastgd.warmup(n_features)
 
 
 @pytest.mark.parametrize(
@@ -93,23 +116,7 @@ def test_the_command_line_warms_up(capsys):
     assert told[-1].startswith(f"{n_functions} compiled functions are ready after ")
 
 
-def test_processes_share_what_there_is_to_compile(tmp_path, monkeypatch):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(warming, "_TELL_SECONDS", 0.0)
-    monkeypatch.setattr(
-        warming, "warmup", lambda *args, **options: 0
-    )  # what they have left over is compiled by this one
-    told = []
-    warming.warmup_by_processes(1, ["float64"], 2, told.append)
-    n_functions = 4 * (1 + 2) + 2 * 2 + 8 + 7
-    assert told[0] == f"Compiling {n_functions} functions in 2 processes."
-    n_jobs = len(warming._expected(1, ["float64"]))
-    assert [line.partition(" after")[0] for line in told[1:]] == [
-        f"{i} of {n_jobs} steps are done" for i in range(1, n_jobs + 1)
-    ]
-    assert len(list(tmp_path.rglob("*.nbi"))) >= n_functions
-
-
+@pytest.mark.processes
 def test_processes_that_could_keep_nothing_compile_nothing(tmp_path, monkeypatch):
     for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "file"))
@@ -121,33 +128,11 @@ def test_processes_that_could_keep_nothing_compile_nothing(tmp_path, monkeypatch
     assert len(told) == 1
 
 
-def in_a_process(tmp_path, folder):
-    """Start the command line as its script does, in a folder."""
-    code = f"import sys; sys.path[0] = {str(Path(fastgd.__file__).parent.parent)!r}; from fastgd import cli; "
-    code += "sys.exit(cli.main(['warmup', '--features', '1', '--dtype', 'float64']))"
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "FASTGD_NUM_THREADS": "2"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def test_processes_import_the_fastgd_that_started_them(tmp_path):
-    (tmp_path / "fastgd").mkdir()
-    (tmp_path / "fastgd" / "__init__.py").write_text("raise SystemExit('imported')")
-    output, errors = in_a_process(tmp_path, tmp_path).communicate(timeout=300)
-    assert errors == ""
-    assert "are ready" in output
-
-
+@pytest.mark.processes
 @pytest.mark.skipif(os.name != "posix", reason="of signals as POSIX has them")
 def test_processes_end_without_a_word_when_somebody_presses_ctrl_c(tmp_path):
-    process = in_a_process(tmp_path, tmp_path)
-    while not list(tmp_path.rglob("*.nbi")):
+    process = start_warmup(tmp_path, "--features", "1", "--dtype", "float64")
+    while process.poll() is None and not list(tmp_path.rglob("*.nbi")):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
