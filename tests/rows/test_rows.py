@@ -4,14 +4,12 @@ import weakref
 from fractions import Fraction
 
 import exact
-import numba
 import numpy as np
 import pytest
 from block_sizes import set_block_values
 
 import fastgd
-from fastgd.kernels import blocks as compiled_blocks
-from fastgd.kernels import mailbox, tuning
+from fastgd.kernels import tuning
 from fastgd.kernels.dense import dense
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import Blocks, Fold, pairwise, plan
@@ -81,12 +79,6 @@ def test_fold_adds_in_a_fixed_binary_tree_whatever_the_order(n_blocks):
     assert {fold(vectors, order).tobytes() for order in orders} == {tree(vectors).tobytes()}
 
 
-@pytest.mark.parametrize("n_blocks", range(1, 21))
-def test_fold_adds_whole_numbers_exactly(n_blocks):
-    vectors = np.random.default_rng(n_blocks).integers(-(2**40), 2**40, (n_blocks, 3))
-    assert fold(vectors.astype(np.float64), range(n_blocks)).tolist() == vectors.sum(axis=0).tolist()
-
-
 @pytest.mark.parametrize("n_blocks", range(1, 40))
 def test_neighbours_are_merged_in_their_order(n_blocks):
     """As moments and places are, and sums need not be: of two, the first comes first."""
@@ -101,11 +93,6 @@ def test_neighbours_are_merged_in_their_order(n_blocks):
         fold.add(i, parts[i])
     assert fold.total() == pairwise(parts, lambda *both: both) == tree_of(parts)
     assert pairwise([], None) is None
-
-
-@numba.njit
-def sum_parts(*arguments):
-    return compiled_blocks.sum_parts(*arguments)
 
 
 def paths(a_plan):
@@ -167,54 +154,33 @@ def test_a_plan_has_slots_for_all_that_can_wait_at_a_time(n_threads):
     ("n_features", "by_columns"), [(1, False), (3, False), (7, True), (11, False), (17, False), (34, True)]
 )
 @pytest.mark.parametrize(("x_dtype", "y_dtype", "weighted"), [("d", "d", True), ("f", "f", False), ("d", None, False)])
-def test_compiled_blocks_are_added_as_the_tree_is_whatever_the_cut(n_features, by_columns, x_dtype, y_dtype, weighted):
+def test_compiled_blocks_are_added_as_the_tree_is_whatever_the_cut(
+    n_features, by_columns, x_dtype, y_dtype, weighted, monkeypatch
+):
     kernel, kind = dense(n_features, by_columns), (x_dtype, y_dtype, weighted)
     rng = np.random.default_rng(n_features)
-    for n_rows, n_samples in [(1, 1), (1, 13), (3, 37), (8, 64), (9, 200), (50, 49)]:
+    for n_rows, n_samples in [(8, 5), (8, 104), (16, 500), (64, 512), (48, 49)]:
         rows = rng.normal(size=(n_samples, n_features)).astype(x_dtype)
-        X = np.ascontiguousarray(rows.T) if by_columns else rows
-        y = None if y_dtype is None else rng.normal(size=n_samples).astype(y_dtype)
+        X = np.asfortranarray(rows) if by_columns else rows
+        y = np.zeros(n_samples, x_dtype) if y_dtype is None else rng.normal(size=n_samples).astype(y_dtype)
         s = rng.uniform(size=n_samples) if weighted else None
         theta = rng.normal(size=1 + n_features)
+        set_block_values(monkeypatch, n_rows * n_features)
         vectors = []
-        for start, stop in Blocks(n_samples, n_rows):
+        for start, stop in Blocks(n_samples, kernel.block_rows(n_features)):
             sums = np.empty(2 + n_features)
-            y_block, s_block = (None if values is None else values[start:stop] for values in (y, s))
-            kernel[kind](X, start, stop, y_block, s_block, theta, 1.0, sums)
-            vectors.append(sums[: 2 + n_features])
+            y_block, s_block = (
+                None if values is None else values[start:stop] for values in (y if y_dtype else None, s)
+            )
+            kernel[kind](X.T if by_columns else X, start, stop, y_block, s_block, theta, 1.0, sums)
+            vectors.append(sums)
         expected = tree(vectors)
-        assert exact.error(expected, exact.sums(rows, y, theta, s), exact.sums_bound(rows, y, theta, s)) <= 1
+        bound = exact.sums_bound(rows, y, theta, s)
+        assert exact.error(expected, exact.sums(rows, y, theta, s), bound) <= 1
         for n_threads in (1, 2, 5):
-            parts, parents, n_slots = plan(len(vectors), n_threads, 256)
-            cells = np.zeros(compiled_blocks.REST + 2 * len(parts) + n_slots, np.int64)
-            stacks = np.full((n_threads, 1 + parts[0, 0], 2 + n_features), np.nan)
-            slots = np.full((n_slots, 2 + n_features), np.nan)
-            status, n_calls = mailbox.MORE, 0
-            while status == mailbox.MORE:
-                number = int(rng.integers(n_threads))
-                how, memory = (n_samples, n_rows, parts, parents), (cells, stacks, slots)
-                status = sum_parts(kernel.address(kind), X, y, s, theta, how, memory, number)
-                n_calls += 1
-            assert cells[compiled_blocks.TAKEN] == len(parts) + 1
-            result = cells[compiled_blocks.REST + 2 * len(parts) - 1] - 1
-            assert slots[result].tobytes() == expected.tobytes()
-            in_use = cells[compiled_blocks.REST + 2 * len(parts) :]
-            assert np.flatnonzero(in_use).tolist() == [result]
-
-
-def test_the_calling_thread_sums_a_part_at_a_time_and_the_others_all():
-    kernel, kind = dense(1, False), ("d", "d", False)
-    n_blocks = 3 * 256
-    X, y, theta = np.ones((n_blocks, 1)), np.zeros(n_blocks), np.ones(1)
-    parts, parents, n_slots = plan(n_blocks, 1, 256)
-    for number, n_calls in ((0, 4), (1, 1)):
-        cells = np.zeros(compiled_blocks.REST + 2 * len(parts) + n_slots, np.int64)
-        slots = np.empty((n_slots, 3))
-        how, memory = (n_blocks, 1, parts, parents), (cells, np.empty((2, 9, 3)), slots)
-        arguments = kernel.address(kind), X, y, None, theta, how, memory
-        answers = [sum_parts(*arguments, number) for _ in range(n_calls)]
-        assert answers == [mailbox.MORE] * (n_calls - 1) + [mailbox.DONE]
-        assert slots[cells[compiled_blocks.REST + 2 * len(parts) - 1] - 1].tolist() == [n_blocks] * 3
+            given = ArrayRows(X, y, s, n_threads)
+            got = given.gradient(theta) if y_dtype else given.product(theta)
+            assert got.tobytes() == expected.tobytes()
 
 
 def test_fold_holds_one_vector_for_each_level_of_the_tree():
@@ -534,12 +500,6 @@ def test_columns_far_from_zero_keep_the_digits_of_their_spread(offset, order, we
 def test_columns_of_every_dtype(dtype, block_values):
     X, y, s = whole_numbers(2, dtype)
     assert_columns_are_exact(X, y.astype(np.float32), s, *exact_columns(X, y, s))
-
-
-def test_columns_by_hand(block_values):
-    X, y, s = np.array([[1.0], [2.0], [5.0]]), np.array([3.0, 0.0, 2.0]), np.array([2.0, 1.0, 1.0])
-    assert_columns_are_exact(X, y, s, [Fraction(9, 4), 2], [2.6875**0.5, 1.5**0.5])
-    assert_columns_are_exact(X, y, None, [Fraction(8, 3), Fraction(5, 3)], [(26 / 9) ** 0.5, (14 / 9) ** 0.5])
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3, -1e15 / 7])
