@@ -52,33 +52,22 @@ def files(folder, pattern="*"):
     return found
 
 
-def truncated(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+DAMAGES = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "emptied": lambda path: path.write_bytes(b""),
+    "overwritten": lambda path: path.write_bytes(b"damaged"),
+    "of another shape": lambda path: path.write_bytes(pickle.dumps(numba.__version__) + pickle.dumps(("stamp", []))),
+    "deleted": Path.unlink,
+}
 
 
-def emptied(path):
-    path.write_bytes(b"")
-
-
-def overwritten(path):
-    path.write_bytes(b"damaged")
-
-
-def of_another_shape(path):
-    path.write_bytes(pickle.dumps(numba.__version__) + pickle.dumps(("stamp", [])))
-
-
-def deleted(path):
-    path.unlink()
-
-
-@pytest.mark.parametrize("damage", [truncated, emptied, overwritten, of_another_shape, deleted])
+@pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc", "*"])
 def test_a_damaged_file_is_replaced_without_a_word(damage, pattern, cache_dir):
     compiled()
     assert comes_from_the_cache()
     for path in files(cache_dir, pattern):
-        damage(path)
+        DAMAGES[damage](path)
     assert compiled()(3.0) == 6.0  # warnings are errors
     assert comes_from_the_cache()
 
@@ -501,11 +490,7 @@ def used_install(install, compiled_code):
     return package, Path(shutil.copytree(compiled_code, folder)), environment
 
 
-def test_the_users_cache_is_used_by_the_next_process_and_by_another_install_of_the_same(used_install):
-    _, folder, environment = used_install
-    assert answer(start(**environment)) == (0, str(folder), 1)
-
-
+@pytest.mark.processes
 def test_nothing_is_left_in_the_package_but_what_python_leaves(install):
     package, environment = install
     before = set(files(package))
@@ -519,6 +504,7 @@ def read_only(path):
         each.chmod(0o555 if each.is_dir() else 0o444)
 
 
+@pytest.mark.processes
 def test_a_read_only_install_keeps_its_code(install):
     package, environment = install
     read_only(package)
@@ -527,6 +513,7 @@ def test_a_read_only_install_keeps_its_code(install):
     assert answer(start(**environment)) == (0, folder, 1)
 
 
+@pytest.mark.processes
 def test_code_in_an_image_that_this_user_cannot_write_is_used_and_what_it_lacks_is_kept_in_the_users(
     install, compiled_code, tmp_path
 ):
@@ -541,6 +528,7 @@ def test_code_in_an_image_that_this_user_cannot_write_is_used_and_what_it_lacks_
     assert sorted(files(folder)) == before
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("home", ["read-only", "missing", "unset"])
 def test_where_nothing_can_be_written_each_process_compiles(home, install):
     _, environment = install
@@ -553,6 +541,7 @@ def test_where_nothing_can_be_written_each_process_compiles(home, install):
     assert (n_warnings, hits) == (1, 0)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("mode", [0o000, 0o444])
 @pytest.mark.parametrize(
     "pattern", ["*.nb?", *(pytest.param(one, marks=pytest.mark.slow) for one in ("*.nbi", "*.nbc"))]
@@ -568,6 +557,7 @@ def test_files_that_cannot_be_read_or_written_are_replaced(mode, pattern, used_i
     assert (n_warnings, hits) == (0, 1)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("mode", [0o000, 0o555, 0o333])
 def test_folders_that_cannot_be_read_or_written(mode, used_install):
     _, folder, environment = used_install
@@ -578,6 +568,7 @@ def test_folders_that_cannot_be_read_or_written(mode, used_install):
     assert n_warnings <= 1
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("n_processes", [4, pytest.param(32, marks=pytest.mark.slow)])
 def test_processes_that_start_at_once_without_a_cache(n_processes, tmp_path, reached):
     kinds = [(n_features, dtype) for n_features in (1, 2, 3, 9) for dtype in ("float64", "float32")]

@@ -9,6 +9,7 @@ import pytest
 from fastgd.kernels.registry import EVERY_KERNEL, variants
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform != "linux", reason="takes pages away by mprotect")
 @pytest.mark.parametrize("module", machine_code.CHECKS)
 def test_sums_are_exact_and_memory_is_asked_for_so_far_ahead(module):

@@ -67,6 +67,7 @@ def played(folder, script=SUMS, **environment):
     return json.loads(done.stdout)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("name", "expected"), [("haswell", [["ymm"], True]), ("nehalem", [[], False])])
 def test_the_processors_that_are_played_do_no_more_than_the_true_ones(name, expected, tmp_path):
     assert {"haswell", "nehalem"} == PROCESSORS.keys()
@@ -75,6 +76,7 @@ def test_the_processors_that_are_played_do_no_more_than_the_true_ones(name, expe
     assert played(tmp_path, MACHINE, **environment(name)) == expected
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 @pytest.mark.skipif(
     not llvm.get_host_cpu_features().get("fma"), reason="this processor does not fuse products and sums"

@@ -74,6 +74,7 @@ def name_of(node):
     return getattr(node, "id", getattr(node, "attr", None))
 
 
+@pytest.mark.processes
 def test_what_calls_compile_is_what_the_registry_lists():
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", CALLS], check=True, capture_output=True, text=True)
     compiled = {tuple(line.split(" ", 1)) for line in done.stdout.splitlines()}

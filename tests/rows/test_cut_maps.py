@@ -83,6 +83,7 @@ def meet_all(folder):
     print(n_met)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is mapped cannot be cut there")
 def test_a_map_whose_file_was_cut_is_an_error_at_every_door(tmp_path, reached):
     try:

@@ -11,7 +11,10 @@ import interrupted
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to another process")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to another process"),
+]
 
 SOON = 0.25  # seconds
 

@@ -99,6 +99,7 @@ print(after.alloc - stats.alloc, resident() - before)
 '''
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the resident memory from /proc")
 @pytest.mark.parametrize("n_calls", [10_000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_calls_half_of_which_fail_leave_nothing(n_calls, reached):

@@ -7,6 +7,7 @@ import pytest
 from block_sizes import set_block_values
 
 import fastgd
+from fastgd.inputs.sparse import read
 from fastgd.kernels.column_stats import spread
 from fastgd.kernels.compensated import compiled_compensated
 from fastgd.kernels.csr import compiled_csr, csr_gradient, csr_moments, csr_spread
@@ -16,6 +17,7 @@ from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.centred_moments import columns_of, moments_of
 from fastgd.rows.columns import Columns
 from fastgd.rows.compensated_rows import CompensatedRows
+from fastgd.rows.sparse_rows import SparseRows
 from fastgd.rows.target_rows import TargetRows
 
 POISONS = [np.nan, np.inf, -np.inf]
@@ -173,42 +175,24 @@ def test_stored_values_of_sparse_rows(poison, number, index):
 # Rows, in blocks of five, the last of which has three, on one thread and on three.
 
 
-def in_place(X, y, s, n_threads):
-    return ArrayRows(X, y, s, n_threads)
-
-
-def by_columns(X, y, s, n_threads):
-    return ArrayRows(np.asfortranarray(X), y, s, n_threads)
-
-
-def as_float32(X, y, s, n_threads):
-    return ArrayRows(X.astype("f"), y.astype("f"), s, n_threads)
-
-
-def converted(X, y, s, n_threads):
-    return ArrayRows(np.repeat(X, 2, axis=1)[:, ::2], y.astype(">f8"), s, n_threads)
-
-
-def of_columns(X, y, s, n_threads):
-    return ArrayRows(Columns([np.array(column) for column in X.T]), y, s, n_threads)
-
-
-def of_batches(X, y, s, n_threads):
-    return fastgd.from_batches([(X[:4], y[:4], s[:4]), (X[4:], y[4:], s[4:])]).rows(n_threads)
-
-
 def of_stored_values(X, y, s, n_threads):
-    from fastgd.inputs import sparse
-    from fastgd.rows.sparse_rows import SparseRows
-
     matrix = pytest.importorskip("scipy.sparse", reason="sparse matrices are scipy's")
-    return SparseRows(sparse.read(matrix.csr_array(X)), y, s, n_threads)
+    return SparseRows(read(matrix.csr_array(X)), y, s, n_threads)
+
+
+HOMES = {
+    "in place": ArrayRows,
+    "by columns": lambda X, y, s, n: ArrayRows(np.asfortranarray(X), y, s, n),
+    "float32": lambda X, y, s, n: ArrayRows(X.astype("f"), y.astype("f"), s, n),
+    "converted": lambda X, y, s, n: ArrayRows(np.repeat(X, 2, axis=1)[:, ::2], y.astype(">f8"), s, n),
+    "of columns": lambda X, y, s, n: ArrayRows(Columns([np.array(column) for column in X.T]), y, s, n),
+    "of batches": lambda X, y, s, n: fastgd.from_batches([(X[:4], y[:4], s[:4]), (X[4:], y[4:], s[4:])]).rows(n),
+    "of stored values": of_stored_values,
+}
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
-@pytest.mark.parametrize(
-    "home", [in_place, by_columns, as_float32, converted, of_columns, of_batches, of_stored_values]
-)
+@pytest.mark.parametrize("home", HOMES)
 @pytest.mark.parametrize("poison", POISONS[:2])
 def test_every_block_of_rows(poison, home, n_threads, monkeypatch, reached):
     n, k = 23, 3
@@ -219,7 +203,7 @@ def test_every_block_of_rows(poison, home, n_threads, monkeypatch, reached):
     n_places = 0
     for where in poisoned(data, poison):
         X, y = data.values()
-        rows = home(X, y, s, n_threads)
+        rows = HOMES[home](X, y, s, n_threads)
         np.testing.assert_array_equal(rows.gradient(theta), plain_gradient(X, y, s, theta))
         bad = ~np.isfinite(np.column_stack((X, y))).all(axis=0)
         with np.errstate(invalid="ignore"):

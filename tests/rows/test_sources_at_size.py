@@ -151,6 +151,7 @@ print(sizes[1] - sizes[0])
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs Linux's list of sizes")
 @pytest.mark.parametrize("home", ["batches", pytest.param("parquet", marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_rows(home, tmp_path):
