@@ -1,4 +1,4 @@
-"""Make one of a table of calls again and again, and say when it was interrupted: what test_interrupts.py runs as a process.
+"""Make calls of a table again and again, and say when they were interrupted: what test_interrupts.py runs as a process.
 
 Each call is so long that an interrupt finds it under way, and each makes the work another part of fastgd does.
 """
@@ -140,22 +140,26 @@ class Compilations:
 
 
 def main():
-    """Make a call until it is interrupted, say when that was and whether the next ones are right, and begin again."""
+    """Make each call until it is interrupted, as often as is asked, and say when that was and whether the next are right."""
+    names, n_times, _folder = sys.argv[1:]
     compilations = Compilations()
-    call = CALLS[sys.argv[1]]()
     X, y = rows(1_000_000, 3)
     theta = np.ones(3)
     expected = fastgd.gradient(X, y, theta, n_threads=1).tobytes()
-    threading.Thread(target=compilations.wait, daemon=True).start()
-    while True:
-        try:
-            call()
-            caught = None
-        except KeyboardInterrupt:
-            caught = time.monotonic()
-        right = all(fastgd.gradient(X, y, theta, n_threads=n).tobytes() == expected for n in (1, 2, 3))
-        print(caught, right, flush=True)
-        print("begins", flush=True)
+    for name in names.split(";"):
+        call = CALLS[name]()
+        compilations.last = time.monotonic()
+        threading.Thread(target=compilations.wait, daemon=True).start()
+        for n_left in reversed(range(int(n_times))):
+            try:
+                call()
+                caught = None
+            except KeyboardInterrupt:
+                caught = time.monotonic()
+            right = all(fastgd.gradient(X, y, theta, n_threads=n).tobytes() == expected for n in (1, 2, 3))
+            print(caught, right, flush=True)
+            if n_left:
+                print("begins", flush=True)
 
 
 if __name__ == "__main__":

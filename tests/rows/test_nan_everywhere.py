@@ -122,7 +122,10 @@ def test_a_plain_sum(n, poison, dtype):
         np.testing.assert_array_equal(compiled_plain_sum(dtype)(values), poison)
 
 
-@pytest.mark.parametrize(("number", "index"), [("d", "i"), ("d", "l"), ("f", "i")])
+@pytest.mark.parametrize(
+    ("number", "index"),
+    [("d", "i"), ("f", "l"), *(pytest.param(*kind, marks=pytest.mark.slow) for kind in ("dl", "fi"))],
+)
 @pytest.mark.parametrize("poison", POISONS)
 def test_stored_values_of_sparse_rows(poison, number, index):
     n, k = 9, 5
@@ -242,7 +245,7 @@ def test_every_row_of_twice_the_precision():
         np.testing.assert_array_equal(got, plain_gradient(X, y, s, theta))
 
 
-@pytest.mark.parametrize("n_features", [1, 2, 3, 9, 17])
+@pytest.mark.parametrize("n_features", [1, 3, 17, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 9))])
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
 def test_every_place_of_what_the_public_functions_take(n_features, layout):
     data = whole_numbers(11, n_features, intercept=True)

@@ -264,7 +264,7 @@ def assert_sums_are_exact(X, y, s, theta):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("n_features", [1, 2, 3])
+@pytest.mark.parametrize("n_features", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_sums_do_not_depend_on_the_layout(layout, dtype, n_features, weighted, block_values):
     X, y, s = whole_numbers(n_features, dtype)

@@ -4,7 +4,6 @@ import io
 import os
 from itertools import pairwise
 
-import exact
 import numpy as np
 import pytest
 from block_sizes import set_block_values
@@ -1022,14 +1021,6 @@ def test_moments_of_parts_are_those_of_the_whole(tmp_path):
 
 def test_batches_say_what_they_are_made_of():
     assert repr(fastgd.from_batches([])) == "from_batches([])"
-
-
-def test_a_gradient_of_parts_is_not_scaled_unless_that_is_asked_for():
-    X, y, theta = np.arange(8.0).reshape(4, 2), np.arange(4.0), np.array([1.0, -2.0])
-    rows = fastgd.from_batches([(X, y)]).rows(None)
-    expected = exact.sums(X, y, theta).astype(float)
-    assert rows.gradient(theta).tolist() == expected.tolist()
-    assert rows.gradient(theta, 2.0)[2:].tolist() == (2 * expected[2:]).tolist()
 
 
 def test_a_row_group_is_decoded_on_several_threads_where_there_are_few(tmp_path, monkeypatch, pa, parquet):

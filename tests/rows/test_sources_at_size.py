@@ -61,25 +61,6 @@ def test_parquet_has_the_bits_of_the_array(shape, tmp_path):
             np.testing.assert_array_equal(fastgd.gradient(source, None, theta, n_threads=n_threads), expected)
 
 
-@pytest.mark.parametrize("which", ["X", "y"])
-@pytest.mark.parametrize("mode", ["r", "r+", "c"])
-@pytest.mark.parametrize("n_samples", [50, 5_000, 500_000])
-def test_a_map_whose_file_was_cut_is_an_error_at_any_size(n_samples, mode, which, tmp_path):
-    arrays = dict(zip("Xy", training_set(n_samples, 3, "C"), strict=True))
-    np.save(tmp_path / "file.npy", arrays[which])
-    arrays[which] = np.load(tmp_path / "file.npy", mmap_mode=mode)
-    seen = arrays | {which: np.asarray(arrays[which])}
-    viewed = arrays | {which: seen[which][:]}
-    for each in (arrays, seen, viewed):
-        fastgd.gradient(each["X"], each["y"], np.zeros(3))
-    os.truncate(tmp_path / "file.npy", 200)
-    for each in (arrays, seen, viewed):
-        with pytest.raises(ValueError, match="it was cut"):
-            fastgd.gradient(each["X"], each["y"], np.zeros(3))
-        with pytest.raises(ValueError, match="it was cut"):
-            fastgd.fit(each["X"], each["y"])
-
-
 def test_a_stream_is_read_two_million_values_at_a_time():
     X, y = np.broadcast_to(np.int8(0), (2 << 21, 1)), np.broadcast_to(0.0, 2 << 21)
     assert [len(part.y) for part in recut(iter([Part(X, y, None)]), 1)] == [1 << 21] * 2
@@ -203,14 +184,3 @@ def test_a_sparse_matrix_whose_file_was_cut(part, tmp_path):
     ):
         with pytest.raises(ValueError, match="it was cut"):
             call()
-
-
-def test_sample_weights_whose_file_was_cut(tmp_path):
-    X, y = training_set(5_000, 3, "C")
-    np.save(tmp_path / "s.npy", np.ones(5_000))
-    s = np.load(tmp_path / "s.npy", mmap_mode="r")
-    np.testing.assert_array_equal(fastgd.fit(X, y, sample_weight=s).theta, fastgd.fit(X, y).theta)
-    os.truncate(tmp_path / "s.npy", 200)
-    for call in (fastgd.fit, fastgd.Moments.from_rows):
-        with pytest.raises(ValueError, match="it was cut"):
-            call(X, y, sample_weight=s)

@@ -140,19 +140,6 @@ def test_a_sparse_target_is_refused():
         fastgd.fit(X, sp.csr_array(y[:, np.newaxis]))
 
 
-@pytest.mark.parametrize("method", ["auto", "cg", "gd"])
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_named(method, bad):
-    X, y = training_set()
-    place = X.indptr[200]
-    X.data[place] = bad
-    with pytest.raises(ValueError, match=f"X in row 200, column {X.indices[place]}"):
-        fastgd.fit(X, y, method=method)
-    y[100] = bad
-    with pytest.raises(ValueError, match="y in row 100"):
-        fastgd.fit(X, y, method=method)
-
-
 def test_constant_columns_are_left_to_the_intercept():
     X, y = training_set()
     wide = sp.csr_array(sp.hstack([X, np.full((300, 1), 0.1), np.zeros((300, 1))]))
