@@ -87,7 +87,7 @@ def cost(
     sums = short_pass(X, y, theta, intercept, factor, sample_weight)
     if sums is not None and l2 is _NO_PENALTY and n_threads is None:
         return 0.5 * sums.item(0)
-    return _cost(*_summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads))
+    return 0.5 * _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads).item(0)
 
 
 def gradient(
@@ -151,7 +151,7 @@ def gradient(
     sums = short_pass(X, y, theta, intercept, factor, sample_weight)
     if sums is not None and l2 is _NO_PENALTY and n_threads is None and out is None:
         return sums[1:] if intercept else sums[2:]
-    sums = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads, out)[0]
+    sums = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads, out)
     return _given_back(sums[1:] if intercept else sums[2:], theta, out)
 
 
@@ -215,8 +215,8 @@ def cost_and_gradient(
     sums = short_pass(X, y, theta, intercept, factor, sample_weight)
     if sums is not None and l2 is _NO_PENALTY and n_threads is None and out is None:
         return 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
-    sums, parameters, l2 = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads, out)
-    return _cost(sums, parameters, l2), _given_back(sums[1:] if intercept else sums[2:], theta, out)
+    sums = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads, out)
+    return 0.5 * sums.item(0), _given_back(sums[1:] if intercept else sums[2:], theta, out)
 
 
 def _summed(
@@ -228,8 +228,8 @@ def _summed(
     l2: float,
     n_threads: int | None,
     out: NDArray[np.float64] | None = None,
-) -> tuple[_Vector, _Vector, float]:
-    """Check the arguments, sum over the rows unless `short_pass` has, add the penalty; return sums, checked theta and l2."""
+) -> _Vector:
+    """Check the arguments, sum over the rows unless `short_pass` has, and add the penalty."""
     n_threads, l2 = arguments.thread_count(n_threads), arguments.penalty(l2)
     if sums is not None:  # the arrays have been checked, too
         parameters = theta
@@ -249,17 +249,7 @@ def _summed(
             sums *= arguments.loss_scale(loss, rows.total_weight) / scale
     if l2:
         compiled_add_penalty()(sums, parameters, l2)
-    return sums, parameters, l2
-
-
-def _cost(sums: _Vector, parameters: _Vector, l2: float) -> float:
-    """Return the cost, given the sums over the rows."""
-    value: float = 0.5 * sums.item(0)
-    if l2:
-        coef = parameters[2 - len(sums) :]
-        with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
-            value += float(l2 * (coef @ coef))
-    return value
+    return sums
 
 
 def _given_back(gradient: _Vector, theta: ArrayLike, out: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from fastgd.kernels import tuning
-from fastgd.kernels.jit import LANE_FLAGS, Kernel
+from fastgd.kernels.jit import HELPER_FLAGS, Kernel
 
 
 def _n_sums(n_features: int) -> int:
@@ -52,7 +52,7 @@ def spread(by_columns: bool) -> Kernel:
     return Kernel(spread, n_sums=_n_sums)
 
 
-@njit(**LANE_FLAGS)  # type: ignore[call-overload]
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
 def _of_column(values, s, centre, lanes):
     """Return the sums of s, s (value - centre) and s (value - centre)^2; lanes is of shape (3, COLUMN_SUMS)."""
     total, first, second = lanes
@@ -75,7 +75,7 @@ def _of_column(values, s, centre, lanes):
     return total[0], first[0], second[0]
 
 
-@njit(**LANE_FLAGS)  # type: ignore[call-overload]
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
 def _add_row(x, weight, centre, first, second):
     for j in range(x.shape[0]):
         distance = x[j] - centre[j]

@@ -8,14 +8,13 @@ from functools import cache
 
 from numba import njit, types
 
-from fastgd.kernels.jit import EXACT_FLAGS, compile_cached, readonly
+from fastgd.kernels.jit import HELPER_FLAGS, compile_cached, readonly
 
 # Multiplied with a float64, it parts the upper half of the digits from the lower (2^27 + 1).
 _SPLITTER = 134217729.0
 
 
-# Without fastmath, which would take the error terms for zero.
-@njit(**EXACT_FLAGS, no_cpython_wrapper=True)  # type: ignore[call-overload]
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
 def _sum(a, b):
     """Return a + b and its rounding error (Knuth)."""
     total = a + b
@@ -23,7 +22,7 @@ def _sum(a, b):
     return total, (a - (total - part)) + (b - part)
 
 
-@njit(**EXACT_FLAGS, no_cpython_wrapper=True)  # type: ignore[call-overload]
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
 def _product(a, b):
     """Return a b and its rounding error (Dekker)."""
     product = a * b
@@ -82,7 +81,6 @@ def compiled_compensated() -> Callable[..., None]:
     """Return `compensated`, compiled on first use."""
     vector = types.Array(types.float64, 1, "C")
     rows, weights = readonly(types.float64, 2), readonly(types.float64, 1)
-    compiled: Callable[..., None] = compile_cached(
-        compensated, types.void(rows, weights, readonly(types.float64, 1), vector, vector), exact=True
-    )
+    signature = types.void(rows, weights, readonly(types.float64, 1), vector, vector)
+    compiled: Callable[..., None] = compile_cached(compensated, signature)
     return compiled

@@ -5,7 +5,7 @@ from typing import Any
 
 from numba import njit, types
 
-from fastgd.kernels.jit import LANE_FLAGS, compile_cached, readonly
+from fastgd.kernels.jit import HELPER_FLAGS, compile_cached, readonly
 
 _NUMBERS = {"d": types.float64, "f": types.float32}
 _INDICES = {"i": types.int32, "l": types.int64}
@@ -35,7 +35,7 @@ def csr_gradient(matrix, start, stop, y, s, theta, sums):
         _scatter(data[begin:end], indices[begin:end], weighted, gradient)
 
 
-@njit(**LANE_FLAGS)  # type: ignore[call-overload]
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
 def _dot(data, indices, coef):
     """Return the sum of products in four sums, as each waits for its own last one."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
@@ -50,7 +50,7 @@ def _dot(data, indices, coef):
     return (a + b) + (c + d)
 
 
-@njit(**LANE_FLAGS)  # type: ignore[call-overload]
+@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
 def _scatter(data, indices, factor, sums):
     for v in range(data.shape[0]):
         sums[indices[v]] += factor * data[v]

@@ -7,24 +7,16 @@ from numba import types
 
 from fastgd.kernels import cache, tuning
 
-# reassoc   a sum may be taken in several accumulators: without it no reduction is vectorised.
-# contract  a product and a sum may become one fused multiply-add.
-# nsz, arcp the sign of a zero and the last bit of a division do not matter here.
-# Never nnan or ninf: they let the compiler assume that NaN and inf do not occur, and then lose them.
+# No fastmath: each sum is added in the order that its kernel states, in lanes that LLVM may put into registers of any width,
+# and only what is written as a fused multiply-add becomes one. So the bits do not depend on the processor, and no NaN is lost.
 FLAGS = {
     "nogil": True,  # the worker threads of a pass run side by side
     "error_model": "numpy",  # no test for a zero divisor in a loop
-    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
     "no_cfunc_wrapper": True,  # nobody calls from C
 }
 
 # For what only compiled code calls.
 HELPER_FLAGS = {**FLAGS, "no_cpython_wrapper": True}
-EXACT_FLAGS = {**FLAGS, "fastmath": False}
-
-# For sums whose lanes are stated in Python: with reassoc LLVM would choose others, as many as the processor's registers have,
-# and with contract it is for each processor to say what is fused.
-LANE_FLAGS = {**HELPER_FLAGS, "fastmath": {"nsz", "arcp"}}
 
 # What a compiled variant is for: the dtype characters of X and y, "d" or "f" (None where there is no y), and whether there are
 # sample weights.
@@ -168,7 +160,7 @@ def kernel(block_rows: Callable[[int], int]) -> Callable[[Callable[..., None]], 
     return lambda function: Kernel(function, block_rows)
 
 
-def compile_cached(function: Callable[..., Any], signature: Any, *, exact: bool = False) -> Any:
+def compile_cached(function: Callable[..., Any], signature: Any, *, any_order: bool = False) -> Any:
     """Compile a function for one signature, or load what was compiled before.
 
     Parameters
@@ -177,15 +169,15 @@ def compile_cached(function: Callable[..., Any], signature: Any, *, exact: bool 
         The function in plain Python.
     signature : numba signature
         Its argument types.
-    exact : bool
-        Whether each operation rounds as it is written: without fastmath.
+    any_order : bool
+        Whether LLVM may choose the order of sums.
 
     Returns
     -------
     numba dispatcher
         The compiled function.
     """
-    return cache.compile_cached(function, signature, EXACT_FLAGS if exact else FLAGS)
+    return cache.compile_cached(function, signature, {**FLAGS, "fastmath": {"reassoc"}} if any_order else FLAGS)
 
 
 def entry_point(dispatcher: Any) -> Callable[..., Any]:

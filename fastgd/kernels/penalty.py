@@ -1,4 +1,4 @@
-"""What the penalty on squared coefficients adds to a gradient."""
+"""What the penalty on squared coefficients adds to the cost and the gradient."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,11 +9,15 @@ from fastgd.kernels.jit import compile_cached, entry_point, readonly
 
 
 def add_penalty(sums, theta, l2):
-    """Add 2 l2 coef to the gradient in the last sums; theta may begin with an intercept."""
+    """Add 2 l2 coef . coef to the first of the sums, and 2 l2 coef to the last; theta may begin with an intercept."""
     n_features = sums.shape[0] - 2
     before = theta.shape[0] - n_features
+    squares = 0.0
     for j in range(n_features):
-        sums[2 + j] += 2.0 * l2 * theta[before + j]
+        coef = theta[before + j]
+        squares += coef * coef
+        sums[2 + j] += 2.0 * l2 * coef
+    sums[0] += 2.0 * (l2 * squares)
 
 
 @cache
@@ -21,4 +25,4 @@ def compiled_add_penalty() -> Callable[..., None]:
     """Compile it on first use."""
     vector = types.Array(types.float64, 1, "C")
     signature = types.void(vector, readonly(types.float64, 1), types.float64)
-    return entry_point(compile_cached(add_penalty, signature, exact=True))
+    return entry_point(compile_cached(add_penalty, signature))

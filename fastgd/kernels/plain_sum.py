@@ -20,5 +20,5 @@ def plain_sum(values):
 def compiled_plain_sum(dtype: str) -> Callable[..., float]:
     """Return `plain_sum` for "float64" or "float32", compiled on first use."""
     number = types.float64 if dtype == "float64" else types.float32
-    compiled: Callable[..., float] = compile_cached(plain_sum, number(readonly(number, 1)))
+    compiled: Callable[..., float] = compile_cached(plain_sum, number(readonly(number, 1)), any_order=True)
     return compiled

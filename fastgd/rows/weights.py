@@ -29,8 +29,10 @@ def total_weight(sample_weight: _Array) -> float:
     add = compiled_sum_nonnegative()
     if len(sample_weight) <= tuning.BLOCK_VALUES:
         return add(converted(sample_weight, FLOAT64))  # type: ignore[no-any-return]
-    blocks = Blocks(len(sample_weight), tuning.BLOCK_VALUES)
-    return float(sum(add(converted(sample_weight[start:stop], FLOAT64)) for start, stop in blocks))
+    total = 0.0
+    for start, stop in Blocks(len(sample_weight), tuning.BLOCK_VALUES):
+        total += add(converted(sample_weight[start:stop], FLOAT64))  # as sum() adds in another way from Python 3.12 on
+    return total
 
 
 def sampled(n_samples: int, sample_weight: _Array | None, n: int) -> NDArray[np.intp]:

@@ -271,10 +271,10 @@ def test_a_plain_sum_is_in_its_own_dtype(dtype):
 
 
 @pytest.mark.parametrize("intercept", [False, True])
-def test_a_penalty_is_added_to_the_gradient_without_the_intercept(intercept):
+def test_a_penalty_is_added_to_cost_and_gradient_without_the_intercept(intercept):
     sums, theta = np.array([7.0, 8.0, 1.0, 2.0]), np.array([5.0] * intercept + [3.0, -1.0])
     add_penalty(sums, theta, 0.5)
-    assert sums.tolist() == [7.0, 8.0, 4.0, 1.0]
+    assert sums.tolist() == [17.0, 8.0, 4.0, 1.0]
 
 
 def test_the_sum_of_weights_is_nan_for_a_negative_one():
@@ -282,6 +282,10 @@ def test_the_sum_of_weights_is_nan_for_a_negative_one():
     assert np.isnan(sum_nonnegative(np.array([0.5, -0.25, 1.25])))
     assert np.isnan(sum_nonnegative(np.array([-1.0, -1.0])))
     assert sum_nonnegative(np.zeros(0)) == 0
+    weights = np.arange(100.0)
+    assert sum_nonnegative(weights) == 4950
+    weights[70] = -1.0
+    assert np.isnan(sum_nonnegative(weights))
 
 
 def pass_over(n_rows, n_samples, n_threads, n_at_once=256):
