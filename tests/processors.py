@@ -72,8 +72,8 @@ def main() -> int:
     end = given.index("--") if "--" in given else len(given)
     own, tests = given[:end], given[end + 1 :]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[*PROCESSORS, []], default=list(PROCESSORS), metavar="PROCESSOR")
-    names = parser.parse_args(own).names
+    parser.add_argument("names", nargs="*", choices=[*PROCESSORS, []], metavar="PROCESSOR")
+    names = parser.parse_args(own).names or list(PROCESSORS)
     for name in names:
         if missing(name):
             parser.error(
