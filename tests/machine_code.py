@@ -117,12 +117,12 @@ def check_moments(by_columns, n_features, kind, row_counts):
 
 @numba.njit
 def products(X, length, n_streams, zeros, v, d):
-    streams.products(X, (0, length), length, (n_streams, zeros), (v, d), (0, 0, 0, 0, 0))
+    streams.products(X, zeros, v, d, (0, length, length, n_streams), (0, 0, 0, 0, 0))
 
 
 @numba.njit
 def sums_of_multiples(X, length, n_streams, zeros, c, g):
-    streams.sums_of_multiples(X, (0, length), length, (n_streams, zeros), (c, g), (0, 0, 0, 0, 0))
+    streams.sums_of_multiples(X, zeros, c, g, (0, length, length, n_streams), (0, 0, 0, 0, 0))
 
 
 def check_streams():

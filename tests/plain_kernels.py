@@ -16,6 +16,7 @@ from numba.core.extending import _Intrinsic
 
 import fastgd.kernels
 from fastgd.kernels import mailbox
+from fastgd.kernels.target import registers
 
 LANES = 8
 
@@ -43,9 +44,8 @@ def padded(n):
     return -(-n // LANES) * LANES
 
 
-def write_gradient(rows, targets, theta, sums):
+def write_gradient(rows, y, s, w, bias, sums):
     """Write what rows add to the gradient, by its definition."""
-    (y, s), (bias, w) = targets, theta
     n_features = rows.shape[1]
     r = rows @ stretch(w, 0, n_features) + bias
     if y is not None:
@@ -54,24 +54,24 @@ def write_gradient(rows, targets, theta, sums):
     stretch(sums, 0, 2 + n_features)[:] = [sr @ r, sr.sum(), *(sr @ rows)]
 
 
-def few_sum(X, place, n_rows, targets, theta, sums, n_features, by_columns):
-    at, stride = place
+def few_sum(X, y, s, w, sums, numbers, n_features, by_columns):
+    at, stride, n_rows, bias = numbers
     if by_columns:
         rows = np.array([stretch(X, at + j * stride, n_rows) for j in range(n_features)], np.float64).T
     else:
         rows = stretch(X, at, n_rows * n_features).reshape(n_rows, n_features).astype(np.float64)
-    write_gradient(rows, targets, theta, sums)
+    write_gradient(rows, y, s, w, bias, sums)
 
 
-def whole_rows_sum(X, place, count, targets, theta, sums, n_vectors):
-    (at, n_features), (n_rows, n_free) = place, count
+def whole_rows_sum(X, y, s, w, sums, numbers, n_vectors):
+    at, n_features, n_rows, n_free, bias = numbers
     assert (n_vectors - 1) * LANES < n_features <= n_vectors * LANES
     assert n_free <= n_rows
     assert not stretch(sums, 0, 2 + n_features).any()
     if n_free > 0:
         stretch(X, at + (n_free - 1) * n_features, n_vectors * LANES)
     rows = stretch(X, at, n_rows * n_features).reshape(n_rows, n_features).astype(np.float64)
-    write_gradient(rows, targets, theta, sums)
+    write_gradient(rows, y, s, w, bias, sums)
 
 
 class Streams:
@@ -98,24 +98,23 @@ def add_multiples(streams, c, g):
     g += stretch(c, 0, LANES) @ streams.values
 
 
-def products_and_sums(X, places, length, multiplied, added, ahead):
-    (v, d), (c, g) = multiplied, added
+def products_and_sums(X, v, d, c, g, places, ahead):
     assert (v.size, d.size) == (g.size, c.size)
+    *both, stride, length = places
     ask(X, length, ahead)
-    *both, stride = places
     first, second = (Streams(X, at, stride, length) for at in both)
     add_multiples(second, c, g)
     multiply(first, v, d)
 
 
-def products(X, place, length, bound, multiplied, ahead):
-    ask(X, length, ahead)
-    multiply(Streams(X, *place, length, *bound), *multiplied)
+def products(X, zeros, v, d, place, ahead):
+    ask(X, place[2], ahead)
+    multiply(Streams(X, *place, zeros), v, d)
 
 
-def sums_of_multiples(X, place, length, bound, added, ahead):
-    ask(X, length, ahead)
-    add_multiples(Streams(X, *place, length, *bound), *added)
+def sums_of_multiples(X, zeros, c, g, place, ahead):
+    ask(X, place[2], ahead)
+    add_multiples(Streams(X, *place, zeros), c, g)
 
 
 def ask(X, length, ahead):
@@ -141,8 +140,8 @@ def residuals(d, c, i, y, s, bias, n_rows, totals):
     c[:], d[:] = sr, 0.0
 
 
-def copy_square(columns, source, taken_off, target):
-    (at, stride, n_columns), (centre, j), (Z, place, width) = source, taken_off, target
+def copy_square(columns, centre, Z, source, j, target):
+    (at, stride, n_columns), (place, width) = source, target
     assert 1 <= n_columns <= LANES
     for m in range(n_columns):
         piece = stretch(columns, at + m * stride, LANES).astype(np.float64) - stretch(centre, j + m, 1)
@@ -157,14 +156,15 @@ def copy_rows(X, start, n_features, n_rows, centre, Z, width):
         stretch(Z, i * width, n_features)[:] = row - stretch(centre, 0, n_features)
 
 
-def add_tile(rows, place, C, n_vectors, ahead):
-    (Z, W, n_rows, width), (i, j), (_, ask, pace) = rows, place, ahead
-    assert 0 <= j <= width - LANES
-    assert 0 <= i <= width - n_vectors * LANES
+def add_tile(Z, W, C, X, place, ahead, n_vectors):
+    (n_rows, width, i, j), (ask, pace) = place, ahead
+    n_numbers, lanes = 8 if registers().number == 32 else 4, registers().lanes
+    assert 0 <= j <= width - n_numbers
+    assert 0 <= i <= width - n_vectors * lanes
     asked.extend((len(reads), ask + row * pace) for row in range(n_rows))
     left, right = (stretch(values, 0, n_rows * width).reshape(n_rows, width) for values in (Z, W))
-    tile = stretch(C, 0, width * width).reshape(width, width)[j : j + LANES, i : i + n_vectors * LANES]
-    tile += left[:, j : j + LANES].T @ right[:, i : i + n_vectors * LANES]
+    tile = stretch(C, 0, width * width).reshape(width, width)[j : j + n_numbers, i : i + n_vectors * lanes]
+    tile += left[:, j : j + n_numbers].T @ right[:, i : i + n_vectors * lanes]
 
 
 def add(cells, i, amount):

@@ -52,12 +52,12 @@ def column_major(columns, start, stop, y, s, theta, scale, sums):
             ahead = (panel - lead, here + lead, there + lead - panel, 1, spread)
             if n_here == n_before == panel and n_streams == N_STREAMS:
                 before = at - panel
-                products_and_sums(columns, (before, at, n_samples), panel, (r, g[j:]), (w[j:], h), ahead)
+                products_and_sums(columns, r, g[j:], w[j:], h, (before, at, n_samples, panel), ahead)
             else:
                 if n_here > 0:
-                    sums_of_multiples(columns, (at, n_samples), n_here, (n_streams, zeros), (w[j:], h), ahead)
+                    sums_of_multiples(columns, zeros, w[j:], h, (at, n_samples, n_here, n_streams), ahead)
                 if n_before > 0:
-                    products(columns, (at - panel, n_samples), n_before, (n_streams, zeros), (r, g[j:]), ahead)
+                    products(columns, zeros, r, g[j:], (at - panel, n_samples, n_before, n_streams), ahead)
         for i in range(0, n_here, LANES):
             residuals(h[i:], r[i:], first + i, y, s, bias, n_rows, totals)
     write_sums(totals, g, scale, sums)

@@ -31,8 +31,8 @@ def few_features(n_features: int, by_columns: bool) -> Kernel:
     def few(X, start, stop, y, s, theta, scale, sums):
         bias = theta[0] if theta.shape[0] > n_features else 0.0
         w = theta[theta.shape[0] - n_features :]
-        place = (start, X.shape[1]) if by_columns else (start * n_features, 0)
-        _sum(X, place, stop - start, (y, s), (bias, w), sums, n_features, by_columns)
+        at, stride = (start, X.shape[1]) if by_columns else (start * n_features, 0)
+        _sum(X, y, s, w, sums, (at, stride, stop - start, bias), n_features, by_columns)
         for i in range(2 + n_features):
             sums[i] *= scale
 
@@ -40,31 +40,36 @@ def few_features(n_features: int, by_columns: bool) -> Kernel:
 
 
 @intrinsic(prefer_literal=True)
-def _sum(_context, X, place, n_rows, targets, theta, sums, n_features, by_columns):
-    """Write sum s r^2, sum s r, and sum s r x of n_rows rows.
+def _sum(_context, X, y, s, w, sums, numbers, n_features, by_columns):
+    """Write sum s r^2, sum s r, and sum s r x of rows.
 
-    The place in X is (at, stride): the first value is X.flat[at], and from column to column it is `stride` numbers. Targets are
-    (y, s), and theta is (bias, w).
+    The numbers are (at, stride, n_rows, bias): the first value is X.flat[at], and from column to column it is `stride` numbers.
     """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        X, sums = (code.data(signature.args[i], args[i]) for i in (0, 5))
-        (at, stride), ys, biased = (code.members(signature.args[i], args[i]) for i in (1, 3, 4))
+        X, y, s, w, sums = (code.data(signature.args[i], args[i]) for i in range(5))
+        at, stride, n_rows, bias = code.members(args[5])
         k = n_features.literal_value
         starts = [code.add(at, code.mul(stride, int64(j))) for j in range(k if by_columns.literal_value else 1)]
-        rows = _Rows(code, [code.gep(X, [start]) for start in starts], ys, biased, k, by_columns.literal_value)
-        rows.add(args[2])
+        rows = _Rows(code, [code.gep(X, [start]) for start in starts], (y, s), (bias, w), k, by_columns.literal_value)
+        rows.add(n_rows)
         rows.write(sums)
 
-    return types.void(X, place, n_rows, targets, theta, sums, n_features, by_columns), generate
+    return types.void(X, y, s, w, sums, numbers, n_features, by_columns), generate
 
 
 class _Rows:
     """The code that sums over rows of a known number of features."""
 
     def __init__(
-        self, code: Code, X: list[Any], targets: list[Any], theta: list[Any], n_features: int, by_columns: bool
+        self,
+        code: Code,
+        X: list[Any],
+        targets: tuple[Any, Any],
+        theta: tuple[Any, Any],
+        n_features: int,
+        by_columns: bool,
     ) -> None:
         self._code = code
         self._n_features = n_features

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastgd.kernels import tuning
 from fastgd.kernels.jit import HELPER_FLAGS, Kernel
 from fastgd.kernels.simd import LANES, Code, int64
+from fastgd.kernels.target import registers
 
 
 def order(n_features: int) -> int:
@@ -31,6 +32,10 @@ def _n_sums(n_features: int) -> int:
     return order(n_features) ** 2
 
 
+def _numbers_in_tile() -> int:
+    return 8 if registers().number == 32 else 4
+
+
 @cache
 def gram(by_columns: bool) -> Kernel:
     """Return the kernel that sums s z z^T over rows, with z = (x - centre, y - centre of y, 1).
@@ -48,6 +53,7 @@ def gram(by_columns: bool) -> Kernel:
     Kernel
         The kernel.
     """
+    n_numbers, lanes = _numbers_in_tile(), registers().lanes
 
     def gram(X, start, stop, y, s, theta, scale, sums):
         n_features = theta.shape[0] - 1
@@ -63,8 +69,8 @@ def gram(by_columns: bool) -> Kernel:
         # last of them are asked for with the last tile. Asked for sooner, they would keep the tiles from reading. (Columns
         # are read in pieces long enough for the hardware to foresee them.)
         n_tiles = 0
-        for j in range(0, width, LANES):
-            n_tiles += (width - j + 3 * LANES - 1) // (3 * LANES)
+        for j in range(0, width, n_numbers):
+            n_tiles += (width - j + 3 * lanes - 1) // (3 * lanes)
         pace = (n_features + n_tiles - 1) // n_tiles
         for first in range(start, stop, n_copied):
             n_rows = min(n_copied, stop - first)
@@ -80,17 +86,17 @@ def gram(by_columns: bool) -> Kernel:
                         W[j] = s[first - start + i] * Z[j]
             ask = (first + n_copied) * n_features
             last = 0 if by_columns else min(ask + n_copied * n_features, X.size) - n_rows * pace
-            for j in range(0, width, LANES):
+            for j in range(0, width, n_numbers):
                 i = j
                 while i < width:
                     ask = max(0, min(ask, last))
-                    if i + 3 * LANES <= width:
-                        _add_tile((Z, W, n_rows, width), (i, j), sums, 3, (X, ask, pace))
-                    elif i + 2 * LANES == width:
-                        _add_tile((Z, W, n_rows, width), (i, j), sums, 2, (X, ask, pace))
+                    if i + 3 * lanes <= width:
+                        _add_tile(Z, W, sums, X, (n_rows, width, i, j), (ask, pace), 3)
+                    elif i + 2 * lanes == width:
+                        _add_tile(Z, W, sums, X, (n_rows, width, i, j), (ask, pace), 2)
                     else:
-                        _add_tile((Z, W, n_rows, width), (i, j), sums, 1, (X, ask, pace))
-                    i += 3 * LANES
+                        _add_tile(Z, W, sums, X, (n_rows, width, i, j), (ask, pace), 1)
+                    i += 3 * lanes
                     ask += n_rows * pace
         for i in range(width * width):
             sums[i] *= scale
@@ -114,7 +120,7 @@ def _copy_columns(columns, start, n_rows, centre, Z, width):
         n_columns = min(LANES, n_features - j)
         for i in range(0, n_squares, LANES):
             _copy_square(
-                columns, (j * n_samples + start + i, n_samples, n_columns), (centre, j), (Z, i * width + j, width)
+                columns, centre, Z, (j * n_samples + start + i, n_samples, n_columns), j, (i * width + j, width)
             )
     for j in range(n_features):
         column, c = columns[j, start : start + n_rows], centre[j]
@@ -123,19 +129,18 @@ def _copy_columns(columns, start, n_rows, centre, Z, width):
 
 
 @intrinsic
-def _copy_square(_context, columns, source, taken_off, target):
-    """Transpose eight numbers of each of up to eight columns, less the centre, to lines of Z.
+def _copy_square(_context, columns, centre, Z, source, j, target):
+    """Transpose eight numbers of each of up to eight columns, less centre[j:], to lines of Z.
 
-    The source is (at, stride, n_columns) and begins with columns.flat[at]; what is taken off is (centre, j), from centre[j] on;
-    the target is (Z, place, width) and begins with Z[place].
+    The source is (at, stride, n_columns) and begins with columns.flat[at]; the target is (place, width) and begins with
+    Z[place].
     """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        columns = code.data(signature.args[0], args[0])
-        (at, stride, n_columns), (centre, j), (Z, target, width) = (
-            code.members(signature.args[p], args[p]) for p in (1, 2, 3)
-        )
+        columns, centre, Z = (code.data(signature.args[p], args[p]) for p in range(3))
+        (at, stride, n_columns), (target, width) = code.members(args[3]), code.members(args[5])
+        j = args[4]
         there = code.first(n_columns)
         last = code.sub(n_columns, int64(1))
         pieces = []
@@ -147,7 +152,7 @@ def _copy_square(_context, columns, source, taken_off, target):
         for m, line in enumerate(code.deinterleave(pieces)):
             code.put(line, Z, code.add(target, code.mul(width, int64(m))), there)
 
-    return types.void(columns, source, taken_off, target), generate
+    return types.void(columns, centre, Z, source, j, target), generate
 
 
 @intrinsic
@@ -172,35 +177,37 @@ def _copy_rows(_context, X, start, n_features, n_rows, centre, Z, width):
 
 
 @intrinsic(prefer_literal=True)
-def _add_tile(_context, rows, place, C, n_vectors, ahead):
-    """Add to C[j + m, i + l] the products of column j + m of Z with column i + l of W, for m < 8 and l < 8 n_vectors.
+def _add_tile(_context, Z, W, C, X, place, ahead, n_vectors):
+    """Add to C[j + m, i + l] the products of column j + m of Z with column i + l of W, for all m and l of a tile.
 
-    Rows are (Z, W, n_rows, width), the place is (i, j), and what is prefetched is (X, ask, pace): X.flat[ask + pace row].
-    With three vectors the sums take 24 registers, and each row adds to them eight numbers times three vectors (which BLIS
-    calls a micro-kernel of rank-one updates): eleven loads for 24 multiply-adds.
+    The place is (n_rows, width, i, j), and what is prefetched is X.flat[ask + pace row] for ahead = (ask, pace). Each row adds
+    to sums that stay in registers (which BLIS calls a micro-kernel of rank-one updates); beside these there are registers for
+    the vectors and a number. So with 32 registers a tile is eight numbers by up to three vectors, and with 16 it is four by
+    three. Each sum is of all rows in their order, whatever the shape of the tile.
     """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        C = code.data(signature.args[2], args[2])
-        (Z, W, n_rows, width), (i, j), (X, ask, pace) = (code.members(signature.args[p], args[p]) for p in (0, 1, 4))
-        places = [int64(v * LANES) for v in range(n_vectors.literal_value)]
-        totals = [[code.variable(code.zeros()) for _ in places] for _ in range(LANES)]
+        Z, W, C, X = (code.data(signature.args[p], args[p]) for p in range(4))
+        (n_rows, width, i, j), (ask, pace) = code.members(args[4]), code.members(args[5])
+        n = registers().lanes
+        places = [int64(v * n) for v in range(n_vectors.literal_value)]
+        totals = [[code.variable(code.zeros(n)) for _ in places] for _ in range(_numbers_in_tile())]
         with code.steps(int64(0), n_rows, 1) as row:
             at = code.mul(row, width)
             numbers, vectors = code.gep(Z, [code.add(at, j)]), code.gep(W, [code.add(at, i)])
-            xs = [code.vector(vectors, place) for place in places]
+            xs = [code.vector(vectors, place, None, n) for place in places]
             code.prefetch(X, code.add(ask, code.mul(row, pace)), level=2)
-            for m in range(LANES):
-                c = code.splat(code.number(numbers, m))
-                for x, total in zip(xs, totals[m], strict=True):
+            for m, of_number in enumerate(totals):
+                c = code.splat(code.number(numbers, m), n)
+                for x, total in zip(xs, of_number, strict=True):
                     total.value = code.multiply_add(c, x, total.value)
-        for m in range(LANES):
+        for m, of_number in enumerate(totals):
             line = code.gep(C, [code.add(code.mul(code.add(j, int64(m)), width), i)])
-            for place, total in zip(places, totals[m], strict=True):
-                code.put(code.fadd(code.vector(line, place), total.value), line, place)
+            for place, total in zip(places, of_number, strict=True):
+                code.put(code.fadd(code.vector(line, place, None, n), total.value), line, place)
 
-    return types.void(rows, place, C, n_vectors, ahead), generate
+    return types.void(Z, W, C, X, place, ahead, n_vectors), generate
 
 
 def entries(sums: NDArray[np.float64], n_features: int) -> NDArray[np.float64]:

@@ -46,13 +46,13 @@ def row_major(X, start, stop, y, s, theta, scale, sums):
         before = at - N_STREAMS * n_features
         ahead = (turn, at + near, at + far, step, spread)
         if 0 < i < n_whole:
-            products_and_sums(X, (at, before, n_features), n_features, (w, d), (c, g), ahead)
+            products_and_sums(X, w, d, c, g, (at, before, n_features, n_features), ahead)
         else:
             if i > 0:
                 n_before = min(N_STREAMS, n_rows - i + N_STREAMS)
-                sums_of_multiples(X, (before, n_features), n_features, (n_before, zeros), (c, g), ahead)
+                sums_of_multiples(X, zeros, c, g, (before, n_features, n_features, n_before), ahead)
             if i < n_rows:
-                products(X, (at, n_features), n_features, (min(N_STREAMS, n_rows - i), zeros), (w, d), ahead)
+                products(X, zeros, w, d, (at, n_features, n_features, min(N_STREAMS, n_rows - i)), ahead)
         if i < n_rows:
             residuals(d, c, i, y, s, bias, n_rows, totals)
     write_sums(totals, g, scale, sums)

@@ -52,14 +52,9 @@ class Code:
             return None
         return self._context.make_array(array_type)(self._context, self._builder, array).data
 
-    def members(self, tuple_type: Any, values: Any) -> list[Any]:
-        """Return the members of a tuple, with the address of its first entry in the place of an array."""
-        members = cgutils.unpack_tuple(self._builder, values, len(tuple_type))
-        are_data = (isinstance(member, types.Array | types.NoneType) for member in tuple_type)
-        return [
-            self.data(of, member) if is_data else member
-            for of, member, is_data in zip(tuple_type, members, are_data, strict=True)
-        ]
+    def members(self, values: Any) -> list[Any]:
+        """Return the members of a tuple of numbers; references to arrays in it would be counted, which takes time."""
+        return [self.extract_value(values, i) for i in range(len(values.type))]
 
     # Memory
 
@@ -86,8 +81,8 @@ class Code:
         return values if number == _FLOAT64 else self.fpext(values, ir.VectorType(_FLOAT64, n))
 
     def put(self, values: Any, pointer: Any, index: Any, mask: Any = None) -> None:
-        """Write eight float64 in a row; memory outside of the mask is not touched."""
-        _, address = self._vector_at(pointer, index)
+        """Write float64 in a row, eight of them under a mask; memory outside of that is not touched."""
+        _, address = self._vector_at(pointer, index, values.type.count)
         if mask is None:
             self.store(values, address).align = _align(_FLOAT64)
         else:

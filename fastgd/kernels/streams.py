@@ -21,7 +21,7 @@ N_STREAMS = LANES
 
 
 @intrinsic
-def products_and_sums(_context, X, places, length, multiplied, added, ahead):
+def products_and_sums(_context, X, v, d, c, g, places, ahead):
     """Add to d[m] the product of v with stream m, and to g c[m] times stream m, for two sets of eight streams.
 
     Up to seven numbers behind the end of a stream are read, and not used.
@@ -30,59 +30,57 @@ def products_and_sums(_context, X, places, length, multiplied, added, ahead):
     ----------
     X : array of shape (any, any), float64 or float32
         What the streams are stretches of.
-    places : tuple of three int
-        Where the streams of the one set and of the other begin, and how far it is from each to the next.
-    length : int
-        The length of a stream.
-    multiplied : tuple of arrays (v, d), of shapes (length,) and (8,), float64
-        The vector that streams are multiplied with, and the products.
-    added : tuple of arrays (c, g), of shapes (8,) and (length,), float64
-        The multiples, and the vector that they are added to.
+    v, g : array of shape (length,), float64
+        The vector that streams are multiplied with, and the one that they are added to.
+    d, c : array of shape (8,), float64
+        The products, and the multiples.
+    places : tuple of four int
+        Where the streams of the one set and of the other begin, how far it is from each to the next, and their length.
     ahead : tuple of five int
         See `_ask`.
     """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        X = code.data(signature.args[0], args[0])
-        (products_at, sums_at, stride), vd, cg = (code.members(signature.args[i], args[i]) for i in (1, 3, 4))
-        products = _Products(code, _Streams(code, X, products_at, stride), *vd)
-        sums = _Sums(code, _Streams(code, X, sums_at, stride), *cg)
-        _loop(code, args[2], [products, sums], X, args[5])
+        X, v, d, c, g = (code.data(signature.args[i], args[i]) for i in range(5))
+        products_at, sums_at, stride, length = code.members(args[5])
+        products = _Products(code, _Streams(code, X, products_at, stride), v, d)
+        sums = _Sums(code, _Streams(code, X, sums_at, stride), c, g)
+        _loop(code, length, [products, sums], X, args[6])
         products.finish()
 
-    return types.void(X, places, length, multiplied, added, ahead), generate
+    return types.void(X, v, d, c, g, places, ahead), generate
 
 
 @intrinsic
-def products(_context, X, place, length, bound, multiplied, ahead):
+def products(_context, X, zeros, v, d, place, ahead):
     """Do the half of `products_and_sums` that its name says, and read nothing behind the end of a stream.
 
-    The place is (at, stride); the bound is (n_streams, zeros): how many streams exist, and what is read for the others.
+    The place is (at, stride, length, n_streams); zeros are read for the streams that do not exist.
     """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        X = code.data(signature.args[0], args[0])
-        place, bound, vd = (code.members(signature.args[i], args[i]) for i in (1, 3, 4))
-        half = _Products(code, _Streams(code, X, *place, *bound), *vd)
-        _loop(code, args[2], [half], X, args[5])
+        X, zeros, v, d = (code.data(signature.args[i], args[i]) for i in range(4))
+        at, stride, length, n_streams = code.members(args[4])
+        half = _Products(code, _Streams(code, X, at, stride, n_streams, zeros), v, d)
+        _loop(code, length, [half], X, args[5])
         half.finish()
 
-    return types.void(X, place, length, bound, multiplied, ahead), generate
+    return types.void(X, zeros, v, d, place, ahead), generate
 
 
 @intrinsic
-def sums_of_multiples(_context, X, place, length, bound, added, ahead):
+def sums_of_multiples(_context, X, zeros, c, g, place, ahead):
     """Do the half of `products_and_sums` that its name says, as `products` does the other."""
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        X = code.data(signature.args[0], args[0])
-        place, bound, cg = (code.members(signature.args[i], args[i]) for i in (1, 3, 4))
-        _loop(code, args[2], [_Sums(code, _Streams(code, X, *place, *bound), *cg)], X, args[5])
+        X, zeros, c, g = (code.data(signature.args[i], args[i]) for i in range(4))
+        at, stride, length, n_streams = code.members(args[4])
+        _loop(code, length, [_Sums(code, _Streams(code, X, at, stride, n_streams, zeros), c, g)], X, args[5])
 
-    return types.void(X, place, length, bound, added, ahead), generate
+    return types.void(X, zeros, c, g, place, ahead), generate
 
 
 @intrinsic

@@ -35,7 +35,7 @@ def whole_rows(n_vectors: int) -> Kernel:
         # The last vector of a row reaches into the next row, and behind the last one of X there is none.
         n_rows = stop - start
         n_free = min(n_rows, (X.size - LANES + 1) // n_features - start)
-        _sum(X, (start * n_features, n_features), (n_rows, n_free), (y, s), (bias, w), sums, n_vectors)
+        _sum(X, y, s, w, sums, (start * n_features, n_features, n_rows, n_free, bias), n_vectors)
         for i in range(2 + n_features):
             sums[i] *= scale
 
@@ -43,31 +43,36 @@ def whole_rows(n_vectors: int) -> Kernel:
 
 
 @intrinsic(prefer_literal=True)
-def _sum(_context, X, place, count, targets, theta, sums, n_vectors):
+def _sum(_context, X, y, s, w, sums, numbers, n_vectors):
     """Write sum s r^2, sum s r, and sum s r x of rows; the sums are 0 before.
 
-    The place in X is (at, n_features): the first value is X.flat[at]. The count is (n_rows, n_free), of which the first n_free
-    may be read beyond their end. Targets are (y, s), and theta is (bias, w).
+    The numbers are (at, n_features, n_rows, n_free, bias): the first value is X.flat[at], and the first n_free rows may be read
+    beyond their end.
     """
 
     def generate(context, builder, signature, args):
         code = Code(context, builder)
-        X, sums = (code.data(signature.args[i], args[i]) for i in (0, 5))
-        (at, n_features), (n_rows, n_free), targets, theta = (
-            code.members(signature.args[i], args[i]) for i in (1, 2, 3, 4)
-        )
-        rows = _Rows(code, code.gep(X, [at]), n_features, targets, theta, sums, n_vectors.literal_value)
+        X, y, s, w, sums = (code.data(signature.args[i], args[i]) for i in range(5))
+        at, n_features, n_rows, n_free, bias = code.members(args[5])
+        rows = _Rows(code, code.gep(X, [at]), n_features, (y, s), (bias, w), sums, n_vectors.literal_value)
         rows.add(n_rows, n_free)
         rows.finish()
 
-    return types.void(X, place, count, targets, theta, sums, n_vectors), generate
+    return types.void(X, y, s, w, sums, numbers, n_vectors), generate
 
 
 class _Rows:
     """The code that sums over rows of a known number of vectors, the last of which is partly used."""
 
     def __init__(
-        self, code: Code, X: Any, n_features: Any, targets: list[Any], theta: list[Any], sums: Any, n_vectors: int
+        self,
+        code: Code,
+        X: Any,
+        n_features: Any,
+        targets: tuple[Any, Any],
+        theta: tuple[Any, Any],
+        sums: Any,
+        n_vectors: int,
     ) -> None:
         self._code, self._X, self._sums = code, X, sums
         self._y, self._s = targets

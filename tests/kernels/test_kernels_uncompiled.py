@@ -20,6 +20,7 @@ from fastgd.kernels.gram import entries, gram, order
 from fastgd.kernels.penalty import add_penalty
 from fastgd.kernels.plain_sum import plain_sum
 from fastgd.kernels.row_major import row_major
+from fastgd.kernels.target import Registers
 from fastgd.kernels.weights import sum_nonnegative
 from fastgd.kernels.whole_rows import whole_rows
 from fastgd.rows.blocks import plan
@@ -146,6 +147,18 @@ def test_second_moments_of_whole_numbers_are_exact(n_features, by_columns):
         given = np.ascontiguousarray(X.T) if by_columns else X
         got = run(gram(by_columns), given, 1, n_samples + 1, y, s, centre, 0.5, order(n_features) ** 2)
         assert entries(got, n_features).tolist() == (0.5 * expected).tolist()
+
+
+@pytest.mark.parametrize("registers", [(2, 16), (4, 16), (2, 32), (4, 32), (8, 32)])
+def test_tiles_of_any_processor_cover_the_second_moments_once(registers, monkeypatch):
+    for module in (gram_module, plain_kernels):
+        monkeypatch.setattr(module, "registers", lambda: Registers(*registers))
+    kernel = gram.__wrapped__(False)
+    for n_features in (1, 6, 14, 22, 38, 46):
+        z, X, y = whole_rows_between_nans(9, n_features, "d")
+        rows = np.column_stack([z, np.ones(9)])
+        got = run(kernel, X, 1, 10, y, None, np.zeros(n_features + 1), 1.0, order(n_features) ** 2)
+        assert entries(got, n_features).tolist() == (rows.T @ rows).tolist()
 
 
 @pytest.mark.parametrize(("n_features", "n_rows"), [(6, 1024), (14, 512), (22, 341), (38, 204), (100, 78), (200, 64)])

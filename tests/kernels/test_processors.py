@@ -11,11 +11,12 @@ import llvmlite.binding as llvm
 import pytest
 from processors import PROCESSORS, environment, missing
 
-# Which registers numba's code has, and which of numpy's loops are in use.
+# Which registers numba's code has, which fastgd makes tiles for, and which of numpy's loops are in use.
 MACHINE = """
 import json
 import numba
 from numpy._core._multiarray_umath import __cpu_features__
+from fastgd.kernels.target import registers
 
 @numba.njit(fastmath=True)
 def total(x):
@@ -26,7 +27,7 @@ def total(x):
 
 total.compile("f8(f8[::1])")
 (code,) = total.inspect_asm().values()
-print(json.dumps([[name for name in ("ymm", "zmm") if name in code], __cpu_features__["X86_V3"]]))
+print(json.dumps([[name for name in ("ymm", "zmm") if name in code], registers(), __cpu_features__["X86_V3"]]))
 """
 
 
@@ -50,7 +51,9 @@ def played(folder, script, **environment):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize(("name", "expected"), [("haswell", [["ymm"], True]), ("nehalem", [[], False])])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("haswell", [["ymm"], [4, 16], True]), ("nehalem", [[], [2, 16], False])]
+)
 def test_the_processors_that_are_played_do_no_more_than_the_true_ones(name, expected, tmp_path):
     assert {"haswell", "nehalem"} == PROCESSORS.keys()
     if missing(name) or os.environ.get("NUMBA_CPU_NAME", name) != name:
