@@ -29,10 +29,10 @@ UNITS = [
     (["rows/sparse"], "sparse rows parallel"),
     (["rows/arrays", "rows/layout", "rows/short"], "rows objective parallel moments"),
     (["rows/columns"], "rows cut_maps frames"),
-    (["rows/partitions"], "dask"),
+    (["rows/dask_rows"], "dask"),
     (["rows/map", "rows/rows"], "mapped_rows cut_maps sources"),
     (["rows/parts"], "sources rows dask"),
-    (["rows/par", "rows/row_groups", "rows/stream"], "sources sources_at_size"),
+    (["rows/par", "rows/parquet_rows", "rows/stream"], "sources sources_at_size"),
     (["rows/"], "rows moments"),
 ]
 

@@ -57,7 +57,7 @@ class DaskSet(Source):
 
     def rows(self, n_threads: int | None) -> "PartedRows":
         """Return the rows; a partition takes one thread of its worker, whatever `n_threads` is."""
-        from fastgd.rows.partitions import DaskRows  # not at the top: it needs numba
+        from fastgd.rows.dask_rows import DaskRows  # not at the top: it needs numba
 
         read = partial(_checked, n_features=self.n_features, names=self.feature_names)
         return DaskRows(self._partitions, read, self.n_features, self._n_expected)

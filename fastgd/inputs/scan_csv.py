@@ -13,9 +13,9 @@ from fastgd.inputs.indexes import index_columns
 from fastgd.inputs.scan import Paths, Scan
 from fastgd.kernels import tuning
 from fastgd.rows.columns import Columns
+from fastgd.rows.parquet_rows import missing_value, numbers_of
 from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows
-from fastgd.rows.row_groups import missing_value, numbers_of
 from fastgd.rows.stream import StreamRows
 
 # The target of a row that is appended to each file. It is missing in what pyarrow reads if a quote is not closed.

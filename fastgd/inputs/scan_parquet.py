@@ -8,8 +8,8 @@ import numpy as np
 from fastgd.inputs.files import holds_numbers
 from fastgd.inputs.indexes import index_columns
 from fastgd.inputs.scan import Paths, Scan
+from fastgd.rows.parquet_rows import ParquetRows, ParquetTable, RowGroup
 from fastgd.rows.parts import PartedRows
-from fastgd.rows.row_groups import ParquetRows, ParquetTable, RowGroup
 
 
 def scan_parquet(

@@ -11,7 +11,7 @@ import pytest
 import fastgd
 from fastgd.inputs.dask_set import DaskSet
 from fastgd.kernels.dense import dense
-from fastgd.rows import partitions as dask_rows
+from fastgd.rows import dask_rows
 from fastgd.rows.blocks import added
 from fastgd.rows.parts import merged
 

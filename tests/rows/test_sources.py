@@ -12,8 +12,7 @@ import fastgd
 from fastgd.inputs.scan_csv import _Joined
 from fastgd.kernels import tuning
 from fastgd.kernels.dense import dense
-from fastgd.rows import maps
-from fastgd.rows import row_groups as parquet_rows
+from fastgd.rows import maps, parquet_rows
 from fastgd.rows.centred_moments import columns_of, moments_of
 from fastgd.rows.part import Part
 from fastgd.rows.parts import summarise
@@ -781,7 +780,7 @@ def test_whole_numbers_beside_missing_ones_are_rounded_as_numpy_does(pa):
 
 @pytest.mark.parametrize("chunk", [1 << 20, 16])  # all of some row groups at a time, or some rows of one
 def test_a_missing_value_is_found_in_its_row_group(chunk, tmp_path, monkeypatch, pa, parquet):
-    monkeypatch.setattr("fastgd.rows.row_groups.chunk_rows", lambda *_: chunk)
+    monkeypatch.setattr("fastgd.rows.parquet_rows.chunk_rows", lambda *_: chunk)
     a = [*range(77), None, *range(22)]
     parquet.write_table(pa.table({"a": a, "y": [1.0] * 100}), tmp_path / "a.parquet", row_group_size=50)
     with pytest.raises(ValueError, match=r"Column 'a' of .*a.parquet has a missing value in row 27 of row group 1 "):

@@ -10,7 +10,7 @@ import pytest
 
 import fastgd
 from fastgd.inputs.sparse import read
-from fastgd.rows import row_groups as parquet_rows
+from fastgd.rows import parquet_rows
 from fastgd.rows.blocks import Blocks
 from fastgd.rows.part import Part
 from fastgd.rows.rows import rows_of
