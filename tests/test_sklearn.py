@@ -177,10 +177,11 @@ def test_sample_weights_are_routed():
 
 
 @pytest.mark.filterwarnings("ignore::fastgd.ConvergenceWarning")
+@pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("n_targets", [None, 2])
-def test_a_warm_start_goes_on(n_targets):
+def test_a_warm_start_goes_on(n_targets, intercept):
     X, y = training_set(n_targets=n_targets)
-    options = {"method": "gd", "learning_rate": 0.01, "tol": 0}
+    options = {"method": "gd", "learning_rate": 0.01, "tol": 0, "fit_intercept": intercept}
     model = GDRegressor(max_iter=30, warm_start=True, **options).fit(X, y).fit(X, y)
     straight = GDRegressor(max_iter=60, **options).fit(X, y)
     np.testing.assert_allclose(model.coef_, straight.coef_, rtol=1e-9)

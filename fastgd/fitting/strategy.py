@@ -53,11 +53,11 @@ class Strategy:
     @cached_property
     def spectrum(self) -> Spectrum:
         """The extreme eigenvalues of the Hessian, computed on first use; infinite where its entries are."""
+        unknown = Spectrum(math.inf, 0.0, complete=False)
         with suppress(np.linalg.LinAlgError):
             found = spectrum(self._problem.cheapest.product, self._problem.cheapest.n_parameters)
-            if math.isfinite(found.largest):
-                return found
-        return Spectrum(math.inf, 0.0, complete=False)
+            return found if math.isfinite(found.largest) else unknown
+        return unknown
 
     @property
     def condition(self) -> float | None:

@@ -1,6 +1,5 @@
 """Descents with the best step on each line, from one product with the Hessian: steepest, or along conjugate directions."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 
@@ -43,7 +42,9 @@ def conjugate_gradient(
     at = start
     z = precondition(at.gradient)
     direction = -z
-    for n_iter in itertools.count(1):
+    n_iter = 0
+    while True:
+        n_iter += 1
         image = objective.product(direction)
         curvature = float(direction @ image)
         slope = float(direction @ at.gradient)
