@@ -5,6 +5,7 @@ from functools import cache
 from typing import NamedTuple
 
 import llvmlite.binding as llvm
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 # More vectors than any processor has registers for: all are read before the first is written, as memory may overlap.
@@ -31,9 +32,11 @@ def registers() -> Registers:
     """Return the vector registers that LLVM makes use of, as it is told which width a processor is fastest with."""
     reads = "\n".join(_READ.format(i=i) for i in range(_N_VECTORS))
     writes = "\n".join(_WRITE.format(i=i, j=_N_VECTORS - 1 - i) for i in range(_N_VECTORS))
-    module = llvm.parse_assembly(_PROBE.format(reads=reads, writes=writes))
-    machine = cpu_target.target_context.codegen()._tm
-    module.triple = machine.triple
-    found = re.findall(r"\b(?:([xyz])mm|(q))(\d+)\b", machine.emit_assembly(module))
+    with global_compiler_lock:  # which numba holds wherever it uses the same machine
+        module = llvm.parse_assembly(_PROBE.format(reads=reads, writes=writes))
+        machine = cpu_target.target_context.codegen()._tm
+        module.triple = machine.triple
+        assembly = machine.emit_assembly(module)
+    found = re.findall(r"\b(?:([xyz])mm|(q))(\d+)\b", assembly)
     lanes = max((_LANES[x86 or arm] for x86, arm, _ in found), default=2)
     return Registers(lanes, 32 if any(int(number) >= 16 for *_, number in found) else 16)
