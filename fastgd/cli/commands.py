@@ -5,7 +5,7 @@ import csv
 import sys
 import time
 
-from fastgd.cli.messages import report_dropped, say
+from fastgd.cli.output import report_dropped, say
 from fastgd.formatting import counted
 from fastgd.inputs.files import read_table
 from fastgd.saving.model_file import load

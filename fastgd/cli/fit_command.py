@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastgd.cli.messages import InputError, as_options, report_dropped, say
+from fastgd.cli.output import InputError, as_options, report_dropped, say
 from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
 from fastgd.inputs.files import read_table
 from fastgd.inputs.indexes import left_out

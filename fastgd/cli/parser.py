@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from fastgd import __version__, arguments
 from fastgd.cli import commands, fit_command
-from fastgd.cli.messages import InputError, say
+from fastgd.cli.output import InputError, say
 from fastgd.inputs.table import TableError
 from fastgd.saving.model_file import ModelError
 from fastgd.saving.outputs import OutputError
