@@ -19,7 +19,7 @@ from stand_ins import NO_SPACE, raising
 
 import fastgd
 from fastgd import arguments
-from fastgd.cli import messages, parser
+from fastgd.cli import output, parser
 from fastgd.fitting import fit
 from fastgd.fitting.options import DEFAULTS, STEPS
 from fastgd.saving import model_file
@@ -455,7 +455,7 @@ def test_columns_that_depend_on_each_other_are_named_once(succeeds):
     ],
 )
 def test_options_are_told_as_the_command_line_spells_them(told, expected):
-    assert messages.as_options(told) == expected
+    assert output.as_options(told) == expected
 
 
 @pytest.mark.parametrize("max_iter", [3, 1000])
