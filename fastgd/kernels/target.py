@@ -5,13 +5,11 @@ from functools import cache
 from typing import NamedTuple
 
 import llvmlite.binding as llvm
+from llvmlite import ir
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-# More vectors than any processor has registers for: all are read before the first is written, as memory may overlap.
-_PROBE = "define void @probe(ptr %from, ptr %to) {{\n{reads}\n{writes}\nret void\n}}"
-_READ = "%p{i} = getelementptr <8 x double>, ptr %from, i64 {i}\n%v{i} = load <8 x double>, ptr %p{i}, align 8"
-_WRITE = "%q{i} = getelementptr <8 x double>, ptr %to, i64 {i}\nstore <8 x double> %v{j}, ptr %q{i}, align 8"
+# More vectors than any processor has registers for, as each takes one of them at least.
 _N_VECTORS = 20
 
 # How many float64 a register holds, by the letter of its name: of x86, and of Arm.
@@ -27,13 +25,26 @@ class Registers(NamedTuple):
     """How many there are."""
 
 
+def _probe() -> str:
+    """Return code that reads all vectors before it writes the first, as memory may overlap, in the words of this llvmlite."""
+    module, vector = ir.Module(), ir.VectorType(ir.DoubleType(), 8)
+    pointer = vector.as_pointer()
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [pointer, pointer]), "probe")
+    code = ir.IRBuilder(function.append_basic_block())
+    source, target = function.args
+    places = [ir.Constant(ir.IntType(64), i) for i in range(_N_VECTORS)]
+    vectors = [code.load(code.gep(source, [place]), align=8) for place in places]
+    for place, values in zip(places, reversed(vectors), strict=True):
+        code.store(values, code.gep(target, [place]), align=8)
+    code.ret_void()
+    return str(module)
+
+
 @cache
 def registers() -> Registers:
     """Return the vector registers that LLVM makes use of, as it is told which width a processor is fastest with."""
-    reads = "\n".join(_READ.format(i=i) for i in range(_N_VECTORS))
-    writes = "\n".join(_WRITE.format(i=i, j=_N_VECTORS - 1 - i) for i in range(_N_VECTORS))
     with global_compiler_lock:  # which numba holds wherever it uses the same machine
-        module = llvm.parse_assembly(_PROBE.format(reads=reads, writes=writes))
+        module = llvm.parse_assembly(_probe())
         machine = cpu_target.target_context.codegen()._tm
         module.triple = machine.triple
         assembly = machine.emit_assembly(module)
