@@ -87,7 +87,8 @@ def cost(
     sums = short_pass(X, y, theta, intercept, factor, sample_weight)
     if sums is not None and l2 is _NO_PENALTY and n_threads is None:
         return 0.5 * sums.item(0)
-    return 0.5 * _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads).item(0)
+    sums, penalty = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads)
+    return 0.5 * sums.item(0) + penalty
 
 
 def gradient(
@@ -151,7 +152,7 @@ def gradient(
     sums = short_pass(X, y, theta, intercept, factor, sample_weight)
     if sums is not None and l2 is _NO_PENALTY and n_threads is None and out is None:
         return sums[1:] if intercept else sums[2:]
-    sums = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads, out)
+    sums, _ = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads, out)
     return _given_back(sums[1:] if intercept else sums[2:], theta, out)
 
 
@@ -215,8 +216,8 @@ def cost_and_gradient(
     sums = short_pass(X, y, theta, intercept, factor, sample_weight)
     if sums is not None and l2 is _NO_PENALTY and n_threads is None and out is None:
         return 0.5 * sums.item(0), sums[1:] if intercept else sums[2:]
-    sums = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads, out)
-    return 0.5 * sums.item(0), _given_back(sums[1:] if intercept else sums[2:], theta, out)
+    sums, penalty = _summed(sums, (X, y, sample_weight), theta, intercept, loss, l2, n_threads, out)
+    return 0.5 * sums.item(0) + penalty, _given_back(sums[1:] if intercept else sums[2:], theta, out)
 
 
 def _summed(
@@ -228,8 +229,8 @@ def _summed(
     l2: float,
     n_threads: int | None,
     out: NDArray[np.float64] | None = None,
-) -> _Vector:
-    """Check the arguments, sum over the rows unless `short_pass` has, and add the penalty."""
+) -> tuple[_Vector, float]:
+    """Check the arguments, sum over the rows unless `short_pass` has, and add the penalty's gradient; return its cost, too."""
     n_threads, l2 = arguments.thread_count(n_threads), arguments.penalty(l2)
     if sums is not None:  # the arrays have been checked, too
         parameters = theta
@@ -247,9 +248,7 @@ def _summed(
         sums = rows.gradient(parameters, scale)
         if not rows.in_memory:  # their total weight is known only now
             sums *= arguments.loss_scale(loss, rows.total_weight) / scale
-    if l2:
-        compiled_add_penalty()(sums, parameters, l2)
-    return sums
+    return sums, compiled_add_penalty()(sums, parameters, l2) if l2 else 0.0
 
 
 def _given_back(gradient: _Vector, theta: ArrayLike, out: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -193,6 +193,11 @@ def load_acquire(cells, i):
     return stretch(cells, i, 1)[0]
 
 
+def sum_of_weights(s, n):
+    s = stretch(s, 0, n)
+    return np.nan if (s < 0).any() else float(s.sum())
+
+
 def call_kernel(kernel, arguments):
     kernel(*arguments)
 
@@ -225,6 +230,7 @@ MODELS = {
     "streams.products_and_sums": products_and_sums,
     "streams.residuals": residuals,
     "streams.sums_of_multiples": sums_of_multiples,
+    "weights._sum": sum_of_weights,
     "whole_rows._sum": whole_rows_sum,
 }
 

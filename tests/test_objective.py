@@ -372,3 +372,10 @@ def test_an_out_between_the_columns_of_X_is_not_refused_for_being_near():
     assert fastgd.gradient(memory[:, :2], y, theta, out=out) is out
     column = np.ones((2, 2))
     assert fastgd.gradient(column[:, :1], [1.0, 1.0], [1.0], out=column[:1, 1]).tolist() == [0.0]
+
+
+def test_a_penalised_cost_is_finite_up_to_the_end_of_float64():
+    X, theta = np.array([[1e-300], [0.0]]), [1.3e154]  # 1.69e308, whose double is not
+    assert fastgd.cost(X, np.zeros(2), theta, l2=1.0) == 1.3e154**2
+    assert fastgd.cost_and_gradient(X, np.zeros(2), theta, l2=1.0)[0] == 1.3e154**2
+    assert fastgd.cost(X, np.zeros(2), [1.4e154], l2=1.0) == np.inf

@@ -119,6 +119,11 @@ class Code:
         """Return the mask of the first n_first of n lanes: none for n_first <= 0, all for n_first >= n."""
         return self.icmp_signed("<", ir.Constant(ir.VectorType(_INT64, n), list(range(n))), self.splat(n_first, n))
 
+    def any(self, mask: Any) -> Any:
+        """Return whether a lane is in the mask."""
+        bits = self.bitcast(mask, ir.IntType(mask.type.count))
+        return self.icmp_unsigned("!=", bits, bits.type(0))
+
     def total(self, values: Any) -> Any:
         """Return the sum of all lanes, as a number."""
         return self.extract_element(self._fold(values, 1), _INT32(0))

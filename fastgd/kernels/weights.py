@@ -1,29 +1,56 @@
 """Sample weights: their sum, and whether any is negative, in one pass."""
 
+import math
 from functools import cache
 from typing import Any
 
-import numpy as np
 from numba import types
+from numba.extending import intrinsic
 
-from fastgd.kernels import tuning
 from fastgd.kernels.jit import compile_cached, entry_point, readonly
+from fastgd.kernels.simd import LANES, Code, int64
+
+_N_VECTORS = 4
 
 
 def sum_nonnegative(s):
     """Return the sum of s, or NaN if an entry is negative; a NaN or an infinity comes through the sum."""
-    lanes = np.zeros(tuning.COLUMN_SUMS)
-    n_negative = 0
-    for start in range(0, s.shape[0], tuning.COLUMN_SUMS):
-        for lane in range(min(tuning.COLUMN_SUMS, s.shape[0] - start)):
-            lanes[lane] += s[start + lane]
-            n_negative += s[start + lane] < 0.0
-    half = tuning.COLUMN_SUMS
-    while half > 1:
-        half //= 2
-        for lane in range(half):
-            lanes[lane] += lanes[half + lane]
-    return lanes[0] if n_negative == 0 else float("nan")
+    return _sum(s, s.shape[0])
+
+
+@intrinsic
+def _sum(_context, s, n):
+    """Do what `sum_nonnegative` does, in 32 lanes, as each addition waits for the one before it."""
+
+    def generate(context, builder, signature, args):
+        code = Code(context, builder)
+        values, length = code.data(signature.args[0], args[0]), args[1]
+        totals = [code.variable(code.zeros()) for _ in range(_N_VECTORS)]
+        negative = code.variable(code.first(int64(0)))  # no lane
+
+        def add(i, n_left=None):
+            for m, total in enumerate(totals):
+                start = int64(m * LANES)
+                mask = None if n_left is None else code.first(code.sub(n_left, start))
+                some = code.vector(values, code.add(i, start), mask)
+                total.value = code.fadd(total.value, some)
+                negative.value = code.or_(negative.value, code.fcmp_ordered("<", some, code.zeros()))
+
+        done = code.variable(int64(0))
+        with code.steps(int64(0), length, _N_VECTORS * LANES) as i:
+            add(i)
+            done.value = code.add(i, int64(_N_VECTORS * LANES))
+        n_left = code.sub(length, done.value)
+        with code.if_then(code.icmp_signed(">", n_left, int64(0))):
+            add(done.value, n_left)
+        sums = [total.value for total in totals]
+        while len(sums) > 1:
+            half = len(sums) // 2
+            sums = [code.fadd(*pair) for pair in zip(sums[:half], sums[half:], strict=True)]
+        total = code.total(sums[0])
+        return code.select(code.any(negative.value), total.type(math.nan), total)
+
+    return types.float64(s, n), generate
 
 
 @cache

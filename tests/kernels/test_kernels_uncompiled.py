@@ -286,8 +286,8 @@ def test_a_plain_sum_is_in_its_own_dtype(dtype):
 @pytest.mark.parametrize("intercept", [False, True])
 def test_a_penalty_is_added_to_cost_and_gradient_without_the_intercept(intercept):
     sums, theta = np.array([7.0, 8.0, 1.0, 2.0]), np.array([5.0] * intercept + [3.0, -1.0])
-    add_penalty(sums, theta, 0.5)
-    assert sums.tolist() == [17.0, 8.0, 4.0, 1.0]
+    assert add_penalty(sums, theta, 0.5) == 5.0
+    assert sums.tolist() == [7.0, 8.0, 4.0, 1.0]
 
 
 def test_the_sum_of_weights_is_nan_for_a_negative_one():
