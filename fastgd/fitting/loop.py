@@ -10,7 +10,7 @@ from fastgd.descent.history import History
 from fastgd.fitting.options import FitState
 from fastgd.fitting.problem import Problem
 from fastgd.fitting.progress import Progress
-from fastgd.solvers.quadratic import Evaluation, Vector
+from fastgd.solvers.quadratic import Evaluation
 from fastgd.solvers.stopping import Criterion, Status
 
 
@@ -42,7 +42,9 @@ class Run:
         self._objective = problem.objective
         self._options = problem.options
         self._every = int(problem.options.history)
-        self._kept: list[Vector] = []  # for each iteration theta, gradient and cost
+        # For each iteration theta, gradient and cost. In one array, as small ones take several times their numbers.
+        self._kept = np.empty((16 if self._every else 0, 2 * self._objective.n_parameters + 1))
+        self._n_kept = 0
         self._errors = errors
         self._progress = progress
 
@@ -58,7 +60,7 @@ class Run:
             if not math.isfinite(at.cost) and not np.isfinite(at.theta).all():
                 return Status.DIVERGED
             if self._every and self.n_iter % self._every == 0:
-                self._kept.append(np.concatenate((self.last.theta, self.last.gradient, [self.last.cost])))
+                self._keep(self.last)
             self.last = at
             self.n_iter += 1
             self._progress.update(self.n_iter, at)
@@ -74,12 +76,18 @@ class Run:
     def history(self) -> History:
         """Return the table of the iterations kept, in the units in which steps were taken."""
         n = self._objective.n_parameters
-        kept = np.array(self._kept).reshape(-1, 2 * n + 1)
+        kept = self._kept[: self._n_kept]
         theta, gradient, cost = kept[:, :n].copy(), kept[:, n:-1].copy(), kept[:, -1].copy()
         final = self.last.theta.copy()
         update = np.diff(theta, axis=0, append=final[np.newaxis])
         units = self._objective.units
         return History(theta, gradient, update, cost, final, every=self._every, n_iter=self.n_iter, units=units)
+
+    def _keep(self, at: Evaluation) -> None:
+        if self._n_kept == len(self._kept):
+            self._kept = np.concatenate((self._kept, np.empty_like(self._kept)))
+        np.concatenate((at.theta, at.gradient, [at.cost]), out=self._kept[self._n_kept])
+        self._n_kept += 1
 
     def _call_back(self, callback: Callable[[FitState], object], at: Evaluation) -> object:
         # Copies, as the callback may keep them, or write into them.

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from fastgd.formatting import counted, printable
-from fastgd.inputs.table import Names, PathLike, Table, TableError, choose_columns, not_finite, shown, without_missing
+from fastgd.inputs.table import Names, PathLike, Table, TableError, all_missing, choose_columns, not_finite, shown
 from fastgd.saving.opening import opened
 
 # The spellings of a missing value, as in pandas: in lower case, and in any mixture of lower and upper case.
@@ -35,7 +35,7 @@ def read_csv(path: PathLike, columns: Names = None, drop_missing: bool = False, 
 
 def _read(file: Iterable[str], file_name: str, columns: Names, drop_missing: bool, target: str | None) -> Table:
     reader = csv.reader(_utf8_lines(file, file_name), skipinitialspace=True, strict=True)
-    cells, lines = array("d"), array("q")
+    cells, lines, n_dropped = array("d"), array("q"), 0
     try:
         header = next((row for row in reader if row), None)
         if header is None:
@@ -52,14 +52,20 @@ def _read(file: Iterable[str], file_name: str, columns: Names, drop_missing: boo
                     f"{where}: {counted(len(row), 'cell')} found, but the header has {len(header)}. "
                     "Correct the line; text with a comma in it belongs in double quotes."
                 )
-            cells.extend(_numbers(row, places, header, drop_missing, where))
+            numbers = _numbers(row, places, header, drop_missing, where)
+            if any(map(math.isnan, numbers)):  # not kept, as most rows of a file may be such
+                n_dropped += 1
+                continue
+            cells.extend(numbers)
             lines.append(reader.line_num)
     except csv.Error as error:
         raise TableError(f"{file_name}, line {reader.line_num}: this is not CSV ({error}). Correct the line.") from None
+    if not lines and n_dropped:
+        raise all_missing(n_dropped, file_name)
     if not lines:
         raise TableError(f"{file_name} has a header line, but no rows. Give a file that has at least one.")
     values = np.frombuffer(cells, dtype=np.float64).reshape(len(lines), len(names))
-    return without_missing(Table(names, values, left_out, np.frombuffer(lines, dtype=np.int64)), file_name)
+    return Table(names, values, left_out, np.frombuffer(lines, dtype=np.int64), n_dropped)
 
 
 def _utf8_lines(file: Iterable[str], file_name: str) -> Iterator[str]:

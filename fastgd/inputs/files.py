@@ -180,12 +180,18 @@ def _checked(table: Table, drop_missing: bool, file_name: str) -> Table:
     """Refuse a table with infinities or without rows, and drop or refuse its rows with missing values, NaN."""
     if not len(table.values):
         raise TableError(f"{file_name} has no rows. Give a file that has at least one.")
-    wrong = np.isinf(table.values)
-    if not (drop_missing or wrong.any()):
-        wrong = np.isnan(table.values)
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0].tolist()
+    wrong = _first(np.isinf(table.values))
+    if wrong is None and not drop_missing:
+        wrong = _first(np.isnan(table.values))
+    if wrong is not None:
+        row, column = wrong
         number = table.values.item(row, column)
         where = f"{file_name}, row {row + 1}, column {table.names[column]!r}"
         raise TableError(f"{where}: {not_finite(number, str(number))}")
     return without_missing(table, file_name)
+
+
+def _first(where: NDArray[np.bool_]) -> tuple[int, int] | None:
+    """Return the first row and column at which a mask is true."""
+    row, column = divmod(int(where.argmax()), where.shape[1])
+    return (row, column) if where.item(row, column) else None

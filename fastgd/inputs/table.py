@@ -44,12 +44,17 @@ def without_missing(table: Table, file_name: str) -> Table:
     if keep.all():
         return table
     if not keep.any():
-        raise TableError(
-            f"{file_name} has {counted(len(keep), 'row')}, but a value is missing in each. "
-            "Fill in the values, or choose other columns."
-        )
+        raise all_missing(len(keep), file_name)
     lines = np.flatnonzero(keep) + 1 if table.lines is None else table.lines[keep]
     return table._replace(values=table.values[keep], lines=lines, n_dropped=int((~keep).sum()))
+
+
+def all_missing(n_rows: int, file_name: str) -> TableError:
+    """Return what is raised where no row is left."""
+    return TableError(
+        f"{file_name} has {counted(n_rows, 'row')}, but a value is missing in each. "
+        "Fill in the values, or choose other columns."
+    )
 
 
 def not_finite(number: float, text: str) -> str:

@@ -131,8 +131,8 @@ def path_1d(function: Callable[[float], float], history: History, *, ax: Any = N
     ax.plot(grid, within(_values(function, grid)), color=LIGHT, zorder=1)
     ax.plot(theta, values, color=MIDDLE, marker="o", markersize=4, linewidth=1, zorder=2)
     arrow = {"arrowstyle": "->", "color": MIDDLE, "shrinkA": 3, "shrinkB": 3}
-    points = list(zip(theta, values, strict=True))[: _MAX_ARROWS + 1]
-    for start, end in pairwise(points):
+    drawn = slice(_MAX_ARROWS + 1)
+    for start, end in pairwise(zip(theta[drawn], values[drawn], strict=True)):
         ax.annotate("", end, start, arrowprops=arrow, zorder=2)
     ax.plot(theta[0], values[0], "s", color=DARK, markersize=8, label="start", zorder=3)
     ax.plot(theta[-1], values[-1], "*", color=ACCENT, markersize=12, label=last, zorder=3)

@@ -107,7 +107,7 @@ class MemoryRows(ABC):
         Parameters
         ----------
         centre : ndarray of shape (n_features + 1,), float64, contiguous
-            What is taken off each feature and, last, off y before: the nearer to their means, the more digits are kept.
+            See `moments`.
 
         Returns
         -------

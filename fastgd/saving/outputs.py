@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from fastgd.formatting import printable
 
@@ -82,5 +82,5 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[str]:
             shutil.copymode(real, temporary)
         os.replace(temporary, real)
     finally:
-        with suppress(FileNotFoundError):
+        if os.path.lexists(temporary):
             os.remove(temporary)
