@@ -12,7 +12,6 @@ from fastgd.fitting.blas import one_blas_thread
 from fastgd.fitting.data import Data
 from fastgd.fitting.options import Options
 from fastgd.inputs import validation
-from fastgd.kernels import tuning
 from fastgd.moments import Moments
 from fastgd.rows.centred_moments import CentredMoments, columns_of, moments_of
 from fastgd.rows.compensated_rows import CompensatedRows
@@ -212,8 +211,7 @@ def _check_column_scale(data: Data, scales: Scales, *, with_y: bool) -> None:
         data.refuse_non_finite()
     nothing = sizes == 0  # or so small that squares and means become zeros
     if nothing.any() and data.rows is not None and data.rows.in_memory:
-        n_rows = max(1, min(tuning.SAMPLED_ROWS, tuning.SAMPLED_VALUES // data.n_features))
-        sample = data.rows.sample(n_rows)  # type: ignore[union-attr]  # in memory
+        sample = data.rows.sample()  # type: ignore[union-attr]  # in memory
         sizes[nothing] = abs(sample).max(axis=0)[: len(sizes)][nothing]
     validation.refuse_extremes(sizes, scales.total_weight, data.n_features, data.given.feature_names)
 

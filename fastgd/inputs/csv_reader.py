@@ -53,7 +53,7 @@ def _read(file: Iterable[str], file_name: str, columns: Names, drop_missing: boo
                     "Correct the line; text with a comma in it belongs in double quotes."
                 )
             numbers = _numbers(row, places, header, drop_missing, where)
-            if any(map(math.isnan, numbers)):  # not kept, as most rows of a file may be such
+            if drop_missing and any(map(math.isnan, numbers)):  # not kept, as most rows of a file may be such
                 n_dropped += 1
                 continue
             cells.extend(numbers)

@@ -17,7 +17,6 @@ from fastgd.rows.blocks import Blocks, Fold, plan
 from fastgd.rows.columns import Columns
 from fastgd.rows.layout import FLOAT64, as_read, converted, read_as, readable
 from fastgd.rows.memory import MemoryRows
-from fastgd.rows.weights import sampled
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -84,10 +83,6 @@ class ArrayRows(MemoryRows):
         """Sum what `MemoryRows.moments` does."""
         sums = self._sum(gram(self._by_columns), centre, 1.0, self._y)
         return entries(sums, self.n_features)
-
-    def sample(self, n: int) -> _Vector:
-        """Take rows as `MemoryRows.sample` does."""
-        return self._values(sampled(self.n_samples, self._s, n))
 
     def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
         """Sum what `MemoryRows.spread` does."""

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.kernels import tuning
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.rows import Rows
@@ -166,6 +165,6 @@ def _centre(rows: ArrayRows | SparseRows) -> _Vector:
     """Return what is near the mean of each feature and of y."""
     # Of rows from all over the training set, whose mean is near enough to everybody's: what is summed are squares of distances
     # from it. Where a column never changes among them, it is taken as it is, and a constant has a spread of exactly 0.
-    sampled = rows.sample(max(1, min(tuning.SAMPLED_ROWS, tuning.SAMPLED_VALUES // rows.n_features)))
+    sampled = rows.sample()
     centre: _Vector = np.where((sampled == sampled[0]).all(axis=0), sampled[0], sampled.mean(axis=0))
     return centre

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastgd.kernels import tuning
 from fastgd.rows import threads
 from fastgd.rows.blocks import Blocks
+from fastgd.rows.weights import sampled
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -32,6 +33,7 @@ class MemoryRows(ABC):
 
     in_memory = True
     n_dropped = 0
+    _s: _Array | None
 
     def __init__(self, n_samples: int, n_features: int, n_threads: int | None) -> None:
         self.n_samples = n_samples
@@ -117,20 +119,16 @@ class MemoryRows(ABC):
             The sums of ``s (z - centre)`` and of ``s (z - centre)^2`` with ``z = (x, y)``.
         """
 
-    @abstractmethod
-    def sample(self, n: int) -> _Vector:
-        """Take rows from all over the training set, but none of no weight.
-
-        Parameters
-        ----------
-        n : int
-            How many at most, >= 1.
+    def sample(self) -> _Vector:
+        """Take some rows from all over the training set, but none of no weight.
 
         Returns
         -------
-        ndarray of shape (1 to n, n_features + 1), float64
-            Their features and, last, their y.
+        ndarray of shape (n, n_features + 1), float64
+            Their features and, last, their y; n is 1 to `tuning.SAMPLED_ROWS`.
         """
+        n = max(1, min(tuning.SAMPLED_ROWS, tuning.SAMPLED_VALUES // self.n_features))
+        return self._values(sampled(self.n_samples, self._s, n))
 
     def blocks(self) -> Iterator[tuple[_Vector, _Vector]]:
         """Go through the rows, some at a time.
@@ -159,3 +157,7 @@ class MemoryRows(ABC):
         tuple of (int, int), or None
             Row and column, both from 0, y being column n_features; None where every value is finite.
         """
+
+    @abstractmethod
+    def _values(self, rows: Any) -> _Vector:
+        """Return a copy of the features of rows, given by a slice or indices, with y as its last column."""

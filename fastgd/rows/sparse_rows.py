@@ -12,7 +12,6 @@ from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.maps import check, mapped_files
 from fastgd.rows.memory import MemoryRows
-from fastgd.rows.weights import sampled
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -86,16 +85,10 @@ class SparseRows(MemoryRows):
         second[:k] += zeros * centre[:k] ** 2
         return total, first, second
 
-    def sample(self, n: int) -> _Vector:
-        """Take rows as `MemoryRows.sample` does, as a dense copy."""
-        rows = sampled(self.n_samples, self._s, n)
-        return np.column_stack((self._X.dense(rows), self._y[rows])).astype(np.float64)
-
     def block(self, start: int, stop: int) -> tuple[_Vector, _Vector]:
         """Return rows as `MemoryRows.block` does, as a dense copy."""
         s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
-        X = self._X.dense(np.arange(start, stop))
-        return np.column_stack((X, self._y[start:stop])).astype(np.float64), s
+        return self._values(np.arange(start, stop)), s
 
     def first_non_finite(self) -> tuple[int, int] | None:
         """Find what `MemoryRows.first_non_finite` does."""
@@ -113,6 +106,9 @@ class SparseRows(MemoryRows):
                 found.append((start + places.item(0), self.n_features))
                 break
         return min(found, default=None)
+
+    def _values(self, rows: NDArray[np.intp]) -> _Vector:
+        return np.column_stack((self._X.dense(rows), self._y[rows])).astype(np.float64)
 
     def _sum(self, function: Any, theta: _Vector, n_sums: int, *, with_y: bool) -> _Vector:
         self.n_passes += 1
