@@ -18,9 +18,11 @@ def features(X, intercept=True):
 
 
 def scale_free(X, y, theta, *, intercept=True, s=None):
-    """Return what `tol` bounds: the largest cosine between the residuals and a column."""
-    root = np.ones(len(y)) if s is None else np.sqrt(s)
-    A, r = features(X, intercept) * root[:, np.newaxis], (features(X, intercept) @ theta - y) * root
+    """Return what `tol` bounds: the largest cosine between the residuals and a column, about its mean with an intercept."""
+    s = np.ones(len(y)) if s is None else s
+    centred = X - np.average(X, axis=0, weights=s) if intercept else X
+    root = np.sqrt(s)
+    A, r = features(centred, intercept) * root[:, np.newaxis], (features(X, intercept) @ theta - y) * root
     return (abs(A.T @ r) / np.linalg.norm(A, axis=0)).max() / np.linalg.norm(r)
 
 

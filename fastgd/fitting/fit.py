@@ -51,10 +51,11 @@ def fit(
     Parameters
     ----------
     X : array_like of shape (n_samples, n_features) or (n_samples,), real, data frame, sparse matrix, Moments, or source
-        The features, finite; a 1-D X is one feature. Never modified. Moments, and what `scan_parquet`, `scan_csv` and
-        `from_batches` return, stand for features, target and weights. A dask array or data frame is fitted on its workers.
+        The features, finite; a 1-D X is one feature. Never modified; integers beyond 2^53 are rounded. Moments, and what
+        `scan_parquet`, `scan_csv` and `from_batches` return, stand for features, target and weights. A dask array or data
+        frame is fitted on its workers.
     y : array_like of shape (n_samples,), real
-        The target, finite; left out where X holds it.
+        The target, finite; left out where X holds it. Its rows are those of X by their position, whatever labels they have.
     intercept : bool, default True
         Whether the hypothesis has an intercept.
     loss : {"mse", "half_mse", "sse"}, default "mse"
@@ -77,11 +78,11 @@ def fit(
         The largest number of iterations; 1,000 by default, 100 for ``"preconditioned"``.
     tol : float, optional
         The fit has converged when no gradient entry exceeds `tol` times its largest possible value, that is, when
-        ``|x_j . r| <= tol |x_j| |r|`` for each feature j; or when the residuals are below `tol` times the spread of y (the
-        data lie on a line); or when the gradient has come down to its rounding error. 1e-8 by default, and 1e-12 for
-        ``"cg"`` and ``"preconditioned"``; the latter also goes on as long as its next step would change digits of theta.
-        With 0, exactly `max_iter` iterations are run, whatever the gradient; only a theta that is not finite ends the fit
-        early.
+        ``|x_j . r| <= tol |x_j| |r|`` for each feature j, about its mean if there is an intercept; or when the residuals are
+        below `tol` times the spread of y (the data lie on a line); or when the gradient has come down to its rounding error.
+        1e-8 by default, and 1e-12 for ``"cg"`` and ``"preconditioned"``; the latter also goes on as long as its next step
+        would change digits of theta. With 0, exactly `max_iter` iterations are run, whatever the gradient; only a theta that
+        is not finite ends the fit early.
     theta0 : array_like of shape (n_parameters,), real, optional
         Where to start, the intercept first; zeros by default.
     standardize : bool, default False
@@ -126,10 +127,12 @@ def fit(
     Warns
     -----
     ConvergenceWarning
-        If the fit did not converge within `max_iter` iterations, or diverged.
+        If the fit did not converge within `max_iter` iterations, or diverged, or the rounding of its gradient leaves theta
+        three digits, or fewer, as of columns very far from zero.
     RankWarning
-        If columns depend on each other, so that the minimum is not at a single theta; `theta` is then that of least norm, or
-        the nearest to `theta0`.
+        If columns depend on each other, so that the minimum is not at a single theta; ``"preconditioned"`` returns that of
+        least norm, or the nearest to `theta0`. Other methods do not look for it, and warn where the condition number, if they
+        know it, leaves the minimum open.
 
     Examples
     --------
@@ -189,7 +192,7 @@ def _result(problem: Problem, strategy: Strategy, run: Run, status: Status, mess
         theta=theta.copy(),
         cost=run.last.cost,
         gradient_norm=math.hypot(*units.gradient_to_rows(run.last.gradient)),  # norm() would overflow at 1e154
-        gap=None if problem.inverse is None else problem.inverse.gap(run.last.gradient),
+        gap=problem.inverse.gap(run.last.gradient) if problem.inverse is not None and problem.inverse.trusted else None,
         rank=None if problem.preconditioner is None else problem.preconditioner.rank,
         condition=strategy.condition,
         feature_names=problem.data.given.feature_names,

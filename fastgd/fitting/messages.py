@@ -1,6 +1,7 @@
 """The message of a fit: how it ended, and what to try."""
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from fastgd.exceptions import ConvergenceWarning, RankWarning
@@ -11,6 +12,9 @@ from fastgd.formatting import counted, listed
 from fastgd.moments import Moments
 from fastgd.solvers.inverse_hessian import InverseHessian
 from fastgd.solvers.stopping import Status
+
+# A gradient of which this share cannot be told from rounding leaves theta three digits, or fewer.
+_BLURRED = 1e-3
 
 _ENDINGS = {
     Status.TOLERANCE: "Converged after {count}: the scale-free gradient is within tol={tol:g}.",
@@ -36,11 +40,17 @@ def messages(problem: Problem, strategy: Strategy, run: Run, status: Status) -> 
     said = [_ending(problem, strategy, run, status)]
     if inverse is not None and inverse.rank < problem.objective.n_parameters:
         said.append(Message(_dependence(inverse, problem), RankWarning))
-    notes = []
-    if problem.options.method == "cg":
-        notes.append(
-            "The rank was not looked at: where columns depend on each other, theta is one of many, not that of least |coef|."
+    if inverse is None and status.converged:
+        said += _not_known(problem, strategy, run, status)
+    if inverse is not None and data.rereadable is None and inverse.trusted and inverse.lost > _BLURRED:
+        said.append(
+            Message(
+                f"Columns nearly depend on each other, and moments hold half of the digits that rows do: {inverse.lost:.1g} of "
+                "theta may be rounding. Give rows that can be read again, leave a column out, or give a small l2.",
+                RankWarning,
+            )
         )
+    notes = []
     if data.rows is not None and data.rows.n_dropped:
         notes.append(f"{counted(data.rows.n_dropped, 'row')} with missing values left out.")
     if not isinstance(data.given, Moments) and data.given.note:
@@ -62,7 +72,34 @@ def _ending(problem: Problem, strategy: Strategy, run: Run, status: Status) -> M
         ending += " " + _step_size_advice(status, strategy, problem)
     elif status is Status.MAX_ITER:
         ending += " Try a larger max_iter, or a larger tol."
+    elif problem.options.method == "cg":
+        ending += ' Try method="preconditioned".'
     return Message(ending, ConvergenceWarning)
+
+
+def _not_known(problem: Problem, strategy: Strategy, run: Run, status: Status) -> Iterator[Message]:
+    """Tell what the gradient by which a descent has ended does not say."""
+    preconditioned = 'method="preconditioned" would find the rank, and the solution of least norm.'
+    if strategy.tells_minimum is False:
+        yield Message(
+            "Columns depend on each other, or nearly so, or are constant: many theta have a gradient as small, and the minimum "
+            f"may be far. {preconditioned}",
+            RankWarning,
+        )
+    elif strategy.tells_minimum is None or problem.options.method == "cg":
+        yield Message(
+            "The rank was not looked at: where columns depend on each other, theta is one of many, not that of least |coef|; "
+            "where they nearly do, the minimum may be far."
+        )
+    blur = strategy.blur(run.last)
+    if status is Status.ROUNDING and blur.max() > _BLURRED:
+        j, names = int(blur.argmax()), problem.data.given.feature_names
+        column = j if names is None else names[j]
+        yield Message(
+            f"That error is {blur[j]:.1g} of the largest gradient that is possible, as column {column} of X, or y, is far from "
+            f"zero: subtract a constant from it. {preconditioned}",
+            ConvergenceWarning,
+        )
 
 
 def _step_size_advice(status: Status, strategy: Strategy, problem: Problem) -> str:

@@ -106,6 +106,8 @@ class Problem:
         self.compensated = self._over(CompensatedRows(data.rows)) if data.is_cheap else None  # type: ignore[arg-type]
         self.inverse = self._inverse(moments, work)
         self.preconditioner = self.inverse if options.method == "preconditioned" else None
+        if options.method == "cg" and self.inverse is not None and not self.inverse.trusted:
+            self.cheapest = objective  # along what moments take for a dependence, conjugate directions run away
 
     def _over(self, sums: Sums) -> Objective:
         return Objective(

@@ -88,7 +88,7 @@ class FitResult:
         The Euclidean norm of the gradient at theta.
     gap : float or None
         How far the cost is above its minimum, ``g^T H^-1 g / 2`` with the gradient g at theta and the Hessian H; None if
-        its inverse was not needed.
+        its inverse was not needed, or is not known, as that of moments where columns depend on each other, or nearly.
     rank : int or None
         How many parameters are independent; None for methods other than ``"preconditioned"``, which do not determine it.
     condition : float or None

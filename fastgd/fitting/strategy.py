@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgd.fitting.loop import Run
 from fastgd.fitting.problem import Problem
+from fastgd.solvers.conditioning import scaled_condition
 from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
 from fastgd.solvers.gradient_descent import gradient_descent
 from fastgd.solvers.inverse_hessian import FactorInverse, uncorrelated_inverse
@@ -20,6 +21,14 @@ from fastgd.solvers.stopping import Criterion, GradientCriterion, Status, StepCr
 
 # If the rounding of residuals leaves theta a larger relative error, the last passes are made in twice the precision.
 _LOST_DIGITS = 1e-13
+
+# A descent that ends at a cost which is larger than the one at its start by more than rounding has not arrived.
+_HIGHER = 1.0 + 1e-6
+
+# Residuals of which the features explain no larger share are near enough to those of the minimum.
+_UNEXPLAINED = 1e-3
+
+_EPSILON = 2.0**-52
 
 # Passes over columns whose means are at most this many standard deviations from zero lose three digits at most.
 _NEAR = 1e3
@@ -42,8 +51,7 @@ class Strategy:
         self._objective = problem.cheapest if problem.preconditioner is None else problem.objective
         # At zero, the gradient of the moments is accurate enough to begin with; elsewhere it may have lost its digits.
         self._first = problem.cheapest if problem.theta0 is None else self._objective
-        theta = np.zeros(self._objective.n_parameters) if problem.theta0 is None else problem.theta0
-        self.start = self._first.evaluate(self._objective.units.from_rows(theta))
+        self.start = self._first.evaluate(self._objective.units.from_rows(self._first_theta()))
         if not math.isfinite(self.start.cost):
             problem.data.refuse_non_finite()
         self._solution = self._direct_solution()
@@ -66,9 +74,32 @@ class Strategy:
         return None if known is None else known.condition
 
     @property
+    def tells_minimum(self) -> bool | None:
+        """Whether a small gradient shows that the minimum is near: not so if columns nearly depend; None if that is unknown."""
+        problem, found = self._problem, vars(self).get("spectrum")  # if that was computed
+        tol, n = problem.options.tol or 0.0, problem.objective.n_parameters
+        # A gradient within tol leaves no more than this share of the residuals unexplained, with the condition number of
+        # columns of the same length.
+        largest = (_UNEXPLAINED / max(tol, _EPSILON)) ** 2 / n
+        if problem.inverse is not None:
+            return problem.inverse.trusted and problem.inverse.condition <= largest
+        if problem.scales is not None and problem.data.n_features == 1:
+            return problem.options.l2 > 0 or not problem.scales.constant.item()
+        if problem.scales is None or found is None or not found.complete:
+            return None
+        lower, upper = scaled_condition(problem.objective, problem.scales, found.condition)
+        return True if upper <= largest else False if lower > largest else None
+
+    @property
     def has_step_size(self) -> bool:
         """Whether all steps have the same size."""
         return self._problem.options.method in ("gd", "nesterov") and self.learning_rate != "exact"
+
+    def blur(self, at: Evaluation) -> Vector:
+        """Return which share of each feature's largest possible gradient is rounding at a point; shape (n_features,)."""
+        criterion = self._gradient_criterion(self._problem.objective)
+        n_features = self._problem.data.n_features
+        return np.zeros(n_features) if criterion is None else criterion.blur(at)[-n_features:]
 
     def run(self, run: Run) -> Status:
         """Iterate from the start to a point whose cost and gradient come from a true pass, and return how that ended."""
@@ -83,7 +114,13 @@ class Strategy:
         while not is_true:
             run.last = true.evaluate(run.last.theta)
             criterion = self._criterion(true)
-            if not status.converged or criterion is None or criterion.check(run.last):
+            if not status.converged or criterion is None:
+                break
+            if run.last.cost > run.first.cost * _HIGHER:  # moments that know too little of the curvature lead astray
+                run.last = true.evaluate(run.first.theta)
+            verified = criterion.check(run.last)
+            if verified is not None:
+                status = verified
                 break
             # The last digits may be those of the residuals, which neither moments nor sums of differences have.
             status, _ = self._iterate(run, true)
@@ -91,6 +128,24 @@ class Strategy:
         if run.last is self.start and self._first is not true:
             run.last = true.evaluate(run.last.theta)
         return Status.DIVERGED if status is Status.MAX_ITER and run.has_diverged() else status
+
+    def _first_theta(self) -> Vector:
+        """Return the theta to start from, in the units of the rows."""
+        problem = self._problem
+        if problem.theta0 is None:
+            return np.zeros(self._objective.n_parameters)
+        theta, options = problem.theta0.copy(), problem.options
+        if (
+            options.method in ("cg", "preconditioned")
+            and options.intercept
+            and options.l2
+            and problem.scales is not None
+        ):
+            # Steps leave constants alone, whose coefficients a penalty brings to zero.
+            constant, coef = problem.scales.constant, theta[1:]
+            theta[0] += coef[constant] @ problem.scales.mean[constant]
+            coef[constant] = 0.0
+        return theta
 
     def _direct_solution(self) -> Vector | None:
         """Return the minimum, to the digits that a factor or moments give."""
@@ -135,13 +190,18 @@ class Strategy:
         solver = nesterov if method == "nesterov" else gradient_descent
         return solver(objective, at, float(self.learning_rate))
 
+    def _gradient_criterion(self, objective: Objective) -> GradientCriterion | None:
+        tol, scales = self._problem.options.tol, self._problem.scales
+        if not tol or scales is None:
+            return None
+        of_moments = objective is self._problem.by_moments
+        rate = float(self.learning_rate) if self.has_step_size else 0.0
+        return GradientCriterion(objective, scales, tol, of_moments=of_moments, learning_rate=rate)
+
     def _criterion(self, objective: Objective) -> Criterion | None:
         problem, inverse = self._problem, self._problem.preconditioner
-        if not problem.options.tol or problem.scales is None:
-            return None
-        of_moments = objective is problem.by_moments
-        criterion = GradientCriterion(objective, problem.scales, problem.options.tol, of_moments=of_moments)
-        if inverse is None:
+        criterion = self._gradient_criterion(objective)
+        if criterion is None or inverse is None or problem.scales is None:
             return criterion
         solution = self._solution if objective is problem.objective else None
         if solution is not None and not inverse.exact:

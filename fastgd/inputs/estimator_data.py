@@ -31,6 +31,7 @@ def check_training_set(estimator: Any, X: Any, y: Any, sample_weight: Any, *, re
         X = check_features(estimator, X, reset=reset)
         DaskSet(X, y, sample_weight)  # refuses what is not of dask, and several targets
         return X, y, sample_weight
+    frames.refuse_other_order(X, y=y, sample_weight=sample_weight)
     sample_weight = each_weight(sample_weight, y)
     if sample_weight is not None:  # as dates, text and wider floats would be converted
         options = {"ensure_2d": False, "ensure_all_finite": False, "ensure_min_samples": 0}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastgd.formatting import printable
 from fastgd.inputs.csv_reader import MISSING, names_of, read_csv
+from fastgd.inputs.indexes import categories
 from fastgd.inputs.table import Names, PathLike, Table, TableError, choose_columns, not_finite, without_missing
 from fastgd.kernels import tuning
 from fastgd.rows.arrow import as_floats
@@ -127,9 +128,10 @@ def _read_parquet(path: PathLike, columns: Names, drop_missing: bool, target: st
             names, _, left_out = choose_columns(columns, target, schema.names, name, schema.metadata)
             if not file.metadata.num_rows:
                 raise TableError(f"{name} has no rows. Give a file that has at least one.")
+            encoded = categories(schema.metadata)
             for column in names:
-                kind = schema.field(column).type
-                if not holds_numbers(kind):
+                kind = "category" if column in encoded else schema.field(column).type
+                if column in encoded or not holds_numbers(kind):
                     raise TableError(
                         f"{name}, column {column!r}: {kind} is not a number. Correct it, or choose other columns."
                     )

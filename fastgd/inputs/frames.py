@@ -83,6 +83,21 @@ def places(names: list[Any], wanted: list[Any] | None) -> list[int] | None:
     return [place[name] for name in wanted]
 
 
+def refuse_other_order(X: Any, **others: Any) -> None:
+    """Refuse what has the labels of the rows of X, all of pandas, in another order: rows are paired by their position."""
+    for name, values in others.items():
+        index: Any = getattr(X, "index", None)
+        labels: Any = getattr(values, "index", None)
+        if index is labels or not (hasattr(labels, "equals") and hasattr(index, "equals")) or index.equals(labels):
+            continue
+        same_rows = len(index) == len(labels) and index.is_unique and labels.is_unique and index.isin(labels).all()
+        if same_rows:
+            raise ValueError(
+                f"{name} has the index of X in another order, but rows are paired by their position. Give {name}.loc[X.index], "
+                f"or {name}.to_numpy() if its order is right."
+            )
+
+
 def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
     """Return the columns of a data frame, or those with the labels that are wanted, in their order.
 

@@ -1,4 +1,4 @@
-"""The index of a data frame in a file: columns that number or name its rows, which are features only on request."""
+"""What a file tells of the data frame it was written from: its index, a feature only on request, and its categories."""
 
 import json
 import re
@@ -22,13 +22,24 @@ def index_columns(names: Sequence[str], metadata: Mapping[bytes, bytes] | None =
     ]
 
 
+def categories(metadata: Mapping[bytes, bytes] | None) -> set[str]:
+    """Return the names of the columns that hold categories, by pandas' metadata; a file has them as numbers if they are."""
+    columns = _told(metadata or {}).get("columns")
+    described = [column for column in columns if isinstance(column, dict)] if isinstance(columns, list) else []
+    return {str(column.get("field_name")) for column in described if column.get("pandas_type") == "categorical"}
+
+
 def _named(metadata: Mapping[bytes, bytes]) -> list[object]:
+    named = _told(metadata).get("index_columns")
+    return named if isinstance(named, list) else []
+
+
+def _told(metadata: Mapping[bytes, bytes]) -> dict[str, object]:
     try:
         content = json.loads(metadata.get(b"pandas", b"{}"))
     except (ValueError, RecursionError):  # not written by pandas
-        return []
-    named = content.get("index_columns") if isinstance(content, dict) else None
-    return named if isinstance(named, list) else []
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def left_out(columns: Sequence[str], features: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastgd.inputs.files import holds_numbers
-from fastgd.inputs.indexes import index_columns
+from fastgd.inputs.indexes import categories, index_columns
 from fastgd.inputs.scan import Paths, Scan
 from fastgd.rows.parquet_rows import ParquetRows, ParquetTable, RowGroup
 from fastgd.rows.parts import PartedRows
@@ -85,9 +85,10 @@ class ParquetScan(Scan):
         self._dtype: Any = np.float32
         for path in dict.fromkeys(group.path for group in self._groups):  # files without rows do not count
             schema = self._schemas[path]
+            encoded = categories(schema.metadata)
             for name in self._names:
-                kind = schema.field(name).type
-                if not holds_numbers(kind):
+                kind = "category" if name in encoded else schema.field(name).type
+                if name in encoded or not holds_numbers(kind):
                     raise TypeError(
                         f"Column {name!r} of {path} is of type {kind}, but numbers are expected. Choose other features, or "
                         "encode it as numbers."

@@ -56,6 +56,8 @@ def training_set(
     beside which there are more rows, may all be zero.
     """
     rows, names = features(X, wanted)
+    if type(X) is not np.ndarray:
+        frames.refuse_other_order(X, y=y, sample_weight=sample_weight)
     y = real_array(y, "y")
     n_samples = len(rows)
     if y.ndim != 1:

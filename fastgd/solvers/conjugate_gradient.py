@@ -8,6 +8,9 @@ from fastgd.solvers.quadratic import Evaluation, Objective, Vector
 # The true gradient is computed at this interval, as the one that is updated drifts by rounding.
 _TRUE_EVERY = 50
 
+# It is computed, too, where the cost came down to this share of what it was there: the rest are digits of a difference.
+_KNOWN_COST = 1e-10
+
 
 def conjugate_gradient(
     objective: Objective, start: Evaluation, precondition: Callable[[Vector], Vector], *, conjugate: bool = True
@@ -42,7 +45,7 @@ def conjugate_gradient(
     at = start
     z = precondition(at.gradient)
     direction = -z
-    n_iter = 0
+    n_iter, true_norm = 0, start.residual_norm
     while True:
         n_iter += 1
         image = objective.product(direction)
@@ -51,13 +54,13 @@ def conjugate_gradient(
         alpha = -slope / curvature if curvature > 0 else 0.0  # at the minimum, to rounding
         before = float(at.gradient @ z)
         theta = at.theta + alpha * direction
-        if n_iter % _TRUE_EVERY:
-            gradient = at.gradient + alpha * image
-            cost = at.cost + 0.5 * alpha * slope
-            squares = 2.0 / objective.scale * (cost - objective.penalty(theta))
-            at = Evaluation(theta, cost, gradient, math.sqrt(max(0.0, squares)))
+        cost = at.cost + 0.5 * alpha * slope
+        squares = 2.0 / objective.scale * (cost - objective.penalty(theta))
+        if n_iter % _TRUE_EVERY and squares > _KNOWN_COST * true_norm * true_norm:
+            at = Evaluation(theta, cost, at.gradient + alpha * image, math.sqrt(squares))
         else:
             at = objective.evaluate(theta)
+            true_norm = at.residual_norm
         yield at
         z = precondition(at.gradient)
         momentum = float(at.gradient @ z) / before if conjugate and before > 0 else 0.0

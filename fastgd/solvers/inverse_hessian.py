@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.solvers.directions import Directions
-from fastgd.solvers.quadratic import Objective, Scales, Vector
+from fastgd.solvers.quadratic import Objective, Scales, Vector, is_constant
 
 # The roundoff of an eigenvalue of the moments of columns of the same length, relative to the largest.
 _MOMENTS_ROUNDOFF = 1e-14
@@ -40,6 +40,9 @@ class InverseHessian:
         ``c sum s``, the curvature along the intercept.
     trusted : bool
         See below.
+    constant : ndarray of shape (n_features,), bool
+        Which features are constant. Where the intercept stands for them, no step is taken along these, as a penalty alone
+        would make one out of the rounding of the gradient.
 
     Attributes
     ----------
@@ -52,21 +55,31 @@ class InverseHessian:
         The features that take part in the directions left out.
     trusted : bool
         Whether what it was built from tells all directions that it keeps from those it leaves out.
+    lost : float
+        The share of theta that may be rounding, as moments lack the digits of the square of the columns' condition number.
     exact : bool
         Whether its small curvatures have all the digits that the rows give them.
     """
 
     exact = False
+    lost = 0.0
 
     def __init__(
-        self, within: "Directions | _Refined", mean: Vector | None, total_curvature: float, *, trusted: bool
+        self,
+        within: "Directions | _Refined",
+        mean: Vector | None,
+        total_curvature: float,
+        *,
+        trusted: bool,
+        constant: NDArray[np.bool_],
     ) -> None:
         self.rank = within.rank + (mean is not None)
         self.condition = within.condition
         self.dependent = within.dependent
         self.trusted = trusted
         self._mean = mean
-        self._apply = _with_intercept(within.step, mean, total_curvature)
+        self._constant = constant
+        self._apply = _with_intercept(within.step, mean, total_curvature, constant)
 
     @classmethod
     def from_moments(
@@ -96,8 +109,11 @@ class InverseHessian:
             The inverse.
         """
         units, total_curvature = objective.units, objective.scale * total_weight
+        constant = is_constant(mean, np.sqrt(np.diagonal(scatter) / total_weight))
         mean = units.of(mean)
         hessian = objective.scale * (scatter / units.scale / units.scale[:, np.newaxis])
+        if objective.intercept:  # what they leave is their rounding
+            hessian[constant] = hessian[:, constant] = 0.0
         diagonal = np.einsum("ii->i", hessian)
         diagonal += 2.0 * objective.l2
         if not objective.intercept:
@@ -114,7 +130,9 @@ class InverseHessian:
             condition = float(np.linalg.norm(hessian, 1) * np.linalg.norm(inverse, 1))
             if condition * _MOMENTS_ROUNDOFF * noise < 1.0:
                 refined = _Refined(inverse, hessian, unit, len(unit), condition)
-                return cls(refined, means, total_curvature, trusted=True)
+                result = cls(refined, means, total_curvature, trusted=True, constant=constant)
+                result.lost = condition * _MOMENTS_ROUNDOFF * noise
+                return result
         values, vectors = np.linalg.eigh(hessian)
         vectors[nothing] = 0.0
         known = values > _MOMENTS_ROUNDOFF * noise * max(1.0, len(values) / 50.0) * values[-1]
@@ -123,7 +141,7 @@ class InverseHessian:
             return np.full(len(unit), _MOMENTS_ROUNDOFF * noise * float(np.linalg.norm(root, 2)))
 
         within = Directions(np.sqrt(values[known]), vectors[:, known], unit, rounding)
-        return cls(within, means, total_curvature, trusted=False)
+        return cls(within, means, total_curvature, trusted=False, constant=constant)
 
     def __call__(self, gradient: Vector) -> Vector:
         """Apply it to a gradient, which gives approximately ``theta - theta_min``; both have shape (n_parameters,)."""
@@ -180,8 +198,11 @@ class FactorInverse(InverseHessian):
     def minimum(self, theta: Vector) -> Vector:
         """Return the minimum nearest to theta, with the digits of a solution by QR of centred columns."""
         coef = theta if self._mean is None else theta[1:]
-        coef = coef + self._directions.least_norm(self._directions.root @ (self._target - self._image @ coef))
-        return coef if self._mean is None else np.append(self._y_mean - self._mean @ coef, coef)
+        step = self._directions.least_norm(self._directions.root @ (self._target - self._image @ coef))
+        if self._mean is None:
+            return coef + step
+        coef = coef + step * ~self._constant
+        return np.append(self._y_mean - self._mean @ coef, coef)
 
     def _decompose(
         self, objective: Objective, mean: Vector, factor: Vector, total_weight: float, n_samples: int
@@ -193,7 +214,8 @@ class FactorInverse(InverseHessian):
             sizes = np.hypot(sizes, math.sqrt(objective.scale) * math.sqrt(total_weight) * mean)
         factor, sizes = factor / units.scale, sizes / units.scale
         # A constant leaves nothing but its rounding, which would look like any other column once it is as long.
-        factor = np.where(np.linalg.norm(factor, axis=0) > _ROUNDING * sizes, factor, 0.0)
+        constant = np.linalg.norm(factor, axis=0) <= _ROUNDING * sizes
+        factor = np.where(constant, 0.0, factor)
         if objective.l2:
             factor = np.concatenate((factor, math.sqrt(2.0 * objective.l2) * np.eye(n_features)))
         unit = np.linalg.norm(factor, axis=0)
@@ -209,7 +231,7 @@ class FactorInverse(InverseHessian):
         self._left = left[:, real]
         self._image = values[real, np.newaxis] * vectors[real] * unit
         means = units.of(mean) if objective.intercept else None
-        super().__init__(self._directions, means, objective.scale * total_weight, trusted=True)
+        super().__init__(self._directions, means, objective.scale * total_weight, trusted=True, constant=constant)
 
 
 class _Refined(NamedTuple):
@@ -236,26 +258,28 @@ class _Refined(NamedTuple):
 
 
 def uncorrelated_inverse(objective: Objective, scales: Scales) -> Callable[[Vector], Vector]:
-    """Return what the inverse of the Hessian would be if no feature were correlated with another.
-
-    It leaves the coefficient of a constant alone, as the intercept stands for that.
-    """
+    """Return what the inverse of the Hessian would be if no feature were correlated with another."""
     mean, std = objective.units.of(scales.mean), scales.std / objective.units.scale
     total = objective.scale * scales.total_weight
     curvature = total * (std**2 if objective.intercept else mean**2 + std**2) + 2.0 * objective.l2
     inverse = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=curvature > 0)
-    return _with_intercept(lambda gradient: gradient * inverse, mean if objective.intercept else None, total)
+    means = mean if objective.intercept else None
+    return _with_intercept(lambda gradient: gradient * inverse, means, total, scales.constant)
 
 
 def _with_intercept(
-    step: Callable[[Vector], Vector], mean: Vector | None, total_curvature: float
+    step: Callable[[Vector], Vector], mean: Vector | None, total_curvature: float, constant: NDArray[np.bool_]
 ) -> Callable[[Vector], Vector]:
-    """Extend an inverse for the coefficients to one for theta, if there are means; without, there is no intercept."""
+    """Extend an inverse for the coefficients to one for theta, if there are means; without, there is no intercept.
+
+    It leaves the coefficient of a constant alone, as the intercept stands for that.
+    """
     if mean is None:
         return step
+    changes = ~constant
 
     def apply(gradient: Vector) -> Vector:
-        coef = step(gradient[1:] - mean * gradient[0])
+        coef = step(gradient[1:] - mean * gradient[0]) * changes
         return np.concatenate(([gradient.item(0) / total_curvature - mean @ coef], coef))
 
     return apply

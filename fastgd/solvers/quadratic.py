@@ -10,6 +10,15 @@ from fastgd.solvers.units import Units
 
 Vector = NDArray[np.float64]
 
+# A column that spreads less, beside its mean, is constant to the rounding of its numbers.
+_CONSTANT = 1e-14
+
+
+def is_constant(mean: Vector, std: Vector) -> NDArray[np.bool_]:
+    """Return whether features with these means and standard deviations are constant, to the rounding of their numbers."""
+    result: NDArray[np.bool_] = std <= _CONSTANT * abs(mean)
+    return result
+
 
 class Sums(Protocol):
     """The rows of a training set, or what gives the same sums."""
@@ -36,9 +45,14 @@ class Scales(NamedTuple):
     """sum s."""
 
     @property
+    def constant(self) -> NDArray[np.bool_]:
+        """Whether each feature is constant, to the rounding of its numbers; shape (n_features,)."""
+        return is_constant(self.mean, self.std)
+
+    @property
     def farthest(self) -> float:
-        """How many standard deviations a feature's mean is from zero, at most."""
-        return float((abs(self.mean) / np.where(self.std > 0, self.std, np.inf)).max())
+        """How many standard deviations a feature's mean is from zero, at most; constants left out."""
+        return float((abs(self.mean) / np.where(self.constant, np.inf, self.std)).max())
 
 
 class Evaluation(NamedTuple):
@@ -102,10 +116,13 @@ class Objective:
         self.scale = scale
         self.l2 = l2
         centre, unit = np.zeros(n_features), np.ones(n_features)
+        self._zero: NDArray[np.bool_] | None = None  # the standardised features that are zero in each row
         if standardize is not None:
-            unit = np.where(standardize.std > 0, standardize.std, 1.0)
+            constant = standardize.constant
+            unit = np.where(constant, 1.0, standardize.std)
             if intercept:
                 centre = standardize.mean
+                self._zero = constant if constant.any() else None
         self.units = Units(centre, unit, intercept=intercept)
 
     def evaluate(self, theta: Vector) -> Evaluation:
@@ -127,6 +144,10 @@ class Objective:
     def penalty_gradient(self, theta: Vector) -> Vector:
         """Compute ``2 l2 coef``, and 0 for the intercept."""
         return self._with_intercept(0.0, 2.0 * self.l2 * self._coef(theta))
+
+    def penalty_curvature(self) -> Vector:
+        """Return the part of the penalty in the diagonal of the Hessian, shape (n_parameters,)."""
+        return self._with_intercept(0.0, np.full(len(self.units.scale), 2.0 * self.l2))
 
     def column_norms(self, scales: Scales) -> tuple[Vector, Vector]:
         """Compute ``|x_j|`` for each parameter.
@@ -177,6 +198,8 @@ class Objective:
             coef = self._coef(gradient)
             coef -= self.units.centre * sums[1]
             coef /= self.units.scale
+            if self._zero is not None:
+                coef[self._zero] = 0.0
         if self.l2:
             self._coef(gradient)[:] += 2.0 * self.l2 * self._coef(at)
         return gradient

@@ -42,6 +42,12 @@ _MOMENTS = 32.0
 # A gradient below this multiple of its rounding error, to which that of theta's entries adds, does not refute a solution.
 _NOT_REFUTED = 4.0
 
+# The roundoff of a sum of products, in units of that of their lengths: up to 3 was observed.
+_SUM = 8.0
+
+# Beside its largest possible value, a gradient that is small.
+_SMALL = 1e-8
+
 # An entry of theta that contributes less than this share of the hypothesis is negligible.
 _NEGLIGIBLE = 1e-6
 
@@ -50,11 +56,16 @@ class GradientCriterion:
     """The scale-free test of convergence: no entry of the gradient exceeds `tol` times what it could be.
 
     For each j, ``|x_j . r| <= tol |x_j| |r|`` (weighted norms) means that the residuals are orthogonal to x_j up to `tol`,
-    whatever the units of x and y; a penalty adds ``l2 |coef_j|`` on the right. If the data lie on a line, |r| goes to zero
-    together with the gradient, and residuals below `tol` times the spread of y count, too (the two rules of Paige and
-    Saunders' LSQR [1]_; the spread, as y may be far from zero). A gradient below the rounding error of its own computation,
-    as where residuals are at rounding level, counts as well. That error is taken as the unit roundoff u times
-    ``|x_j| (sum_l |x_l| |theta_l| + |y|)``, by the Cauchy-Schwarz inequality no less than ``u |X|^T (|X| |theta| + |y|)``.
+    whatever the units of x and y; a penalty adds ``l2 |coef_j|`` on the right. With an intercept each x_j is taken about its
+    mean: columns far from zero all point along the ones, and residuals that are orthogonal to these would be nearly so to each
+    of them. If the data lie on a line, |r| goes to zero together with the gradient, and residuals below `tol` times the spread
+    of y count, too (the two rules of Paige and Saunders' LSQR [1]_; the spread, as y may be far from zero).
+
+    A gradient below the rounding error of its own computation, as where residuals are at rounding level, counts as well. A
+    residual's is taken as the unit roundoff u times ``sum_l |x_l| |theta_l| + |y|``, to which a gradient answers by no more
+    than |x_j| times that, by the Cauchy-Schwarz inequality; the mean is taken off sums ``x_j . r`` that had a rounding of their
+    own, of some u ``|x_j| |r|``, and x_j not about its mean. Steps that are too short to change theta end a descent, too, if
+    its gradient is small: fixed steps on columns far from zero come to rest above that error.
 
     Parameters
     ----------
@@ -66,6 +77,8 @@ class GradientCriterion:
         The tolerance, > 0.
     of_moments : bool
         Whether the gradients are computed from moments, which are rounded, and not consistent to the last unit.
+    learning_rate : float
+        The size of fixed steps; 0 if they are not.
 
     References
     ----------
@@ -73,11 +86,24 @@ class GradientCriterion:
        Transactions on Mathematical Software 8 (1982), 43-71, section 6.
     """
 
-    def __init__(self, objective: Objective, scales: Scales, tol: float, *, of_moments: bool = False) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        scales: Scales,
+        tol: float,
+        *,
+        of_moments: bool = False,
+        learning_rate: float = 0.0,
+    ) -> None:
         self.objective = objective
         self._tol = tol
+        self._learning_rate = learning_rate
         self._roundoff = _MOMENTS * _UNIT_ROUNDOFF if of_moments else _UNIT_ROUNDOFF
         self.norms, self._terms = objective.column_norms(scales)
+        mean, self._lengths = objective.spreads(scales)
+        self._mean = mean if mean is not None and mean.any() else None
+        self._constant = np.flatnonzero(scales.constant) + 1 if objective.intercept else np.zeros(0, np.intp)
+        self._lengths[self._constant] = self.norms[self._constant]
         self._terms_norm = math.hypot(*self._terms)
         root = math.sqrt(scales.total_weight)
         self.y_norm = root * math.hypot(scales.y_mean, scales.y_std)
@@ -92,36 +118,72 @@ class GradientCriterion:
             return Status.RESIDUAL
         if self._witness_denies(at):
             return None
-        limit = self.objective.scale * self.norms * at.residual_norm
+        limit = self.objective.scale * self._lengths * at.residual_norm
         if self.objective.l2:
-            limit = limit + abs(self.objective.penalty_gradient(at.theta))
-        tolerance, gradient = self._tol * limit, abs(at.gradient)
+            penalty = abs(self.objective.penalty_gradient(at.theta))
+            limit = limit + penalty
+            limit[self._constant] = self._constant_limit(at)
+        tolerance, gradient = self._tol * limit, self.gradient(at)
         if (gradient <= tolerance).all():
             return Status.TOLERANCE
         excess = gradient - np.maximum(tolerance, self.rounding(at))
+        if excess.max() <= 0:
+            return Status.ROUNDING
+        excess[self._constant] = -np.inf  # which cannot be told from one entry
         self._witness = int(excess.argmax())
-        return None if excess[self._witness] > 0 else Status.ROUNDING
+        is_small = at.residual_norm <= _SMALL * self._y_spread or (gradient <= _SMALL * limit).all()
+        rests = (self._learning_rate * abs(at.gradient) <= _UNIT_ROUNDOFF * abs(at.theta)).all()
+        return Status.ROUNDING if self._learning_rate and rests and is_small else None
+
+    def gradient(self, at: Evaluation) -> Vector:
+        """Return the sizes of a gradient's entries, features being taken about their means, shape (n_parameters,).
+
+        Of a constant nothing is left there but the penalty's, and rounding, which may exceed that.
+        """
+        gradient = abs(at.gradient)
+        if self._mean is not None:
+            np.abs(at.gradient[1:] - self._mean * at.gradient[0], out=gradient[1:])
+        if self.objective.l2:
+            gradient[self._constant] = abs(self.objective.penalty_gradient(at.theta)[self._constant])
+        return gradient
 
     def rounding(self, at: Evaluation) -> Vector:
-        """Bound the rounding error of each entry of a gradient's computation, shape (n_parameters,)."""
-        terms: Vector = self.objective.scale * self._terms * (self._terms @ abs(at.theta) + self.y_norm)
+        """Bound the rounding error of each of these entries' computation, shape (n_parameters,)."""
+        hypothesis = float(self._terms @ abs(at.theta)) + self.y_norm
+        terms: Vector = self.objective.scale * (self._lengths * hypothesis + _SUM * self._terms * at.residual_norm)
         if self.objective.l2:
             penalty = abs(self.objective.penalty_gradient(at.theta))
             penalty[penalty > 0] = np.linalg.norm(penalty)  # coefficients are rounded beside the largest
+            terms[self._constant] = 0.0
             terms = terms + penalty
         return self._roundoff * terms
 
+    def _constant_limit(self, at: Evaluation) -> Vector:
+        """Return the largest penalty's gradient of constants that count, those that would explain all of y's spread."""
+        norms = self.norms[self._constant]
+        largest = np.divide(self._y_spread, norms, out=np.full(len(norms), np.linalg.norm(at.theta)), where=norms > 0)
+        result: Vector = 2.0 * self.objective.l2 * largest
+        return result
+
+    def blur(self, at: Evaluation) -> Vector:
+        """Return which share of each entry of a gradient that could be there, given y, is rounding; shape (n_parameters,)."""
+        largest = self.objective.scale * self._lengths * self._y_spread
+        largest[self._constant] = 0.0
+        return np.divide(self.rounding(at), largest, out=np.zeros_like(largest), where=largest > 0)
+
     def _witness_denies(self, at: Evaluation) -> bool:
         """Return whether one entry alone shows that a point does not count: a twentieth of the time of the full check."""
-        j = self._witness
-        scale = self.objective.scale
+        j, length, residual_norm = self._witness, self._lengths.item(self._witness), at.residual_norm
         theta_norm = math.sqrt(at.theta.dot(at.theta))
-        residual = max(
-            self._tol * self.norms.item(j) * at.residual_norm,
-            self._roundoff * self._terms.item(j) * (self._terms_norm * theta_norm + self.y_norm),
-        )
+        terms = length * (self._terms_norm * theta_norm + self.y_norm) + _SUM * self._terms.item(j) * residual_norm
+        residual = max(self._tol * length * residual_norm, self._roundoff * terms)
         penalty = max(self._tol, self._roundoff) * 2.0 * self.objective.l2 * theta_norm
-        return abs(at.gradient.item(j)) > scale * residual + penalty
+        entry = at.gradient.item(j)
+        if 0.0 < self._learning_rate * abs(entry) <= _UNIT_ROUNDOFF * abs(at.theta.item(j)):
+            return False
+        if j and self._mean is not None:
+            entry -= self._mean.item(j - 1) * at.gradient.item(0)
+        return abs(entry) > self.objective.scale * residual + penalty
 
 
 class StepCriterion:
@@ -175,7 +237,8 @@ class StepCriterion:
         """Return by which rule a point counts as the minimum, or None if it does not."""
         status = self._criterion.check(at)
         is_solved = (
-            at.theta is self._solution and (abs(at.gradient) <= _NOT_REFUTED * self._criterion.rounding(at)).all()
+            at.theta is self._solution
+            and (self._criterion.gradient(at) <= _NOT_REFUTED * self._criterion.rounding(at)).all()
         )
         if status is None and not is_solved:
             return None

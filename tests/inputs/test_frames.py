@@ -568,3 +568,52 @@ def test_chunks_of_a_table_of_arrow_are_read_in_place():
     first = table["a"].chunk(0).to_numpy()
     assert array._columns[0][slice(0, 10)].ctypes.data == first.ctypes.data
     np.testing.assert_allclose(fastgd.fit(table, y).theta, fastgd.fit(X, y).theta, rtol=1e-12)
+
+
+def sources_of_order(X, y, s):
+    """Return calls that pair rows of frames by their position."""
+    from fastgd.sklearn import GDRegressor
+
+    return {
+        "fit": lambda: fastgd.fit(X, y, sample_weight=s),
+        "one feature": lambda: fastgd.fit(X["a"], y, sample_weight=s),
+        "cost": lambda: fastgd.cost(X, y, [1.0, 1.0, 1.0], sample_weight=s),
+        "moments": lambda: fastgd.Moments.from_rows(X, y, s),
+        "batches": lambda: fastgd.fit(fastgd.from_batches([(X, y, s)])),
+        "score": lambda: fastgd.fit(X.to_numpy(), np.asarray(y)).score(X, y, s),
+        "estimator": lambda: GDRegressor().fit(X, y, s),
+        "partial_fit": lambda: GDRegressor().partial_fit(X, y, s),
+        "several targets": lambda: GDRegressor().fit(X, pd.DataFrame(y), s),
+    }
+
+
+@pytest.mark.parametrize("call", sources_of_order(None, None, None))
+@pytest.mark.parametrize(
+    "labels", [np.arange(20) * 3, pd.date_range("2020-01-01", periods=20), [*"abcdefghijklmnopqrst"]]
+)
+def test_rows_with_the_labels_of_others_are_not_paired_by_position(call, labels):
+    pytest.importorskip("sklearn", reason="for the estimator")
+    X, y = training_set(20)
+    X, y = pd.DataFrame(X, columns=NAMES, index=labels), pd.Series(y, index=labels)
+    s = pd.Series(np.linspace(1, 2, 20), index=labels)
+    order = np.random.default_rng(0).permutation(20)
+    for wrong, name in (((y.iloc[order], s), "y"), ((y, s.iloc[order]), "sample_weight")):
+        with pytest.raises(ValueError, match=rf"{name} has the index of X in another order.*{name}.loc\[X.index\]"):
+            sources_of_order(X, *wrong)[call]()
+    sources_of_order(X, y, s)[call]()
+
+
+def test_rows_with_other_labels_are_paired_by_position():
+    X, y = training_set(20)
+    frame, target = pd.DataFrame(X, columns=NAMES), pd.Series(y)
+    expected = fastgd.fit(X, y).theta
+    for other in (
+        target,
+        target.rename(lambda i: i + 1),
+        target.set_axis([7] * 20),
+        target.to_numpy(),
+        target.to_list(),
+    ):
+        np.testing.assert_array_equal(fastgd.fit(frame, other).theta, expected)
+    doubled = frame.set_axis([0, 0, *range(2, 20)])
+    np.testing.assert_array_equal(fastgd.fit(doubled, target.set_axis(doubled.index[::-1])).theta, expected)

@@ -9,7 +9,7 @@ import pytest
 
 import fastgd
 from fastgd.cli import parser
-from fastgd.inputs.indexes import index_columns, left_out
+from fastgd.inputs.indexes import categories, index_columns, left_out
 from fastgd.saving import model_file
 
 pd = pytest.importorskip("pandas", reason="writes indexes")
@@ -50,6 +50,39 @@ def test_what_is_an_index(names, metadata, expected):
 @pytest.mark.parametrize("told", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
 def test_metadata_that_are_none_of_pandas_name_no_index(told):
     assert index_columns(["a", ""], {b"pandas": told}) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ([{"field_name": "a", "pandas_type": "categorical"}, {"field_name": "b", "pandas_type": "int64"}], {"a"}),
+        ([{"pandas_type": "categorical"}, 3, None], {"None"}),
+        ({"a": "categorical"}, set()),
+        (None, set()),
+    ],
+)
+def test_what_are_categories(columns, expected):
+    assert categories({b"pandas": json.dumps({"columns": columns}).encode()}) == expected
+    assert categories({}) == categories(None) == categories({b"pandas": b"[" * 100_000}) == set()
+
+
+@pytest.mark.parametrize("kinds", [[1, 2, 1], [1.5, 2.0, 1.5], [True, False, True], [*"aba"]])
+@pytest.mark.usefixtures("empty_folder")
+def test_categories_are_no_numbers_in_a_file_either(kinds, capsys):
+    # Parquet has the categories as what they were made of, and says in pandas' metadata alone that they are none.
+    frame = pd.DataFrame({"kind": pd.Categorical(kinds * 20), **FRAME})
+    frame.to_parquet("a.parquet")
+    for refused in (
+        lambda: fastgd.fit(frame[["kind", "a"]], frame["y"]),
+        lambda: fastgd.scan_parquet("a.parquet", target="y"),
+        lambda: fastgd.scan_parquet("a.parquet", target="y", features=["kind"]),
+        lambda: fastgd.scan_parquet("a.parquet", target="kind", features=["a"]),
+    ):
+        with pytest.raises(TypeError, match=r"kind.*numbers"):
+            refused()
+    assert parser.main(["fit", "a.parquet", "--target", "y"]) == 2
+    assert "'kind'" in capsys.readouterr().err
+    assert fastgd.fit(fastgd.scan_parquet("a.parquet", target="y", features=["a", "b"])).feature_names == ["a", "b"]
 
 
 def test_what_is_said():

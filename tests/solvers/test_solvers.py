@@ -8,6 +8,7 @@ from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.centred_moments import columns_of
 from fastgd.rows.factor import factor_of
 from fastgd.solvers.choose import moments_fit, precomputing_pays, preconditioning_pays
+from fastgd.solvers.conditioning import scaled_condition
 from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
 from fastgd.solvers.inverse_hessian import FactorInverse, InverseHessian, uncorrelated_inverse
 from fastgd.solvers.nesterov import nesterov
@@ -182,19 +183,23 @@ def test_a_point_is_a_minimum_up_to_the_tolerance_or_the_rounding_of_each_entry(
     X, y = orthogonal(50, 3), 7.0 + rng.standard_normal(50)
     objective, scales = make_objective(X, y, **options)
     theta, residual_norm = rng.standard_normal(objective.n_parameters), 5.0
-    norms = np.linalg.norm(features_of(objective, X), axis=0)
+    columns = features_of(objective, X)
+    centre = np.r_[[0.0], columns[:, 1:].mean(axis=0)] if objective.intercept else np.zeros(columns.shape[1])
+    norms = np.linalg.norm(columns - centre, axis=0)
     _, terms = objective.column_norms(scales)
     penalty = 2 * objective.l2 * abs(np.r_[[0.0] * objective.intercept, theta[objective.intercept :]])
     whole = np.where(penalty > 0, np.linalg.norm(penalty), 0.0)  # coefficients are rounded beside the largest
     limits = {
         "tolerance": tol * (objective.scale * norms * residual_norm + penalty),
-        "rounding": 2.0**-53 * (objective.scale * terms * (terms @ abs(theta) + np.linalg.norm(y)) + whole),
+        "rounding": 2.0**-53
+        * (objective.scale * (norms * (terms @ abs(theta) + np.linalg.norm(y)) + 8 * terms * residual_norm) + whole),
     }["rounding" if tol < 1e-20 else "tolerance"]
     once = GradientCriterion(objective, scales, tol)  # which remembers the entry that it saw last
     for j in range(objective.n_parameters):
         for share, expected in ((1.001, None), (0.999, "rounding" if tol < 1e-20 else "tolerance"), (1.001, None)):
             gradient = 0.5 * limits * rng.choice([-1, 1], len(limits))
             gradient[j] *= 2 * share
+            gradient += centre * gradient[0]  # which are those about the means
             at = Evaluation(theta, 1.0, gradient, residual_norm)
             assert once.check(at) == GradientCriterion(objective, scales, tol).check(at) == expected
 
@@ -634,3 +639,49 @@ def test_nesterov_is_the_recursion_of_its_papers():
         np.testing.assert_allclose(at.theta, y, rtol=1e-12, atol=1e-14)
         assert at.cost == objective.evaluate(at.theta).cost
     assert n_restarts > 1
+
+
+@pytest.mark.parametrize("options", [*OPTIONS, {"l2": 1e6}], ids=str)
+@pytest.mark.parametrize("far", [0.0, 3.0])
+def test_a_condition_number_in_any_units_bounds_that_of_columns_of_the_same_length(options, far):
+    rng = np.random.default_rng(5)
+    for closeness in (1.0, 1e-2, 1e-4):
+        X = rng.standard_normal((40, 3))
+        X[:, 2] = X[:, 0] + closeness * X[:, 2]
+        X = (X + far) * [1.0, 10.0, 0.1]
+        objective, scales = make_objective(X, X[:, 0], **options)
+        lower, upper = scaled_condition(objective, scales, np.linalg.cond(hessian_of(objective)))
+        columns = features_of(objective, X)
+        if objective.intercept:
+            columns[:, 1:] -= columns[:, 1:].mean(axis=0)
+        scaled = objective.scale * columns.T @ columns + np.diag(objective.penalty_curvature())
+        unit = np.sqrt(np.diagonal(scaled))
+        assert lower <= np.linalg.cond(scaled / unit / unit[:, np.newaxis]) * 1.001
+        assert upper >= np.linalg.cond(scaled / unit / unit[:, np.newaxis]) * 0.999
+
+
+def test_constants_have_no_length_that_counts_for_a_condition_number():
+    X = np.column_stack((np.arange(6.0), np.full(6, 1e300)))
+    objective, scales = make_objective(np.where(X == 1e300, 5.0, X), X[:, 0])
+    assert scaled_condition(objective, scales, np.inf) == (np.inf, np.inf)
+    assert scaled_condition(objective, scales, 100.0)[0] > 1e-3
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-12])
+def test_a_penalised_constant_counts_by_its_penalty_alone(tol):
+    X = orthogonal(30, 2)
+    X[:, 1] = 1e3
+    objective, scales = make_objective(X, X[:, 0], l2=1e-3)
+    criterion = GradientCriterion(objective, scales, tol)
+    # Whatever rounding leaves of the sums about the mean, a constant is not to explain more than this of y's spread.
+    for share, rounding, expected in (
+        (0.9, 1e-3, "tolerance"),
+        (1.1, 0.0, None),
+        (0.9, 1e3, "tolerance"),
+        (1.1, 1.0, None),
+    ):
+        theta = np.array([1.0, 1.0, share * tol * X[:, 0].std() / 1e3])
+        gradient = np.array([0.0, 0.0, rounding])
+        at = Evaluation(theta, 1.0, gradient, 5.0)
+        assert criterion.check(at) == GradientCriterion(objective, scales, tol).check(at) == expected
+    assert criterion.blur(Evaluation(theta, 1.0, gradient, 5.0))[2] == 0.0
