@@ -80,19 +80,19 @@ def _ending(problem: Problem, strategy: Strategy, run: Run, status: Status) -> M
 def _not_known(problem: Problem, strategy: Strategy, run: Run, status: Status) -> Iterator[Message]:
     """Tell what the gradient by which a descent has ended does not say."""
     preconditioned = 'method="preconditioned" would find the rank, and the solution of least norm.'
-    if strategy.tells_minimum is False:
+    tells_minimum = strategy.tells_minimum
+    if tells_minimum is False:
         yield Message(
             "Columns depend on each other, or nearly so, or are constant: many theta have a gradient as small, and the minimum "
             f"may be far. {preconditioned}",
             RankWarning,
         )
-    elif strategy.tells_minimum is None or problem.options.method == "cg":
+    elif tells_minimum is None or problem.options.method == "cg":
         yield Message(
             "The rank was not looked at: where columns depend on each other, theta is one of many, not that of least |coef|; "
             "where they nearly do, the minimum may be far."
         )
-    blur = strategy.blur(run.last)
-    if status is Status.ROUNDING and blur.max() > _BLURRED:
+    if status is Status.ROUNDING and (blur := strategy.blur(run.last)).max() > _BLURRED:
         j, names = int(blur.argmax()), problem.data.given.feature_names
         column = j if names is None else names[j]
         yield Message(

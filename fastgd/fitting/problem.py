@@ -18,6 +18,7 @@ from fastgd.rows.compensated_rows import CompensatedRows
 from fastgd.rows.factor import factor_of
 from fastgd.rows.rows import Rows
 from fastgd.solvers.choose import moments_fit, precomputing_pays
+from fastgd.solvers.column_sizes import ColumnSizes
 from fastgd.solvers.inverse_hessian import FactorInverse, InverseHessian
 from fastgd.solvers.quadratic import Objective, Scales, Sums, Vector
 from fastgd.solvers.step_size import MAX_PRODUCTS
@@ -70,6 +71,8 @@ class Problem:
         Where to start, in the units of X; zeros if None.
     scales : Scales or None
         The sizes of the columns, if they are needed.
+    sizes : ColumnSizes or None
+        Their lengths in the units of the objective, if they are needed.
     objective : Objective
         The objective whose cost and gradient are the true ones: over the rows, if they can be read again.
     by_moments, compensated : Objective or None
@@ -104,6 +107,7 @@ class Problem:
         assert objective is not None
         self.objective, self.cheapest = objective, self.by_moments or objective
         self.compensated = self._over(CompensatedRows(data.rows)) if data.is_cheap else None  # type: ignore[arg-type]
+        self.sizes = None if self.scales is None else ColumnSizes(objective, self.scales)
         self.inverse = self._inverse(moments, work)
         self.preconditioner = self.inverse if options.method == "preconditioned" else None
         if options.method == "cg" and self.inverse is not None and not self.inverse.trusted:
@@ -125,15 +129,19 @@ class Problem:
         if inverse is None and moments is not None:
             mean, scatter, noise = moments.mean[:-1], moments.scatter[:-1, :-1], _noise(self.data, moments)
             total_weight = self.data.given.total_weight
-            inverse = InverseHessian.from_moments(self.objective, mean, scatter, total_weight, noise=noise)
+            constant = None if self.sizes is None else self.sizes.constant
+            inverse = InverseHessian.from_moments(
+                self.objective, mean, scatter, total_weight, constant=constant, noise=noise
+            )
             work.inverses.from_moments = inverse
         if self.options.method != "preconditioned" or rows is None:
             return inverse
         assert scales is not None
+        assert self.sizes is not None
         if inverse is not None and inverse.trusted:
             # The digits that moments lose by squares, and passes over columns far from zero by their size.
             by_moments, by_passes = inverse.condition * _EPSILON, math.sqrt(inverse.condition) * _EPSILON
-            enough = by_moments <= _FEW_DIGITS or by_passes * scales.farthest <= _FEW_DIGITS
+            enough = by_moments <= _FEW_DIGITS or by_passes * self.sizes.farthest <= _FEW_DIGITS
             if enough or not self.options.intercept:
                 return inverse
         centre = np.append(scales.mean, scales.y_mean) if self.options.intercept else None

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgd.fitting.loop import Run
 from fastgd.fitting.problem import Problem
-from fastgd.solvers.conditioning import scaled_condition
+from fastgd.solvers.conditioning import largest_scaled_condition, smallest_scaled_condition
 from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
 from fastgd.solvers.gradient_descent import gradient_descent
 from fastgd.solvers.inverse_hessian import FactorInverse, uncorrelated_inverse
@@ -83,12 +83,13 @@ class Strategy:
         largest = (_UNEXPLAINED / max(tol, _EPSILON)) ** 2 / n
         if problem.inverse is not None:
             return problem.inverse.trusted and problem.inverse.condition <= largest
-        if problem.scales is not None and problem.data.n_features == 1:
-            return problem.options.l2 > 0 or not problem.scales.constant.item()
-        if problem.scales is None or found is None or not found.complete:
+        if problem.sizes is not None and problem.data.n_features == 1:
+            return problem.options.l2 > 0 or (problem.sizes.constant is None and problem.sizes.norms.item(-1) > 0)
+        if problem.sizes is None or found is None or not found.complete:
             return None
-        lower, upper = scaled_condition(problem.objective, problem.scales, found.condition)
-        return True if upper <= largest else False if lower > largest else None
+        if largest_scaled_condition(problem.objective, found.condition) <= largest:
+            return True
+        return False if smallest_scaled_condition(problem.objective, problem.sizes, found.condition) > largest else None
 
     @property
     def has_step_size(self) -> bool:
@@ -191,21 +192,21 @@ class Strategy:
         return solver(objective, at, float(self.learning_rate))
 
     def _gradient_criterion(self, objective: Objective) -> GradientCriterion | None:
-        tol, scales = self._problem.options.tol, self._problem.scales
-        if not tol or scales is None:
+        tol, sizes = self._problem.options.tol, self._problem.sizes
+        if not tol or sizes is None:
             return None
         of_moments = objective is self._problem.by_moments
         rate = float(self.learning_rate) if self.has_step_size else 0.0
-        return GradientCriterion(objective, scales, tol, of_moments=of_moments, learning_rate=rate)
+        return GradientCriterion(objective, sizes, tol, of_moments=of_moments, learning_rate=rate)
 
     def _criterion(self, objective: Objective) -> Criterion | None:
         problem, inverse = self._problem, self._problem.preconditioner
         criterion = self._gradient_criterion(objective)
-        if criterion is None or inverse is None or problem.scales is None:
+        if criterion is None or inverse is None:
             return criterion
         solution = self._solution if objective is problem.objective else None
         if solution is not None and not inverse.exact:
             # Moments lack the digits of the square of the condition number, passes those of the columns' distance from zero.
-            solution = solution if max(math.sqrt(inverse.condition), _NEAR) < problem.scales.farthest else None
+            solution = solution if max(math.sqrt(inverse.condition), _NEAR) < criterion.sizes.farthest else None
         every_digit = problem.data.is_cheap
-        return StepCriterion(criterion, inverse, problem.scales, every_digit=every_digit, solution=solution)
+        return StepCriterion(criterion, inverse, every_digit=every_digit, solution=solution)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.solvers.directions import Directions
-from fastgd.solvers.quadratic import Objective, Scales, Vector, is_constant
+from fastgd.solvers.quadratic import Objective, Scales, Vector
 
 # The roundoff of an eigenvalue of the moments of columns of the same length, relative to the largest.
 _MOMENTS_ROUNDOFF = 1e-14
@@ -40,9 +40,9 @@ class InverseHessian:
         ``c sum s``, the curvature along the intercept.
     trusted : bool
         See below.
-    constant : ndarray of shape (n_features,), bool
-        Which features are constant. Where the intercept stands for them, no step is taken along these, as a penalty alone
-        would make one out of the rounding of the gradient.
+    constant : ndarray of shape (n_constants,), intp, or None
+        The features that are constant, if the intercept stands for any. No step is taken along these, as a penalty alone would
+        make one out of the rounding of the gradient.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class InverseHessian:
         total_curvature: float,
         *,
         trusted: bool,
-        constant: NDArray[np.bool_],
+        constant: NDArray[np.intp] | None,
     ) -> None:
         self.rank = within.rank + (mean is not None)
         self.condition = within.condition
@@ -83,7 +83,14 @@ class InverseHessian:
 
     @classmethod
     def from_moments(
-        cls, objective: Objective, mean: Vector, scatter: Vector, total_weight: float, *, noise: float = 1.0
+        cls,
+        objective: Objective,
+        mean: Vector,
+        scatter: Vector,
+        total_weight: float,
+        *,
+        constant: NDArray[np.intp] | None = None,
+        noise: float = 1.0,
     ) -> Self:
         """Invert the Hessian of an objective, given moments of the features as the rows hold them.
 
@@ -100,6 +107,8 @@ class InverseHessian:
             Their sums of products about the means, ``sum s (x - mean)(x - mean)^T``.
         total_weight : float
             ``sum s``.
+        constant : ndarray of shape (n_constants,), intp, or None
+            The features that are constant, if there are any, and an intercept.
         noise : float
             The roundoff of the moments, in multiples of that of sums of squares about the means.
 
@@ -109,10 +118,9 @@ class InverseHessian:
             The inverse.
         """
         units, total_curvature = objective.units, objective.scale * total_weight
-        constant = is_constant(mean, np.sqrt(np.diagonal(scatter) / total_weight))
         mean = units.of(mean)
         hessian = objective.scale * (scatter / units.scale / units.scale[:, np.newaxis])
-        if objective.intercept:  # what they leave is their rounding
+        if constant is not None:  # what they leave is their rounding
             hessian[constant] = hessian[:, constant] = 0.0
         diagonal = np.einsum("ii->i", hessian)
         diagonal += 2.0 * objective.l2
@@ -201,7 +209,9 @@ class FactorInverse(InverseHessian):
         step = self._directions.least_norm(self._directions.root @ (self._target - self._image @ coef))
         if self._mean is None:
             return coef + step
-        coef = coef + step * ~self._constant
+        if self._constant is not None:
+            step[self._constant] = 0.0
+        coef = coef + step
         return np.append(self._y_mean - self._mean @ coef, coef)
 
     def _decompose(
@@ -214,8 +224,9 @@ class FactorInverse(InverseHessian):
             sizes = np.hypot(sizes, math.sqrt(objective.scale) * math.sqrt(total_weight) * mean)
         factor, sizes = factor / units.scale, sizes / units.scale
         # A constant leaves nothing but its rounding, which would look like any other column once it is as long.
-        constant = np.linalg.norm(factor, axis=0) <= _ROUNDING * sizes
-        factor = np.where(constant, 0.0, factor)
+        nothing = np.linalg.norm(factor, axis=0) <= _ROUNDING * sizes
+        factor = np.where(nothing, 0.0, factor)
+        constant = np.flatnonzero(nothing) if objective.intercept and nothing.any() else None
         if objective.l2:
             factor = np.concatenate((factor, math.sqrt(2.0 * objective.l2) * np.eye(n_features)))
         unit = np.linalg.norm(factor, axis=0)
@@ -264,11 +275,11 @@ def uncorrelated_inverse(objective: Objective, scales: Scales) -> Callable[[Vect
     curvature = total * (std**2 if objective.intercept else mean**2 + std**2) + 2.0 * objective.l2
     inverse = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=curvature > 0)
     means = mean if objective.intercept else None
-    return _with_intercept(lambda gradient: gradient * inverse, means, total, scales.constant)
+    return _with_intercept(lambda gradient: gradient * inverse, means, total, np.flatnonzero(scales.constant))
 
 
 def _with_intercept(
-    step: Callable[[Vector], Vector], mean: Vector | None, total_curvature: float, constant: NDArray[np.bool_]
+    step: Callable[[Vector], Vector], mean: Vector | None, total_curvature: float, constant: NDArray[np.intp] | None
 ) -> Callable[[Vector], Vector]:
     """Extend an inverse for the coefficients to one for theta, if there are means; without, there is no intercept.
 
@@ -276,10 +287,11 @@ def _with_intercept(
     """
     if mean is None:
         return step
-    changes = ~constant
 
     def apply(gradient: Vector) -> Vector:
-        coef = step(gradient[1:] - mean * gradient[0]) * changes
+        coef = step(gradient[1:] - mean * gradient[0])
+        if constant is not None:
+            coef[constant] = 0.0
         return np.concatenate(([gradient.item(0) / total_curvature - mean @ coef], coef))
 
     return apply

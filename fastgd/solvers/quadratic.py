@@ -14,12 +14,6 @@ Vector = NDArray[np.float64]
 _CONSTANT = 1e-14
 
 
-def is_constant(mean: Vector, std: Vector) -> NDArray[np.bool_]:
-    """Return whether features with these means and standard deviations are constant, to the rounding of their numbers."""
-    result: NDArray[np.bool_] = std <= _CONSTANT * abs(mean)
-    return result
-
-
 class Sums(Protocol):
     """The rows of a training set, or what gives the same sums."""
 
@@ -47,12 +41,8 @@ class Scales(NamedTuple):
     @property
     def constant(self) -> NDArray[np.bool_]:
         """Whether each feature is constant, to the rounding of its numbers; shape (n_features,)."""
-        return is_constant(self.mean, self.std)
-
-    @property
-    def farthest(self) -> float:
-        """How many standard deviations a feature's mean is from zero, at most; constants left out."""
-        return float((abs(self.mean) / np.where(self.constant, np.inf, self.std)).max())
+        result: NDArray[np.bool_] = self.std <= _CONSTANT * abs(self.mean)
+        return result
 
 
 class Evaluation(NamedTuple):
@@ -148,48 +138,6 @@ class Objective:
     def penalty_curvature(self) -> Vector:
         """Return the part of the penalty in the diagonal of the Hessian, shape (n_parameters,)."""
         return self._with_intercept(0.0, np.full(len(self.units.scale), 2.0 * self.l2))
-
-    def column_norms(self, scales: Scales) -> tuple[Vector, Vector]:
-        """Compute ``|x_j|`` for each parameter.
-
-        Parameters
-        ----------
-        scales : Scales
-            The sizes of the columns.
-
-        Returns
-        -------
-        norms : ndarray of shape (n_parameters,), float64
-            Those of the features in this objective's units; of a column of ones for the intercept.
-        terms : ndarray of shape (n_parameters,), float64
-            Those of the numbers that features are the sum of: no smaller, and much larger for a standardised feature far from
-            zero.
-        """
-        root = math.sqrt(scales.total_weight)
-        size = np.hypot(scales.mean, scales.std)
-        norms = np.hypot(scales.mean - self.units.centre, scales.std) / self.units.scale
-        terms = (size + abs(self.units.centre)) / self.units.scale
-        return root * self._with_intercept(1.0, norms), root * self._with_intercept(1.0, terms)
-
-    def spreads(self, scales: Scales) -> tuple[Vector | None, Vector]:
-        """Return the features' means, if there is an intercept, and the lengths of the columns about them.
-
-        Parameters
-        ----------
-        scales : Scales
-            The sizes of the columns.
-
-        Returns
-        -------
-        mean : ndarray of shape (n_features,), float64, or None
-            The means of the features in this objective's units; None without an intercept.
-        lengths : ndarray of shape (n_parameters,), float64
-            ``|x_j - mean_j|`` for each feature, ``|x_j|`` without an intercept; that of a column of ones for the intercept.
-        """
-        if not self.intercept:
-            return None, self.column_norms(scales)[0]
-        lengths = np.append(1.0, scales.std / self.units.scale)
-        return self.units.of(scales.mean), math.sqrt(scales.total_weight) * lengths
 
     def _gradient(self, sums: Vector, at: Vector) -> Vector:
         """Convert sums to the units of this objective, in place, and add the penalty's gradient."""

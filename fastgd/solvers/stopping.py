@@ -5,8 +5,10 @@ from collections.abc import Callable
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastgd.solvers.quadratic import Evaluation, Objective, Scales, Vector
+from fastgd.solvers.column_sizes import ColumnSizes
+from fastgd.solvers.quadratic import Evaluation, Objective, Vector
 
 
 class Status(StrEnum):
@@ -71,8 +73,8 @@ class GradientCriterion:
     ----------
     objective : Objective
         The objective.
-    scales : Scales
-        The sizes of the columns.
+    sizes : ColumnSizes
+        The lengths of its columns.
     tol : float
         The tolerance, > 0.
     of_moments : bool
@@ -89,7 +91,7 @@ class GradientCriterion:
     def __init__(
         self,
         objective: Objective,
-        scales: Scales,
+        sizes: ColumnSizes,
         tol: float,
         *,
         of_moments: bool = False,
@@ -99,22 +101,23 @@ class GradientCriterion:
         self._tol = tol
         self._learning_rate = learning_rate
         self._roundoff = _MOMENTS * _UNIT_ROUNDOFF if of_moments else _UNIT_ROUNDOFF
-        self.norms, self._terms = objective.column_norms(scales)
-        mean, self._lengths = objective.spreads(scales)
-        self._mean = mean if mean is not None and mean.any() else None
-        self._constant = np.flatnonzero(scales.constant) + 1 if objective.intercept else np.zeros(0, np.intp)
-        self._lengths[self._constant] = self.norms[self._constant]
-        self._terms_norm = math.hypot(*self._terms)
-        root = math.sqrt(scales.total_weight)
-        self.y_norm = root * math.hypot(scales.y_mean, scales.y_std)
-        self._y_spread = root * scales.y_std if objective.intercept else self.y_norm
-        self._witness = 0  # an entry that was too large at the last full check
+        self.sizes = sizes
+        self._terms = sizes.terms
+        self._terms_norm = math.sqrt(sizes.terms.dot(sizes.terms))
+        self._mean = sizes.mean if sizes.mean is not None and sizes.mean.any() else None
+        self._lengths = sizes.spreads
+        self._constant: NDArray[np.intp] | None = None  # their places in theta
+        if sizes.constant is not None:
+            self._constant = sizes.constant + 1
+            self._lengths = self._lengths.copy()
+            self._lengths[self._constant] = sizes.norms[self._constant]
+        self._call(0)  # later, an entry that was too large at the last full check
 
     def check(self, at: Evaluation) -> Status | None:
         """Return by which rule a point counts as the minimum, or None if it does not."""
         if not math.isfinite(at.residual_norm):
             return None  # infinite tolerances would accept anything
-        if at.residual_norm <= self._tol * self._y_spread and not self.objective.l2:
+        if at.residual_norm <= self._tol * self.sizes.y_spread and not self.objective.l2:
             return Status.RESIDUAL
         if self._witness_denies(at):
             return None
@@ -122,16 +125,18 @@ class GradientCriterion:
         if self.objective.l2:
             penalty = abs(self.objective.penalty_gradient(at.theta))
             limit = limit + penalty
-            limit[self._constant] = self._constant_limit(at)
+            if self._constant is not None:
+                limit[self._constant] = self._constant_limit(at)
         tolerance, gradient = self._tol * limit, self.gradient(at)
         if (gradient <= tolerance).all():
             return Status.TOLERANCE
         excess = gradient - np.maximum(tolerance, self.rounding(at))
         if excess.max() <= 0:
             return Status.ROUNDING
-        excess[self._constant] = -np.inf  # which cannot be told from one entry
-        self._witness = int(excess.argmax())
-        is_small = at.residual_norm <= _SMALL * self._y_spread or (gradient <= _SMALL * limit).all()
+        if self._constant is not None:
+            excess[self._constant] = -np.inf  # which cannot be told from one entry
+        self._call(int(excess.argmax()))
+        is_small = at.residual_norm <= _SMALL * self.sizes.y_spread or (gradient <= _SMALL * limit).all()
         rests = (self._learning_rate * abs(at.gradient) <= _UNIT_ROUNDOFF * abs(at.theta)).all()
         return Status.ROUNDING if self._learning_rate and rests and is_small else None
 
@@ -143,47 +148,56 @@ class GradientCriterion:
         gradient = abs(at.gradient)
         if self._mean is not None:
             np.abs(at.gradient[1:] - self._mean * at.gradient[0], out=gradient[1:])
-        if self.objective.l2:
+        if self.objective.l2 and self._constant is not None:
             gradient[self._constant] = abs(self.objective.penalty_gradient(at.theta)[self._constant])
         return gradient
 
     def rounding(self, at: Evaluation) -> Vector:
         """Bound the rounding error of each of these entries' computation, shape (n_parameters,)."""
-        hypothesis = float(self._terms @ abs(at.theta)) + self.y_norm
+        hypothesis = float(self._terms @ abs(at.theta)) + self.sizes.y_norm
         terms: Vector = self.objective.scale * (self._lengths * hypothesis + _SUM * self._terms * at.residual_norm)
         if self.objective.l2:
             penalty = abs(self.objective.penalty_gradient(at.theta))
             penalty[penalty > 0] = np.linalg.norm(penalty)  # coefficients are rounded beside the largest
-            terms[self._constant] = 0.0
+            if self._constant is not None:
+                terms[self._constant] = 0.0
             terms = terms + penalty
         return self._roundoff * terms
 
     def _constant_limit(self, at: Evaluation) -> Vector:
         """Return the largest penalty's gradient of constants that count, those that would explain all of y's spread."""
-        norms = self.norms[self._constant]
-        largest = np.divide(self._y_spread, norms, out=np.full(len(norms), np.linalg.norm(at.theta)), where=norms > 0)
+        norms = self.sizes.norms[self._constant]
+        largest = np.divide(
+            self.sizes.y_spread, norms, out=np.full(len(norms), np.linalg.norm(at.theta)), where=norms > 0
+        )
         result: Vector = 2.0 * self.objective.l2 * largest
         return result
 
     def blur(self, at: Evaluation) -> Vector:
         """Return which share of each entry of a gradient that could be there, given y, is rounding; shape (n_parameters,)."""
-        largest = self.objective.scale * self._lengths * self._y_spread
-        largest[self._constant] = 0.0
+        largest = self.objective.scale * self._lengths * self.sizes.y_spread
+        if self._constant is not None:
+            largest[self._constant] = 0.0
         return np.divide(self.rounding(at), largest, out=np.zeros_like(largest), where=largest > 0)
+
+    def _call(self, j: int) -> None:
+        """Let an entry be the witness, and keep what is needed of it."""
+        scale, mean = self.objective.scale, self._mean.item(j - 1) if j and self._mean is not None else 0.0
+        self._witness = j, scale * self._lengths.item(j), scale * _SUM * self._terms.item(j), mean
 
     def _witness_denies(self, at: Evaluation) -> bool:
         """Return whether one entry alone shows that a point does not count: a twentieth of the time of the full check."""
-        j, length, residual_norm = self._witness, self._lengths.item(self._witness), at.residual_norm
+        (j, length, term, mean), residual_norm = self._witness, at.residual_norm
         theta_norm = math.sqrt(at.theta.dot(at.theta))
-        terms = length * (self._terms_norm * theta_norm + self.y_norm) + _SUM * self._terms.item(j) * residual_norm
-        residual = max(self._tol * length * residual_norm, self._roundoff * terms)
-        penalty = max(self._tol, self._roundoff) * 2.0 * self.objective.l2 * theta_norm
+        rounding = length * (self._terms_norm * theta_norm + self.sizes.y_norm) + term * residual_norm
+        limit = max(self._tol * length * residual_norm, self._roundoff * rounding)
+        if self.objective.l2:
+            limit += max(self._tol, self._roundoff) * 2.0 * self.objective.l2 * theta_norm
         entry = at.gradient.item(j)
-        if 0.0 < self._learning_rate * abs(entry) <= _UNIT_ROUNDOFF * abs(at.theta.item(j)):
-            return False
-        if j and self._mean is not None:
-            entry -= self._mean.item(j - 1) * at.gradient.item(0)
-        return abs(entry) > self.objective.scale * residual + penalty
+        centred = entry - mean * at.gradient.item(0) if mean else entry
+        return abs(centred) > limit and not 0.0 < self._learning_rate * abs(entry) <= _UNIT_ROUNDOFF * abs(
+            at.theta.item(j)
+        )
 
 
 class StepCriterion:
@@ -200,8 +214,6 @@ class StepCriterion:
         The first condition.
     inverse_hessian : callable
         Turns a gradient into the next step.
-    scales : Scales
-        The sizes of the columns.
     every_digit : bool
         Whether to go on until each entry of theta has all of its digits, as another pass over few rows costs nothing.
     solution : ndarray of shape (n_parameters,), float64, or None
@@ -219,7 +231,6 @@ class StepCriterion:
         self,
         criterion: GradientCriterion,
         inverse_hessian: Callable[[Vector], Vector],
-        scales: Scales,
         *,
         every_digit: bool,
         solution: Vector | None = None,
@@ -227,7 +238,7 @@ class StepCriterion:
         self._criterion = criterion
         self._solution = solution
         self._inverse_hessian = inverse_hessian
-        self._mean, self._spreads = criterion.objective.spreads(scales)
+        self._mean, self._spreads = criterion.sizes.mean, criterion.sizes.spreads
         self._every_digit = every_digit
         self._last = math.inf
         self.error = math.inf
@@ -244,14 +255,14 @@ class StepCriterion:
             return None
         signed, size = self._inverse_hessian(at.gradient), abs(at.theta)
         step = abs(signed)
-        hypothesis = self._criterion.norms @ size + self._criterion.y_norm
+        hypothesis = self._criterion.sizes.norms @ size + self._criterion.sizes.y_norm
         changes = self._spreads * step
         if self._mean is not None:
             at_mean = abs(signed[0] + self._mean @ signed[1:])
             rounding = _UNIT_ROUNDOFF * (size[0] + abs(self._mean) @ size[1:])  # of the hypothesis at the mean
             changes[0] = self._spreads[0] * at_mean if at_mean > rounding else 0.0
         change = float(changes.max())
-        sizes = np.maximum(size, _NEGLIGIBLE * hypothesis / self._criterion.norms)
+        sizes = np.maximum(size, _NEGLIGIBLE * hypothesis / self._criterion.sizes.norms)
         if self._every_digit:
             is_rounding = bool((step <= 2.0 * _UNIT_ROUNDOFF * sizes).all())
         else:

@@ -1,5 +1,7 @@
 """The parts of a descent: eigenvalues from products alone, and the test of convergence."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from problems import centred_least_norm, features
@@ -8,7 +10,8 @@ from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.centred_moments import columns_of
 from fastgd.rows.factor import factor_of
 from fastgd.solvers.choose import moments_fit, precomputing_pays, preconditioning_pays
-from fastgd.solvers.conditioning import scaled_condition
+from fastgd.solvers.column_sizes import ColumnSizes
+from fastgd.solvers.conditioning import largest_scaled_condition, smallest_scaled_condition
 from fastgd.solvers.conjugate_gradient import conjugate_gradient, steepest_descent
 from fastgd.solvers.inverse_hessian import FactorInverse, InverseHessian, uncorrelated_inverse
 from fastgd.solvers.nesterov import nesterov
@@ -132,10 +135,10 @@ def test_the_witness_denies_only_what_the_whole_test_denies(options, tol):
     y = X @ [1.0, -2.0, 0.5, 3.0] + rng.standard_normal(50)
     objective, scales = make_objective(X, y, **options)
     at = objective.evaluate(np.zeros(objective.n_parameters))
-    quick = GradientCriterion(objective, scales, tol)
+    quick = GradientCriterion(objective, ColumnSizes(objective, scales), tol)
     verdicts, denied = [], []
     for _ in range(400):
-        whole = GradientCriterion(objective, scales, tol)
+        whole = GradientCriterion(objective, ColumnSizes(objective, scales), tol)
         whole._witness_denies = lambda at: False
         verdicts.append(whole.check(at))
         denied.append(quick._witness_denies(at))
@@ -167,7 +170,8 @@ def hessian_of(objective):
 def test_column_norms_are_those_of_the_features_that_theta_belongs_to(options):
     X = orthogonal(50, 3)
     objective, scales = make_objective(X, X[:, 0] + 1.0, **options)
-    norms, terms = objective.column_norms(scales)
+    sizes = ColumnSizes(objective, scales)
+    norms, terms = sizes.norms, sizes.terms
     columns = features_of(objective, X)
     np.testing.assert_allclose(norms, np.linalg.norm(columns, axis=0), rtol=1e-12)
     unit = X.std(axis=0) if options.get("standardize") else np.ones(3)
@@ -186,7 +190,7 @@ def test_a_point_is_a_minimum_up_to_the_tolerance_or_the_rounding_of_each_entry(
     columns = features_of(objective, X)
     centre = np.r_[[0.0], columns[:, 1:].mean(axis=0)] if objective.intercept else np.zeros(columns.shape[1])
     norms = np.linalg.norm(columns - centre, axis=0)
-    _, terms = objective.column_norms(scales)
+    terms = ColumnSizes(objective, scales).terms
     penalty = 2 * objective.l2 * abs(np.r_[[0.0] * objective.intercept, theta[objective.intercept :]])
     whole = np.where(penalty > 0, np.linalg.norm(penalty), 0.0)  # coefficients are rounded beside the largest
     limits = {
@@ -194,14 +198,20 @@ def test_a_point_is_a_minimum_up_to_the_tolerance_or_the_rounding_of_each_entry(
         "rounding": 2.0**-53
         * (objective.scale * (norms * (terms @ abs(theta) + np.linalg.norm(y)) + 8 * terms * residual_norm) + whole),
     }["rounding" if tol < 1e-20 else "tolerance"]
-    once = GradientCriterion(objective, scales, tol)  # which remembers the entry that it saw last
+    once = GradientCriterion(
+        objective, ColumnSizes(objective, scales), tol
+    )  # which remembers the entry that it saw last
     for j in range(objective.n_parameters):
         for share, expected in ((1.001, None), (0.999, "rounding" if tol < 1e-20 else "tolerance"), (1.001, None)):
             gradient = 0.5 * limits * rng.choice([-1, 1], len(limits))
             gradient[j] *= 2 * share
             gradient += centre * gradient[0]  # which are those about the means
             at = Evaluation(theta, 1.0, gradient, residual_norm)
-            assert once.check(at) == GradientCriterion(objective, scales, tol).check(at) == expected
+            assert (
+                once.check(at)
+                == GradientCriterion(objective, ColumnSizes(objective, scales), tol).check(at)
+                == expected
+            )
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-30])
@@ -209,7 +219,7 @@ def test_the_witness_knows_a_penalty_that_outweighs_all(tol):
     X = orthogonal(20, 2)
     for l2 in (1e9, 1e12):
         objective, scales = make_objective(X, np.zeros(20), intercept=False, l2=l2)
-        stopping = GradientCriterion(objective, scales, tol)
+        stopping = GradientCriterion(objective, ColumnSizes(objective, scales), tol)
         theta = np.array([2.0, 0.0])
         limit = max(tol, 2.0**-53) * 2 * l2 * 2.0
         for share, denied in ((1.001, True), (0.999, False)):
@@ -224,14 +234,19 @@ def test_residuals_of_nothing_are_a_minimum_and_infinite_ones_are_none():
         (np.arange(10.0), {"intercept": False}, np.sqrt(285.0)),
     ):
         objective, scales = make_objective(X, y, **options)
-        stopping = GradientCriterion(objective, scales, 1e-3)
+        stopping = GradientCriterion(objective, ColumnSizes(objective, scales), 1e-3)
         theta = np.ones(objective.n_parameters)
         uphill = np.full(len(theta), 1e9)
         assert stopping.check(Evaluation(theta, 0.0, uphill, 0.999e-3 * spread)) is Status.RESIDUAL
         assert stopping.check(Evaluation(theta, 0.0, uphill, 1.001e-3 * spread + 1e-9)) is None
         assert stopping.check(Evaluation(theta, np.inf, 0 * uphill, np.inf)) is None
         penalised, _ = make_objective(X, y, l2=1.0, **options)
-        assert GradientCriterion(penalised, scales, 1e-3).check(Evaluation(theta, 0.0, uphill, 0.0)) is None
+        assert (
+            GradientCriterion(penalised, ColumnSizes(penalised, scales), 1e-3).check(
+                Evaluation(theta, 0.0, uphill, 0.0)
+            )
+            is None
+        )
 
 
 @pytest.mark.parametrize("options", [each for each in OPTIONS if each.get("intercept", True)], ids=str)
@@ -548,22 +563,15 @@ class Accepts:
     """A test of convergence that accepts any point of a finite cost."""
 
     def __init__(self, norms, y_norm, mean=None):
-        self.norms, self.y_norm = np.array(norms), y_norm
-        self.objective, self._mean = self, mean
-
-    def spreads(self, scales):
-        return self._mean, self.norms
+        self.sizes = SimpleNamespace(norms=np.array(norms), y_norm=y_norm, mean=mean, spreads=np.array(norms))
 
     def check(self, at):
         return Status.TOLERANCE if at.cost < np.inf else None
 
 
-SCALES = Scales(np.zeros(1), np.ones(1), 0.0, 1.0, 1.0)
-
-
 def refined_by(steps, theta, norms, y_norm=0.0, *, mean=None, every_digit=False):
     """Return what a refined test says of points with these next steps, and what it keeps."""
-    refined = StepCriterion(Accepts(norms, y_norm, mean), lambda gradient: gradient, SCALES, every_digit=every_digit)
+    refined = StepCriterion(Accepts(norms, y_norm, mean), lambda gradient: gradient, every_digit=every_digit)
     points = [Evaluation(np.array(theta), 0.0, np.array(step), 1.0) for step in steps]
     verdicts = [refined.check(at) for at in points]
     return verdicts, next(i for i, at in enumerate(points) if at is refined.best), refined.error
@@ -596,7 +604,7 @@ def test_a_descent_goes_on_while_its_next_step_changes_the_hypothesis_and_shrink
 
 
 def test_a_point_that_is_not_accepted_is_not_refined():
-    refined = StepCriterion(Accepts([1.0], 0.0), lambda gradient: gradient, SCALES, every_digit=False)
+    refined = StepCriterion(Accepts([1.0], 0.0), lambda gradient: gradient, every_digit=False)
     assert refined.check(Evaluation(np.ones(1), np.inf, np.zeros(1), 1.0)) is None
     assert refined.best is None
 
@@ -650,7 +658,9 @@ def test_a_condition_number_in_any_units_bounds_that_of_columns_of_the_same_leng
         X[:, 2] = X[:, 0] + closeness * X[:, 2]
         X = (X + far) * [1.0, 10.0, 0.1]
         objective, scales = make_objective(X, X[:, 0], **options)
-        lower, upper = scaled_condition(objective, scales, np.linalg.cond(hessian_of(objective)))
+        condition = np.linalg.cond(hessian_of(objective))
+        lower = smallest_scaled_condition(objective, ColumnSizes(objective, scales), condition)
+        upper = largest_scaled_condition(objective, condition)
         columns = features_of(objective, X)
         if objective.intercept:
             columns[:, 1:] -= columns[:, 1:].mean(axis=0)
@@ -663,8 +673,9 @@ def test_a_condition_number_in_any_units_bounds_that_of_columns_of_the_same_leng
 def test_constants_have_no_length_that_counts_for_a_condition_number():
     X = np.column_stack((np.arange(6.0), np.full(6, 1e300)))
     objective, scales = make_objective(np.where(X == 1e300, 5.0, X), X[:, 0])
-    assert scaled_condition(objective, scales, np.inf) == (np.inf, np.inf)
-    assert scaled_condition(objective, scales, 100.0)[0] > 1e-3
+    sizes = ColumnSizes(objective, scales)
+    assert smallest_scaled_condition(objective, sizes, np.inf) == largest_scaled_condition(objective, np.inf) == np.inf
+    assert smallest_scaled_condition(objective, sizes, 100.0) > 1e-3
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-12])
@@ -672,7 +683,7 @@ def test_a_penalised_constant_counts_by_its_penalty_alone(tol):
     X = orthogonal(30, 2)
     X[:, 1] = 1e3
     objective, scales = make_objective(X, X[:, 0], l2=1e-3)
-    criterion = GradientCriterion(objective, scales, tol)
+    criterion = GradientCriterion(objective, ColumnSizes(objective, scales), tol)
     # Whatever rounding leaves of the sums about the mean, a constant is not to explain more than this of y's spread.
     for share, rounding, expected in (
         (0.9, 1e-3, "tolerance"),
@@ -683,5 +694,9 @@ def test_a_penalised_constant_counts_by_its_penalty_alone(tol):
         theta = np.array([1.0, 1.0, share * tol * X[:, 0].std() / 1e3])
         gradient = np.array([0.0, 0.0, rounding])
         at = Evaluation(theta, 1.0, gradient, 5.0)
-        assert criterion.check(at) == GradientCriterion(objective, scales, tol).check(at) == expected
+        assert (
+            criterion.check(at)
+            == GradientCriterion(objective, ColumnSizes(objective, scales), tol).check(at)
+            == expected
+        )
     assert criterion.blur(Evaluation(theta, 1.0, gradient, 5.0))[2] == 0.0
