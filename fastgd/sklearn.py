@@ -251,10 +251,9 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            As for `predict`, or if shapes do not fit together.
+            As for `fit`.
         """
-        estimator_data.refuse_hidden(X=X, y=y, sample_weight=sample_weight)
-        return float(super().score(X, y, estimator_data.each_weight(sample_weight, y)))
+        return float(super().score(*estimator_data.check_scored(self, X, y, sample_weight)))
 
     def __sklearn_tags__(self) -> Any:
         """Return what scikit-learn is to know: sparse matrices are taken."""

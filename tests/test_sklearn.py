@@ -461,3 +461,17 @@ def test_several_targets_know_columns_that_nearly_agree():
         np.testing.assert_allclose(together.coef_[t], apart.coef_, rtol=1e-6)
         expected = np.linalg.lstsq(X - X.mean(axis=0), Y[:, t] - Y[:, t].mean(), rcond=1e-14)[1].item()
         assert apart.result_.cost * 50 == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_score_is_told_of_what_a_fit_would_take():
+    X, y = problems.training_set(60, 3)
+    model = GDRegressor().fit(X, y)
+    weight = np.linspace(1, 2, 60)
+    residual, distance = y - model.predict(X), y - np.average(y, weights=weight)
+    assert model.score(X, y, weight) == pytest.approx(1 - weight @ residual**2 / (weight @ distance**2), rel=1e-12)
+    dates = np.datetime64("2020-01-01", "D") + np.arange(60)
+    for wrong in ((X, dates), (X, dates - dates[0]), (X, y, -weight), (X, y, dates), (X, y, np.full(60, np.nan))):
+        with pytest.raises((TypeError, ValueError)):
+            model.score(*wrong)
+        with pytest.raises((TypeError, ValueError)):
+            model.fit(*wrong)

@@ -31,7 +31,6 @@ def check_training_set(estimator: Any, X: Any, y: Any, sample_weight: Any, *, re
         X = check_features(estimator, X, reset=reset)
         DaskSet(X, y, sample_weight)  # refuses what is not of dask, and several targets
         return X, y, sample_weight
-    frames.refuse_other_order(X, y=y, sample_weight=sample_weight)
     sample_weight = each_weight(sample_weight, y)
     if sample_weight is not None:  # as dates, text and wider floats would be converted
         options = {"ensure_2d": False, "ensure_all_finite": False, "ensure_min_samples": 0}
@@ -41,6 +40,18 @@ def check_training_set(estimator: Any, X: Any, y: Any, sample_weight: Any, *, re
     y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=estimator)
     check_consistent_length(X, y)
     return X, y, None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+
+
+def check_scored(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return X, y and the sample weights of which a fitted estimator is to tell its score, checked."""
+    check_is_fitted(estimator)
+    if is_dask(X):
+        refuse_hidden(X=X, y=y, sample_weight=sample_weight)
+        return X, y, each_weight(sample_weight, y)
+    X, y, s = check_training_set(estimator, X, y, sample_weight, reset=False)
+    if s is not None:
+        validation.total_weight(s, len(s))
+    return X, validation.real_array(y, "y"), s
 
 
 def check_features(estimator: Any, X: Any, *, reset: bool) -> Any:

@@ -168,7 +168,7 @@ def _read_npy(path: PathLike, columns: Names, drop_missing: bool, target: str | 
     names, places, left_out = choose_columns(columns, target, known, name)
     parts = [array[known[place]] if fields else array[:, place] for place in places]
     for column, part in zip(names, parts, strict=True):
-        if part.dtype.kind not in "?biuf" or part.ndim != 1:
+        if part.dtype.kind not in "?biuf" or part.ndim != 1 or part.dtype.itemsize > 8:
             raise TableError(f"{name}, column {column!r}: {part.dtype} is not a number. Choose other columns.")
     values = np.empty((len(array), len(names)))
     for start in range(0, len(array), tuning.COPIED_ROWS):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,19 +84,33 @@ def places(names: list[Any], wanted: list[Any] | None) -> list[int] | None:
     return [place[name] for name in wanted]
 
 
-def refuse_other_order(X: Any, **others: Any) -> None:
-    """Refuse what has the labels of the rows of X, all of pandas, in another order: rows are paired by their position."""
-    for name, values in others.items():
-        index: Any = getattr(X, "index", None)
-        labels: Any = getattr(values, "index", None)
-        if index is labels or not (hasattr(labels, "equals") and hasattr(index, "equals")) or index.equals(labels):
-            continue
-        same_rows = len(index) == len(labels) and index.is_unique and labels.is_unique and index.isin(labels).all()
-        if same_rows:
+def refuse_other_order(**given: Any) -> None:
+    """Refuse columns of which one has the row labels of another in another order: rows are paired by their position.
+
+    Other labels say nothing: many who scale or select the one set of columns leave the other as it was.
+    """
+    labelled = {
+        name: values.index for name, values in given.items() if hasattr(getattr(values, "index", None), "equals")
+    }
+    for (one, ours), (other, theirs) in combinations(labelled.items(), 2):
+        if _is_permuted(ours, theirs):
             raise ValueError(
-                f"{name} has the index of X in another order, but rows are paired by their position. Give {name}.loc[X.index], "
-                f"or {name}.to_numpy() if its order is right."
+                f"{other} has the index of {one} in another order, but rows are paired by their position. Give "
+                f"{other}.loc[{one}.index], or {other}.to_numpy() if its order is right."
             )
+
+
+def _is_permuted(ours: Any, theirs: Any) -> bool:
+    """Return whether two indexes of pandas hold the same labels in another order, as far as these can be sorted."""
+    if ours is theirs or len(ours) != len(theirs) or ours.dtype != theirs.dtype or ours.nlevels + theirs.nlevels > 2:
+        return False
+    if ours.equals(theirs) or not len(ours):
+        return False
+    try:
+        # A look at one label tells most indexes apart; sorting, or what pandas keeps to look labels up, takes memory.
+        return bool((ours == theirs[0]).any()) and bool(ours.sort_values().equals(theirs.sort_values()))
+    except (TypeError, ValueError):  # labels that cannot be compared, or have no order
+        return False
 
 
 def read(frame: Any, wanted: list[Any] | None = None) -> Frame:
@@ -178,7 +193,8 @@ def _column(series: Any, name: Any, nw: Any) -> Column:
     stored: Any = getattr(native, "dtype", None)
     if hasattr(stored, "fill_value") and stored.subtype.char in _REAL:  # a sparse column of pandas
         return _Gathered(series)
-    if not (dtype == nw.Boolean or dtype.is_numeric()):
+    known = isinstance(stored, np.dtype) and stored.kind in "biuf"  # narwhals does not know those of another byte order
+    if not (known or dtype == nw.Boolean or dtype.is_numeric()):
         raise TypeError(
             f"Column {name!r} of X has dtype {dtype}, but real numbers are expected. Cast it to float if it holds "
             "numbers; else drop the column, or encode it as numbers (text and categories: as dummies)."

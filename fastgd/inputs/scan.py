@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -30,7 +31,8 @@ class Scan(Source):
             raise ImportError("Files are scanned by pyarrow. Install it with: pip install 'fastgd[parquet]'.") from None
         if isinstance(features, str):
             raise TypeError(f"features={features!r} was given, but a list of names is expected. Give [{features!r}].")
-        self._files = [(path, _size_and_time(path)) for path in paths]
+        paths = self._that_count(paths)
+        self._files = [(path, _identity(path)) for path in paths]
         self.target = target
         self.sample_weight = sample_weight
         self.drop_missing = drop_missing
@@ -39,8 +41,14 @@ class Scan(Source):
             # A column that is an index in one of the files is a feature in none.
             indexes = dict.fromkeys(name for path in paths for name in self._index_of(path) if name not in others)
             chosen = [name for name in self._columns_of(paths[0]) if name not in others and name not in indexes]
-            if indexes:
-                self.note = left_out(list(indexes), "features")
+            elsewhere = dict.fromkeys(name for path in paths for name in self._columns_of(path))
+            some = [name for name in elsewhere if name not in (*chosen, *others, *indexes)]
+            notes = [left_out(list(indexes), "features")] if indexes else []
+            if some:
+                notes.append(f"{listed(some, 10)}: not in {paths[0]}, and so no feature{'s' * (len(some) > 1)}.")
+            if parts := sorted({part for path in paths for part in _partitions_of(path)}):
+                notes.append(f"{listed(parts, 10)}: what the names of folders say is not read.")
+            self.note = " ".join(notes)
         else:
             chosen = list(features)
         if not chosen:
@@ -64,8 +72,12 @@ class Scan(Source):
     def check(self) -> None:
         """Refuse files that are gone or have changed."""
         for path, opened in self._files:
-            if _size_and_time(path) != opened:
+            if _identity(path) != opened:
                 raise ValueError(f"The file {path} was changed since it was opened. Scan the files anew.")
+
+    def _that_count(self, paths: list[str]) -> list[str]:
+        """Return the files that may have rows, as far as this is known before they are read."""
+        return paths
 
     @abstractmethod
     def _columns_of(self, path: str) -> list[str]:
@@ -90,13 +102,18 @@ class Scan(Source):
         return [places[name] for name in self._names]
 
 
-def _size_and_time(path: str) -> tuple[int, int]:
-    """Return the size of a file, and the time of its last change."""
+def _partitions_of(path: str) -> list[str]:
+    """Return the names of the columns that folders name, as in ``year=2024/part.parquet``."""
+    return re.findall(r"(?<![^/\\])(\w+)=[^/\\]*[/\\]", path)
+
+
+def _identity(path: str) -> tuple[int, int, int]:
+    """Return the number of a file, its size, and the time of its last change."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"The file {path} is not there. Restore it, or scan the files anew.") from None
-    return found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _files_of(path: Paths, ending: str) -> list[str]:
@@ -116,8 +133,10 @@ def _files_of(path: Paths, ending: str) -> list[str]:
     name = os.fspath(path)
     if os.path.isdir(name):
         found = glob.glob(os.path.join(glob.escape(name), "**", f"*{ending}"), recursive=True)
+        found = [each for each in found if os.path.isfile(each)]  # whose files are found, too
     else:
         found = [name] if os.path.exists(name) else glob.glob(name, recursive=True)
+    found = [file for each in found for file in (_files_of(each, ending) if os.path.isdir(each) else [each])]
     if not found:
         what = f"no {ending} file in the folder" if os.path.isdir(name) else "no file"
         raise FileNotFoundError(f"There is {what} {name}. Check the path; a pattern is matched from {os.getcwd()}.")

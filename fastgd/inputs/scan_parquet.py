@@ -77,13 +77,16 @@ class ParquetScan(Scan):
 
     def __init__(self, *args: Any) -> None:
         self._schemas: dict[str, Any] = {}
-        self._groups: list[RowGroup] = []
+        self._groups_of: dict[str, list[RowGroup]] = {}
         super().__init__(*args)
+        self._groups = [
+            group for path, _ in self._files for group in self._groups_of[path]
+        ]  # a file given twice counts twice
         from pyarrow import float32, null
 
         single = float32(), null()
         self._dtype: Any = np.float32
-        for path in dict.fromkeys(group.path for group in self._groups):  # files without rows do not count
+        for path in dict.fromkeys(group.path for group in self._groups):
             schema = self._schemas[path]
             encoded = categories(schema.metadata)
             for name in self._names:
@@ -102,6 +105,11 @@ class ParquetScan(Scan):
         columns = self.feature_names, self.target, self.sample_weight
         return ParquetRows(ParquetTable(self._groups, *columns, self._dtype, self.drop_missing, self.check), n_threads)
 
+    def _that_count(self, paths: list[str]) -> list[str]:
+        for path in paths:
+            self._columns_of(path)
+        return [path for path in paths if self._groups_of[path]] or paths
+
     def _columns_of(self, path: str) -> list[str]:
         if path not in self._schemas:
             from pyarrow import ArrowException
@@ -113,7 +121,7 @@ class ParquetScan(Scan):
                     self._schemas[path] = file.schema_arrow
             except ArrowException as error:
                 raise ValueError(f"{path} is no Parquet file ({str(error).splitlines()[0]}). Check the path.") from None
-            self._groups += [RowGroup(path, i, n) for i, n in enumerate(counts) if n]
+            self._groups_of[path] = [RowGroup(path, i, n) for i, n in enumerate(counts) if n]
         names: list[str] = self._schemas[path].names
         return names
 

@@ -56,8 +56,8 @@ def training_set(
     beside which there are more rows, may all be zero.
     """
     rows, names = features(X, wanted)
-    if type(X) is not np.ndarray:
-        frames.refuse_other_order(X, y=y, sample_weight=sample_weight)
+    if type(y) is not np.ndarray:
+        frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight)
     y = real_array(y, "y")
     n_samples = len(rows)
     if y.ndim != 1:
@@ -72,7 +72,7 @@ def training_set(
     if sample_weight is None:
         return (rows, y, None), float(n_samples), names
     s = real_array(sample_weight, "sample_weight")
-    return (rows, y, s), _total_weight(s, n_samples, part), names
+    return (rows, y, s), total_weight(s, n_samples, part=part), names
 
 
 def part_of_training_set(columns: Sequence[Any], wanted: _Names, where: str) -> tuple[Part, _Names]:
@@ -145,7 +145,8 @@ def real_array(values: ArrayLike, name: str) -> _Array:
 
 def refuse_mask(values: object, name: str) -> None:
     """Refuse a masked array, even one that masks nothing: numpy would convert it to the values behind the mask."""
-    if isinstance(values, np.ma.MaskedArray):
+    rows = values if isinstance(values, list | tuple) else [values]
+    if any(isinstance(row, np.ma.MaskedArray) for row in rows):
         raise TypeError(
             f"{name} is a masked array, but fastgd has no missing values. "
             f"Drop the masked rows, or fill them with {name}.filled(...)."
@@ -255,15 +256,16 @@ def _column(column: int, n_features: int, names: _Names) -> tuple[str, str]:
     return "y", f"column {column - n_features}" if column > n_features else ""
 
 
-def _total_weight(s: _Array, n_samples: int, part: bool) -> float:
+def total_weight(s: _Array, n_samples: int, *, part: bool = False) -> float:
+    """Return the sum of sample weights, checked; see `training_set`."""
     if s.shape != (n_samples,):
         raise ValueError(
             f"sample_weight has shape {s.shape}, but X has {counted(n_samples, 'row')}, so ({n_samples},) is expected. "
             f"Give one weight for each row.{_ravel_hint(s, 'sample_weight')}"
         )
-    from fastgd.rows.weights import total_weight  # not at the top: it needs numba
+    from fastgd.rows import weights  # not at the top: it needs numba
 
-    total = total_weight(s)
+    total = weights.total_weight(s)
     if (0 if part else SMALLEST_TOTAL) <= total < math.inf:
         return total
     finite = np.isfinite(s)

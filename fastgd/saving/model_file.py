@@ -81,7 +81,7 @@ def _model(content: Any) -> Model:
     if not isinstance(version, float) or version != _VERSION:
         raise ValueError(f"has version {_shown(version)}, but {_VERSION} is expected")
     target = _text(_entry(content, "target"), "target")
-    features = [_text(value, f"features[{i}]") for i, value in enumerate(_list(content, "features"))]
+    features = [_text(value, f"features[{i}]", nameless=True) for i, value in enumerate(_list(content, "features"))]
     coef = [_number(value, f"coef[{i}]") for i, value in enumerate(_list(content, "coef"))]
     if len(coef) != len(features):
         raise ValueError(
@@ -104,8 +104,8 @@ def _list(content: dict[str, Any], key: str) -> list[Any]:
     return values
 
 
-def _text(value: Any, key: str) -> str:
-    if not isinstance(value, str) or not value:
+def _text(value: Any, key: str, *, nameless: bool = False) -> str:
+    if not isinstance(value, str) or not (value or nameless):
         raise ValueError(f"has {key} {_shown(value)}, but the name of a column is expected")
     return value
 

@@ -265,6 +265,7 @@ def test_arrays_have_numbers_for_names(tmp_path):
     [
         (np.zeros(3), r"has shape \(3,\), but rows and columns are expected"),
         (np.zeros((2, 2), complex), "complex128 is not a number"),
+        (np.zeros((2, 2), np.longdouble), "is not a number"),
         (np.array([["a", "b"]]), "<U1 is not a number"),
         (np.zeros((0, 2)), "has no rows"),
         (np.array([[1.0, np.nan]]), "row 1, column '1': a value is missing"),

@@ -570,50 +570,106 @@ def test_chunks_of_a_table_of_arrow_are_read_in_place():
     np.testing.assert_allclose(fastgd.fit(table, y).theta, fastgd.fit(X, y).theta, rtol=1e-12)
 
 
-def sources_of_order(X, y, s):
+def calls_in_order(X, y, s):
     """Return calls that pair rows of frames by their position."""
-    from fastgd.sklearn import GDRegressor
-
     return {
         "fit": lambda: fastgd.fit(X, y, sample_weight=s),
         "one feature": lambda: fastgd.fit(X["a"], y, sample_weight=s),
+        "an array": lambda: fastgd.fit(X.to_numpy(), y, sample_weight=s),
         "cost": lambda: fastgd.cost(X, y, [1.0, 1.0, 1.0], sample_weight=s),
         "moments": lambda: fastgd.Moments.from_rows(X, y, s),
         "batches": lambda: fastgd.fit(fastgd.from_batches([(X, y, s)])),
         "score": lambda: fastgd.fit(X.to_numpy(), np.asarray(y)).score(X, y, s),
-        "estimator": lambda: GDRegressor().fit(X, y, s),
-        "partial_fit": lambda: GDRegressor().partial_fit(X, y, s),
-        "several targets": lambda: GDRegressor().fit(X, pd.DataFrame(y), s),
     }
 
 
-@pytest.mark.parametrize("call", sources_of_order(None, None, None))
-@pytest.mark.parametrize(
-    "labels", [np.arange(20) * 3, pd.date_range("2020-01-01", periods=20), [*"abcdefghijklmnopqrst"]]
-)
+ROW_LABELS = {
+    "numbers": np.arange(20) * 3,
+    "dates": pd.date_range("2020-01-01", periods=20, tz="Europe/Berlin"),
+    "text": [*"abcdefghijklmnopqrst"],
+    "twice": np.arange(20) // 2,
+    "floats": np.append(np.linspace(0, 1, 19), np.nan),
+}
+
+
+@pytest.mark.parametrize("call", calls_in_order(None, None, None))
+@pytest.mark.parametrize("labels", ROW_LABELS.values(), ids=ROW_LABELS)
 def test_rows_with_the_labels_of_others_are_not_paired_by_position(call, labels):
-    pytest.importorskip("sklearn", reason="for the estimator")
     X, y = training_set(20)
     X, y = pd.DataFrame(X, columns=NAMES, index=labels), pd.Series(y, index=labels)
     s = pd.Series(np.linspace(1, 2, 20), index=labels)
     order = np.random.default_rng(0).permutation(20)
-    for wrong, name in (((y.iloc[order], s), "y"), ((y, s.iloc[order]), "sample_weight")):
-        with pytest.raises(ValueError, match=rf"{name} has the index of X in another order.*{name}.loc\[X.index\]"):
-            sources_of_order(X, *wrong)[call]()
-    sources_of_order(X, y, s)[call]()
+    for wrong in ((y.iloc[order], s), (y, s.iloc[order])):
+        with pytest.raises(ValueError, match=r"(y|sample_weight) has the index of (X|y) in another order.*\.loc\["):
+            calls_in_order(X, *wrong)[call]()
+    calls_in_order(X, y, s)[call]()
+    calls_in_order(X.iloc[order], y.iloc[order], s.iloc[order])[call]()
 
 
-def test_rows_with_other_labels_are_paired_by_position():
+OTHER_ROW_LABELS = {
+    "none": np.asarray,
+    "a list": list,
+    "the next": lambda y: y.rename(lambda i: i + 1),
+    "all the same": lambda y: y.set_axis([7] * 20),
+    "text": lambda y: y.set_axis(pd.Index([f"{i}" for i in range(20)][::-1])),
+    "arrow": lambda y: y.set_axis(pd.Index(range(20), dtype="int64[pyarrow]")),
+    "nullable": lambda y: y.set_axis(pd.Index(range(20), dtype="Int64")),
+    "two levels": lambda y: y.set_axis(pd.MultiIndex.from_product([range(4), range(5)])),
+    "periods": lambda y: y.set_axis(pd.period_range("2020", periods=20, freq="D")),
+    "intervals": lambda y: y.set_axis(pd.interval_range(0, 20)),
+    "mixed": lambda y: y.set_axis(pd.Index(["a", 1, *range(2, 20)], dtype=object)),
+    "lists": lambda y: y.set_axis(pd.Index([[i] for i in range(20)])),
+    "categories": lambda y: y.set_axis(pd.CategoricalIndex([*"ab"] * 10)),
+}
+
+
+@pytest.mark.parametrize("of_y", OTHER_ROW_LABELS)
+@pytest.mark.parametrize("of_x", OTHER_ROW_LABELS)
+def test_rows_with_other_labels_are_paired_by_position(of_x, of_y):
+    arrow()
     X, y = training_set(20)
-    frame, target = pd.DataFrame(X, columns=NAMES), pd.Series(y)
     expected = fastgd.fit(X, y).theta
-    for other in (
-        target,
-        target.rename(lambda i: i + 1),
-        target.set_axis([7] * 20),
-        target.to_numpy(),
-        target.to_list(),
-    ):
-        np.testing.assert_array_equal(fastgd.fit(frame, other).theta, expected)
-    doubled = frame.set_axis([0, 0, *range(2, 20)])
-    np.testing.assert_array_equal(fastgd.fit(doubled, target.set_axis(doubled.index[::-1])).theta, expected)
+    frame, target = pd.DataFrame(X, columns=NAMES), pd.Series(y)
+    without = of_x in ("none", "a list")
+    X = frame.to_numpy() if without else frame.set_axis(OTHER_ROW_LABELS[of_x](target).index)
+    np.testing.assert_array_equal(fastgd.fit(X, OTHER_ROW_LABELS[of_y](target)).theta, expected)
+
+
+def test_labels_that_differ_are_told_apart_in_little_memory():
+    X, y = np.ones((1_000_000, 1)), np.ones(1_000_000)
+    frame, target = pd.DataFrame(X), pd.Series(y, index=np.arange(1_000_000)[::-1] + 5)
+    fastgd.gradient(frame, target, [1.0])
+    tracemalloc.start()
+    fastgd.gradient(frame, target, [1.0])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak <= 12_000_000  # the labels as an array, and a look at each, but no table of them
+
+
+def test_the_estimator_pairs_by_position_as_others_of_scikit_learn_do():
+    sklearn = pytest.importorskip("sklearn", reason="for the estimator")
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.preprocessing import StandardScaler
+
+    from fastgd.sklearn import GDRegressor
+
+    X, y = training_set(20)
+    order = np.random.default_rng(0).permutation(20)
+    frame = pd.DataFrame({**dict(zip(NAMES, X.T, strict=True)), "y": y}).iloc[order]
+    with sklearn.config_context(transform_output="pandas"):  # which numbers the rows of y anew
+        model = TransformedTargetRegressor(GDRegressor(), transformer=StandardScaler()).fit(frame[NAMES], frame["y"])
+    np.testing.assert_allclose(model.predict(frame[NAMES]), fastgd.fit(X, y).predict(X)[order], rtol=1e-9)
+
+
+def test_a_column_of_another_byte_order_is_read():
+    X, y = training_set(20)
+    frame = pd.DataFrame({"a": X[:, 0].astype(">f8"), "b": X[:, 1].astype(">i4"), "c": X[:, 2]})
+    np.testing.assert_allclose(fastgd.fit(frame, y).theta, fastgd.fit(X, y).theta, rtol=1e-12)
+
+
+def test_masked_rows_are_refused_one_by_one():
+    X, y = training_set(5)
+    rows = [np.ma.masked_array(x, mask=x > 10) for x in X]
+    for refused in (lambda: fastgd.fit(rows, y), lambda: fastgd.fit(X, [np.ma.masked, *y[1:]])):
+        with pytest.raises(TypeError, match="masked"):
+            refused()

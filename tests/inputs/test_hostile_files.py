@@ -74,7 +74,8 @@ def assert_is_what_the_text_says(model, content):
     assert model.coef.tolist() == said["coef"]
     assert model.coef.dtype == np.float64
     assert len(set(model.features)) == len(model.features) == len(model.coef) > 0
-    assert all(isinstance(name, str) and name for name in [*model.features, model.target])
+    assert all(isinstance(name, str) for name in [*model.features, model.target])
+    assert model.target
     assert all(map(math.isfinite, [*model.coef.tolist(), model.intercept]))
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -689,8 +690,54 @@ def test_files_are_found(scan, tmp_path, monkeypatch):
         take(tmp_path / "empty", target="y")
 
 
+@pytest.mark.parametrize(("home", "scan"), [(as_parquet, fastgd.scan_parquet), (as_csv, fastgd.scan_csv)])
+def test_a_file_given_twice_counts_twice(home, scan, tmp_path):
+    X, y, _ = training_set()
+    home(tmp_path, X, y, None, CUTS)
+    first, *others = sorted(tmp_path.iterdir())
+    twice = fastgd.Moments.from_rows(scan([first, *others, first], target="y"))
+    n = CUTS[0]
+    expected = fastgd.Moments.from_rows(np.concatenate((X, X[:n])), np.append(y, y[:n]))
+    assert twice.n_samples == len(y) + n
+    np.testing.assert_allclose(twice.scatter, expected.scatter, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("scan", [fastgd.scan_parquet, fastgd.scan_csv])
+def test_columns_that_some_files_lack_are_left_out_and_it_is_said(scan, tmp_path, pa, parquet):
+    def write(name, **columns):
+        if scan is fastgd.scan_parquet:
+            parquet.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+        else:
+            rows = [",".join(map(repr, row)) for row in zip(*columns.values(), strict=True)]
+            (tmp_path / f"{name}.csv").write_text("\n".join([",".join(columns), *rows, ""]))
+
+    values = [1.0, 2.0, 4.0]
+    write("1", a=values, y=[2.0, 3.0, 5.0])
+    write("2", a=values, b=values, c=values, y=[2.0, 3.0, 5.0])
+    result = fastgd.fit(scan(tmp_path, target="y"))
+    assert result.feature_names == ["a"]
+    assert "'b', 'c': not in " in result.message
+    assert "not in" not in fastgd.fit(scan(tmp_path, target="y", features=["a"])).message
+    if scan is fastgd.scan_parquet:  # whose files tell how many rows they have: one without any does not count
+        write("0", a=pa.array([], pa.float64()), z=pa.array([], pa.float64()))
+        assert fastgd.fit(scan(tmp_path, target="y")).feature_names == ["a"]
+
+
+def test_folders_are_expanded_and_what_their_names_say_is_told(tmp_path, pa, parquet):
+    table = pa.table({"a": [1.0, 2.0, 4.0], "y": [2.0, 3.0, 5.0]})
+    for part in ("jan.parquet/0.parquet", "feb.parquet/0.parquet", "mar.parquet"):
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        parquet.write_table(table, tmp_path / part)
+    for path in (tmp_path, tmp_path / "*.parquet"):
+        assert fastgd.Moments.from_rows(fastgd.scan_parquet(path, target="y")).n_samples == 9
+    (tmp_path / "by" / "year=2024" / "k=1").mkdir(parents=True)
+    parquet.write_table(table, tmp_path / "by" / "year=2024" / "k=1" / "0.parquet")
+    message = fastgd.fit(fastgd.scan_parquet(tmp_path / "by", target="y")).message
+    assert "'k', 'year': what the names of folders say is not read." in message
+
+
 @pytest.mark.parametrize("home", [as_parquet, as_csv])
-@pytest.mark.parametrize("change", ["vanishes", "changes"])
+@pytest.mark.parametrize("change", ["vanishes", "changes", "is another one of its size and time"])
 def test_a_file_that_changes_is_an_error(home, change, tmp_path):
     source, *_ = home(tmp_path, *training_set(), CUTS)
     last = max(tmp_path.iterdir())
@@ -698,6 +745,9 @@ def test_a_file_that_changes_is_an_error(home, change, tmp_path):
     def act(state):
         if change == "vanishes":
             last.unlink()
+        elif change.startswith("is another"):
+            shutil.copy2(last, tmp_path / "copy")
+            os.replace(tmp_path / "copy", last)
         else:
             last.write_bytes(last.read_bytes() + b"\n")
 
