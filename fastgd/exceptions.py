@@ -9,6 +9,11 @@ from contextvars import ContextVar
 # Packages whose frames are not the user's: fastgd, and what calls its estimator.
 _NOT_THE_USER = {"fastgd", "sklearn", "joblib"}
 
+
+class Everyday(Warning):
+    """Columns that depend on each other where nothing is wrong with the fit, as in most pipelines that encode categories."""
+
+
 # Of one context, as `warnings.catch_warnings` would change what other threads are told.
 _ignored: ContextVar[tuple[type[Warning], ...]] = ContextVar("_ignored", default=())
 
@@ -27,7 +32,7 @@ class RankWarning(UserWarning):
     """
 
 
-def warn(message: str, category: type[Warning]) -> None:
+def warn(message: str, category: type[Warning], *, everyday: bool = False) -> None:
     """Warn at the user's line that called fastgd, directly or through scikit-learn.
 
     Parameters
@@ -36,8 +41,10 @@ def warn(message: str, category: type[Warning]) -> None:
         The warning.
     category : type
         Its category; nothing is said where it is ignored.
+    everyday : bool
+        Whether it is of `Everyday` things, too.
     """
-    if category in _ignored.get():
+    if category in _ignored.get() or (everyday and Everyday in _ignored.get()):
         return
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_USER:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.descent.history import History
-from fastgd.exceptions import RankWarning, ignored
+from fastgd.exceptions import Everyday, ignored
 from fastgd.fitting.options import DEFAULTS, Options
 from fastgd.fitting.result import FitResult, hypothesis
 from fastgd.inputs.dask_set import by_partition, is_dask
@@ -73,8 +73,8 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         How many iterations were run; the largest number of any target.
     rank_ : int or None
         How many features are independent, as in `sklearn.linear_model.LinearRegression`; None where it was not needed, as for
-        methods other than ``"preconditioned"``. Dependent ones, common where categories are encoded, raise no warning: the
-        solution is the one of least norm, and the message of `result_` names the columns.
+        methods other than ``"preconditioned"``. Dependent ones, common where categories are encoded, raise no warning there:
+        the solution is the one of least norm, and the message of `result_` names the columns.
     n_features_in_ : int
         The number of features.
     feature_names_in_ : ndarray of shape (n_features,), object
@@ -156,7 +156,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         n_threads = estimator_data.check_n_jobs(self.n_jobs)
         starts = self._starts(y)
         options = self._options(precompute=self.precompute, theta0=None if starts is None else starts[0])
-        with ignored(RankWarning):
+        with ignored(Everyday):
             if y.ndim == 1:
                 results = [fit.fit_data(data.open_data(X, y, s, n_threads), options)]
             else:
@@ -199,7 +199,7 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             estimator_data.refuse_other_targets(n_targets, len(before.mean) - self.n_features_in_)
             moments = before + moments
         options = self._options()
-        with ignored(RankWarning):
+        with ignored(Everyday):
             apart = multi_target.of_each_target(moments, n_targets)
             results = [fit.fit_data(data.open_data(each), options) for each in apart]
         self._keep(results, several=y.ndim == 2)

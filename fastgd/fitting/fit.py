@@ -177,10 +177,10 @@ def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResul
         run = Run(problem, strategy.start, errors, bar)
         status = strategy.run(run)
         said = messages(problem, strategy, run, status)
-        for text, category in said:
-            if category is not None:
-                warn(text, category)
-        return _result(problem, strategy, run, status, " ".join(text for text, _ in said))
+        for each in said:
+            if each.warning is not None:
+                warn(each.text, each.warning, everyday=each.everyday)
+        return _result(problem, strategy, run, status, " ".join(each.text for each in said))
 
 
 def _result(problem: Problem, strategy: Strategy, run: Run, status: Status, message: str) -> FitResult:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from fastgd.exceptions import ConvergenceWarning, RankWarning
 from fastgd.fitting.loop import Run
 from fastgd.fitting.problem import Problem
@@ -32,6 +34,8 @@ class Message(NamedTuple):
     text: str
     warning: type[Warning] | None = None
     """The category, if it is also a warning."""
+    everyday: bool = False
+    """Whether that is of `fastgd.exceptions.Everyday` things."""
 
 
 def messages(problem: Problem, strategy: Strategy, run: Run, status: Status) -> list[Message]:
@@ -39,9 +43,13 @@ def messages(problem: Problem, strategy: Strategy, run: Run, status: Status) -> 
     data, inverse = problem.data, problem.preconditioner
     said = [_ending(problem, strategy, run, status)]
     if inverse is not None and inverse.rank < problem.objective.n_parameters:
-        said.append(Message(_dependence(inverse, problem), RankWarning))
+        said.append(Message(_dependence(inverse, problem), RankWarning, everyday=True))
     if inverse is None and status.converged:
-        said += _not_known(problem, strategy, run, status)
+        said += _not_known(problem, strategy)
+    if inverse is None and status is Status.ROUNDING:
+        said += _blurred(problem, strategy, run)
+    if changing := _constants_that_change(problem):
+        said.append(changing)
     if inverse is not None and data.rereadable is None and inverse.trusted and inverse.lost > _BLURRED:
         said.append(
             Message(
@@ -77,7 +85,7 @@ def _ending(problem: Problem, strategy: Strategy, run: Run, status: Status) -> M
     return Message(ending, ConvergenceWarning)
 
 
-def _not_known(problem: Problem, strategy: Strategy, run: Run, status: Status) -> Iterator[Message]:
+def _not_known(problem: Problem, strategy: Strategy) -> Iterator[Message]:
     """Tell what the gradient by which a descent has ended does not say."""
     preconditioned = 'method="preconditioned" would find the rank, and the solution of least norm.'
     tells_minimum = strategy.tells_minimum
@@ -92,14 +100,37 @@ def _not_known(problem: Problem, strategy: Strategy, run: Run, status: Status) -
             "The rank was not looked at: where columns depend on each other, theta is one of many, not that of least |coef|; "
             "where they nearly do, the minimum may be far."
         )
-    if status is Status.ROUNDING and (blur := strategy.blur(run.last)).max() > _BLURRED:
-        j, names = int(blur.argmax()), problem.data.given.feature_names
-        column = j if names is None else names[j]
-        yield Message(
-            f"That error is {blur[j]:.1g} of the largest gradient that is possible, as column {column} of X, or y, is far from "
-            f"zero: subtract a constant from it. {preconditioned}",
-            ConvergenceWarning,
-        )
+
+
+def _blurred(problem: Problem, strategy: Strategy, run: Run) -> Iterator[Message]:
+    """Warn where the gradient that a fit ended by is mostly rounding."""
+    blur = strategy.blur(run.last)
+    if blur.max() <= _BLURRED:
+        return
+    j, names = int(blur.argmax()), problem.data.given.feature_names
+    column = j if names is None else names[j]
+    yield Message(
+        f"That error is {blur[j]:.1g} of the largest gradient that is possible, as column {column} of X, or y, is far from "
+        f'zero: subtract a constant from it, or try method="preconditioned".',
+        ConvergenceWarning,
+    )
+
+
+def _constants_that_change(problem: Problem) -> Message | None:
+    """Name the features that count as constant although they change, unless their dependence is told."""
+    scales, inverse = problem.scales, problem.preconditioner
+    if scales is None or not problem.options.intercept or (inverse is not None and not problem.options.l2):
+        return None
+    columns = np.flatnonzero(scales.constant & (scales.std > 0))
+    if not columns.size:
+        return None
+    names = problem.data.given.feature_names
+    named = listed([j if names is None else names[j] for j in columns.tolist()])
+    return Message(
+        f"Column{'s' * (len(columns) > 1)} {named} of X: what changes is less than 1e-14 of the numbers, and taken for their "
+        "rounding, so that the coefficient stays as it was. Subtract a constant if it is not.",
+        RankWarning,
+    )
 
 
 def _step_size_advice(status: Status, strategy: Strategy, problem: Problem) -> str:

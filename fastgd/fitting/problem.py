@@ -17,6 +17,7 @@ from fastgd.rows.centred_moments import CentredMoments, columns_of, moments_of
 from fastgd.rows.compensated_rows import CompensatedRows
 from fastgd.rows.factor import factor_of
 from fastgd.rows.rows import Rows
+from fastgd.rows.sparse_rows import MOST_NOISE
 from fastgd.solvers.choose import moments_fit, precomputing_pays
 from fastgd.solvers.column_sizes import ColumnSizes
 from fastgd.solvers.inverse_hessian import FactorInverse, InverseHessian
@@ -231,4 +232,4 @@ def _noise(data: Data, moments: CentredMoments) -> float:
     if not data.is_sparse:
         return 1.0
     mean, squares = moments.mean[:-1], np.diagonal(moments.scatter)[:-1] / moments.total_weight
-    return 1.0 + float(np.divide(mean**2, squares, out=np.zeros_like(mean), where=squares > 0).max())
+    return 1.0 + min(MOST_NOISE, float(np.divide(mean**2, squares, out=np.zeros_like(mean), where=squares > 0).max()))

@@ -23,7 +23,8 @@ from fastgd.solvers.stopping import Criterion, GradientCriterion, Status, StepCr
 _LOST_DIGITS = 1e-13
 
 # A descent that ends at a cost which is larger than the one at its start by more than rounding has not arrived.
-_HIGHER = 1.0 + 1e-6
+# Rounding is this share of what residuals are the sum of, at most.
+_HIGHER, _ROUNDED = 1.0 + 1e-6, 1e-12
 
 # Residuals of which the features explain no larger share are near enough to those of the minimum.
 _UNEXPLAINED = 1e-3
@@ -128,7 +129,16 @@ class Strategy:
             is_true = not updated
         if run.last is self.start and self._first is not true:
             run.last = true.evaluate(run.last.theta)
-        return Status.DIVERGED if status is Status.MAX_ITER and run.has_diverged() else status
+        diverged = status is Status.MAX_ITER and run.has_diverged()
+        return Status.DIVERGED if diverged or (status.converged and self._is_above_start(run)) else status
+
+    def _is_above_start(self, run: Run) -> bool:
+        """Return whether a descent ended at a cost that is larger than where it began, by more than rounding."""
+        sizes, objective = self._problem.sizes, self._problem.objective
+        if sizes is None:
+            return False
+        rounding = _ROUNDED * (float(sizes.terms @ abs(run.first.theta)) + sizes.y_norm)
+        return run.last.cost > _HIGHER * run.first.cost + objective.scale * rounding * rounding
 
     def _first_theta(self) -> Vector:
         """Return the theta to start from, in the units of the rows."""
@@ -155,9 +165,18 @@ class Strategy:
             return inverse.minimum(self.start.theta)
         if inverse is None or self._first is not cheapest:
             return None
-        # Far from the minimum the gradient along features far from zero is a small difference of large numbers.
-        theta = self.start.theta - inverse(self.start.gradient)
-        return theta - inverse(cheapest.evaluate(theta).gradient)
+        theta = self.start.theta
+        for _ in range(2):
+            # Far from the best intercept the gradient along features far from zero is a small difference of large numbers.
+            theta = self._with_best_intercept(theta)
+            theta = theta - inverse(cheapest.evaluate(theta).gradient)
+        return theta
+
+    def _with_best_intercept(self, theta: Vector) -> Vector:
+        scales, mean = self._problem.scales, None if self._problem.sizes is None else self._problem.sizes.mean
+        if scales is None or mean is None:
+            return theta
+        return np.append(scales.y_mean - mean @ theta[1:], theta[1:])
 
     def _found_learning_rate(self) -> float:
         found = self.spectrum
@@ -185,11 +204,15 @@ class Strategy:
             return steps(objective, at, inverse, self._solution if at is self.start else None)
         if method == "cg":
             assert scales is not None
-            return conjugate_gradient(objective, at, uncorrelated_inverse(objective, scales))
+            return conjugate_gradient(objective, at, uncorrelated_inverse(objective, scales), self._terms())
         if self.learning_rate == "exact":
-            return steepest_descent(objective, at)
+            return steepest_descent(objective, at, self._terms())
         solver = nesterov if method == "nesterov" else gradient_descent
         return solver(objective, at, float(self.learning_rate))
+
+    def _terms(self) -> Vector:
+        sizes = self._problem.sizes
+        return np.zeros(self._objective.n_parameters) if sizes is None else sizes.terms
 
     def _gradient_criterion(self, objective: Objective) -> GradientCriterion | None:
         tol, sizes = self._problem.options.tol, self._problem.sizes

@@ -105,8 +105,7 @@ def moments_of(rows: Rows) -> CentredMoments:
             diagonal = np.einsum("ii->i", scatter)
             np.maximum(diagonal, 0.0, out=diagonal)
             centre = centre + shift
-            # Sparse rows take their centre off the sums, whichever it is.
-            if isinstance(rows, SparseRows) or not (abs(shift) > _FAR * np.sqrt(diagonal / total)).any():
+            if not (abs(shift) > _FAR * np.sqrt(diagonal / total)).any():
                 break
     return CentredMoments(total, centre, scatter)
 

@@ -16,8 +16,8 @@ from fastgd.rows.memory import MemoryRows
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
 
-# Below this share of the sum of squares about zero, the one about the mean is its rounding.
-_LOST = 1e-13
+# By how much the roundoff of moments may exceed that of sums about the mean, which are then taken.
+MOST_NOISE = 100.0
 
 
 class SparseRows(MemoryRows):
@@ -60,8 +60,8 @@ class SparseRows(MemoryRows):
     def moments(self, centre: _Vector) -> _Array:
         """Sum what `MemoryRows.moments` does.
 
-        Zeros cannot be shifted one by one: the centre is taken off the sums, and of a column whose spread is lost in that,
-        none is left.
+        Zeros cannot be shifted one by one: the centre is taken off the sums. Where that leaves few digits, of columns that lie
+        far from zero and so hold few zeros, the products of these are summed anew.
         """
         n = self.n_features + 2
         sums = self._sum(csr_moments, centre, n * n, with_y=True).reshape(n, n)
@@ -71,9 +71,26 @@ class SparseRows(MemoryRows):
         squares = np.diagonal(sums)[:-1].copy()
         sums[:-1] -= np.outer(centre, sums[-1])
         sums[:, :-1] -= np.outer(sums[:, -1], centre)
-        lost = np.flatnonzero(np.diagonal(sums)[:-1] <= _LOST * squares)
-        sums[lost] = sums[:, lost] = 0.0
+        far = np.flatnonzero(MOST_NOISE * np.diagonal(sums)[:-1] <= squares)
+        if far.size:
+            changes = self.spread(centre)[2][far] > 0
+            sums[far] = sums[:, far] = 0.0  # of a column that is the centre everywhere, nothing is left
+            if changes.any():
+                far = far[changes]
+                sums[far] = self._products(far, centre)
+                sums[:, far] = sums[far].T
         return sums
+
+    def _products(self, columns: NDArray[np.intp], centre: _Vector) -> _Vector:
+        """Sum s (z_j - c_j)(z - c, 1) for some columns j, from dense copies of blocks."""
+        total = np.zeros((len(columns), len(centre) + 1))
+        for values, s in self.blocks():
+            values -= centre
+            weighted = values[:, columns] * s[:, np.newaxis]
+            # Not by BLAS, which may add in another order with another number of threads.
+            total[:, :-1] += np.einsum("ni,nj->ij", weighted, values)
+            total[:, -1] += weighted.sum(axis=0)
+        return total
 
     def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
         """Sum what `MemoryRows.spread` does."""

@@ -8,12 +8,21 @@ from fastgd.solvers.quadratic import Evaluation, Objective, Vector
 # The true gradient is computed at this interval, as the one that is updated drifts by rounding.
 _TRUE_EVERY = 50
 
-# It is computed, too, where the cost came down to this share of what it was there: the rest are digits of a difference.
-_KNOWN_COST = 1e-10
+# It is computed, too, where the cost, or the square of the gradient, came down to this share of what it was there: the rest are
+# digits of a difference.
+_KNOWN = 1e-10
+
+# Products are rounded by no more than this share of what they are the sum of.
+_ROUNDED = 1e-14
 
 
 def conjugate_gradient(
-    objective: Objective, start: Evaluation, precondition: Callable[[Vector], Vector], *, conjugate: bool = True
+    objective: Objective,
+    start: Evaluation,
+    precondition: Callable[[Vector], Vector],
+    terms: Vector,
+    *,
+    conjugate: bool = True,
 ) -> Iterator[Evaluation]:
     """Descend along directions that are conjugate in the sense of the Hessian [1]_ [2]_, one pass each.
 
@@ -28,6 +37,9 @@ def conjugate_gradient(
         Where to start.
     precondition : callable
         An approximate inverse of the Hessian, symmetric and positive semidefinite, that turns g into z.
+    terms : ndarray of shape (n_parameters,), float64
+        The lengths of what the columns are the sum of. Along a direction that changes the hypothesis by no more than their
+        rounding no step is taken: its curvature is rounding, too, and the step could be of any length.
     conjugate : bool
         Whether directions are conjugate; preconditioned gradients if not.
 
@@ -45,28 +57,36 @@ def conjugate_gradient(
     at = start
     z = precondition(at.gradient)
     direction = -z
-    n_iter, true_norm = 0, start.residual_norm
+    n_iter, true_norm, true_slope = 0, start.residual_norm, float(start.gradient @ z)
     while True:
         n_iter += 1
         image = objective.product(direction)
         curvature = float(direction @ image)
         slope = float(direction @ at.gradient)
-        alpha = -slope / curvature if curvature > 0 else 0.0  # at the minimum, to rounding
-        before = float(at.gradient @ z)
+        change = _ROUNDED * float(terms @ abs(direction))  # of the hypothesis
+        is_real = curvature > objective.scale * change * change
+        alpha = -slope / curvature if is_real else 0.0
+        before = float(at.gradient @ z) if is_real else 0.0
         theta = at.theta + alpha * direction
         cost = at.cost + 0.5 * alpha * slope
         squares = 2.0 / objective.scale * (cost - objective.penalty(theta))
-        if n_iter % _TRUE_EVERY and squares > _KNOWN_COST * true_norm * true_norm:
+        if (
+            n_iter % _TRUE_EVERY
+            and is_real
+            and squares > _KNOWN * true_norm * true_norm
+            and before > _KNOWN * true_slope
+        ):
             at = Evaluation(theta, cost, at.gradient + alpha * image, math.sqrt(squares))
         else:
             at = objective.evaluate(theta)
-            true_norm = at.residual_norm
+            true_norm, true_slope = at.residual_norm, 0.0
         yield at
         z = precondition(at.gradient)
+        true_slope = true_slope or float(at.gradient @ z)
         momentum = float(at.gradient @ z) / before if conjugate and before > 0 else 0.0
         direction = momentum * direction - z
 
 
-def steepest_descent(objective: Objective, start: Evaluation) -> Iterator[Evaluation]:
+def steepest_descent(objective: Objective, start: Evaluation, terms: Vector) -> Iterator[Evaluation]:
     """Descend along the gradient by the best step, ``alpha = g.g / g.Hg``: exact line search; see `conjugate_gradient`."""
-    return conjugate_gradient(objective, start, lambda gradient: gradient, conjugate=False)
+    return conjugate_gradient(objective, start, lambda gradient: gradient, terms, conjugate=False)

@@ -41,6 +41,9 @@ _ENOUGH = 16.0
 # The roundoff of moments, in units of that of a number: with sums of a thousand products in a block, up to 10 was observed.
 _MOMENTS = 32.0
 
+# Residuals below this multiple of y's rounding error are not worth another step.
+_FEW = 128.0
+
 # A gradient below this multiple of its rounding error, to which that of theta's entries adds, does not refute a solution.
 _NOT_REFUTED = 4.0
 
@@ -100,6 +103,7 @@ class GradientCriterion:
         self.objective = objective
         self._tol = tol
         self._learning_rate = learning_rate
+        self._of_moments = of_moments
         self._roundoff = _MOMENTS * _UNIT_ROUNDOFF if of_moments else _UNIT_ROUNDOFF
         self.sizes = sizes
         self._terms = sizes.terms
@@ -119,6 +123,8 @@ class GradientCriterion:
             return None  # infinite tolerances would accept anything
         if at.residual_norm <= self._tol * self.sizes.y_spread and not self.objective.l2:
             return Status.RESIDUAL
+        if not self.objective.l2 and self._leaves_rounding(at):
+            return Status.ROUNDING
         if self._witness_denies(at):
             return None
         limit = self.objective.scale * self._lengths * at.residual_norm
@@ -136,9 +142,7 @@ class GradientCriterion:
         if self._constant is not None:
             excess[self._constant] = -np.inf  # which cannot be told from one entry
         self._call(int(excess.argmax()))
-        is_small = at.residual_norm <= _SMALL * self.sizes.y_spread or (gradient <= _SMALL * limit).all()
-        rests = (self._learning_rate * abs(at.gradient) <= _UNIT_ROUNDOFF * abs(at.theta)).all()
-        return Status.ROUNDING if self._learning_rate and rests and is_small else None
+        return Status.ROUNDING if self._learning_rate and self._rests(at, gradient, limit) else None
 
     def gradient(self, at: Evaluation) -> Vector:
         """Return the sizes of a gradient's entries, features being taken about their means, shape (n_parameters,).
@@ -154,13 +158,18 @@ class GradientCriterion:
 
     def rounding(self, at: Evaluation) -> Vector:
         """Bound the rounding error of each of these entries' computation, shape (n_parameters,)."""
-        hypothesis = float(self._terms @ abs(at.theta)) + self.sizes.y_norm
-        terms: Vector = self.objective.scale * (self._lengths * hypothesis + _SUM * self._terms * at.residual_norm)
+        sizes, size = self.sizes, abs(at.theta)
+        products: Vector = self._lengths * (float(self._terms @ size) + sizes.y_norm)
+        if self._of_moments and sizes.mean is not None:  # which are those of features about their means
+            products[1:] = self._lengths[1:] * (float(sizes.spreads[1:] @ size[1:]) + sizes.y_spread)
+        terms: Vector = self.objective.scale * (products + _SUM * self._terms * at.residual_norm)
         if self.objective.l2:
             penalty = abs(self.objective.penalty_gradient(at.theta))
             penalty[penalty > 0] = np.linalg.norm(penalty)  # coefficients are rounded beside the largest
-            if self._constant is not None:
-                terms[self._constant] = 0.0
+            if self._constant is not None:  # and constants' beside what would explain y
+                norms = self.sizes.norms[self._constant]
+                largest = np.divide(self.sizes.y_norm, norms, out=np.zeros_like(norms), where=norms > 0)
+                terms[self._constant] = _FEW * 2.0 * self.objective.l2 * largest
             terms = terms + penalty
         return self._roundoff * terms
 
@@ -179,6 +188,17 @@ class GradientCriterion:
         if self._constant is not None:
             largest[self._constant] = 0.0
         return np.divide(self.rounding(at), largest, out=np.zeros_like(largest), where=largest > 0)
+
+    def _rests(self, at: Evaluation, gradient: Vector, limit: Vector) -> bool:
+        """Return whether steps are too short to change theta, and what they would follow is small."""
+        if (self._learning_rate * abs(at.gradient) > _UNIT_ROUNDOFF * abs(at.theta)).any():
+            return False
+        is_on_line = at.residual_norm <= _SMALL * self.sizes.y_spread or self._leaves_rounding(at)
+        return is_on_line or bool((gradient <= _SMALL * limit).all())
+
+    def _leaves_rounding(self, at: Evaluation) -> bool:
+        """Return whether the residuals are no more than the rounding of y, as where that is constant."""
+        return at.residual_norm <= _FEW * self._roundoff * self.sizes.y_norm
 
     def _call(self, j: int) -> None:
         """Let an entry be the witness, and keep what is needed of it."""

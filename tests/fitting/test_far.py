@@ -9,6 +9,7 @@ import scipy.sparse
 from exact import least_squares
 
 import fastgd
+from fastgd.sklearn import GDRegressor
 
 METHODS = ("auto", "cg", "gd", "nesterov")
 U = 2.0**-53
@@ -178,3 +179,112 @@ def test_the_cost_that_conjugate_gradients_update_is_not_read_below_its_digits()
         slope = sum((Fraction(a) - Fraction(39, 2)) * Fraction(b) for a, b in zip(x, y, strict=True))
         slope /= sum((Fraction(a) - Fraction(39, 2)) ** 2 for a in x)
         assert abs(result.coef[0] - float(slope)) <= 64 * U * offset
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6, 1e7, 1e8])
+@pytest.mark.parametrize("l2", [0.0, 1e-6])
+def test_sparse_columns_far_from_zero_keep_the_digits_that_dense_ones_have(offset, l2):
+    rng = np.random.default_rng(0)
+    X = np.column_stack((offset + rng.standard_normal(200), rng.standard_normal(200), np.ones(200)))
+    X[rng.random(200) < 0.7, 1] = 0.0
+    y = 3.0 * (X[:, 0] - offset) + X[:, 1] + rng.standard_normal(200)
+    S = scipy.sparse.csr_array(X)
+    expected = least_squares(X[:, :2], y, l2=l2)
+    model = GDRegressor(l2=l2)
+    for i in range(0, 200, 50):
+        model.partial_fit(S[i : i + 50], y[i : i + 50])
+    moments = fastgd.Moments.from_rows(S, y)
+    coefs = [model.coef_]
+    for given in ((S, y), (moments,)):
+        for options in ({}, {"method": "cg", "precompute": True}, {"method": "gd", "standardize": True}):
+            if options.get("standardize") and l2:
+                continue  # which is another problem
+            coefs.append(fitted(*given, l2=l2, **options)[0].coef)
+    for coef in coefs:
+        # Merging moves each mean by roundings of the columns' size, beside their spread of 1.
+        np.testing.assert_allclose(coef[:2], expected[1:], atol=max(1e-7, 100 * U * offset))
+        assert abs(coef[2]) <= 1e-7
+    exact = fastgd.Moments.from_rows(X, y)
+    assert abs(moments.scatter - exact.scatter).max() <= 1e-9 * exact.scatter.max()
+
+
+@pytest.mark.parametrize("l2", [0.0, 1e-3])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_changes_by_less_than_rounding_counts_as_constant_and_it_is_said(method, l2):
+    X = 1e15 + np.arange(20.0)
+    result, told = fitted(X, np.arange(20.0), l2=l2, method=method)
+    assert fastgd.RankWarning in told or fastgd.ConvergenceWarning in told
+    assert result.coef[0] == 0.0 or method in ("gd", "nesterov")
+    result, told = fitted(X - 1e15, np.arange(20.0), l2=1e-12, method=method, standardize=True)
+    assert told == set()
+    np.testing.assert_allclose(result.coef, [1.0], rtol=1e-7)
+
+
+def test_the_estimator_tells_where_the_minimum_may_be_far_though_it_is_quiet_about_dummies():
+    rng = np.random.default_rng(0)
+    x, difference = rng.standard_normal((2, 200))
+    near = np.column_stack((x, x + 1e-8 * difference))
+    with pytest.warns(fastgd.RankWarning, match="minimum may be far"):
+        GDRegressor(method="gd").fit(near, difference)
+    near[:, 1] = x + 1e-6 * difference
+    with pytest.warns(fastgd.RankWarning, match="of theta may be rounding"):
+        GDRegressor().partial_fit(near, difference)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GDRegressor().fit(np.eye(4)[rng.integers(0, 4, 200)], difference)
+
+
+@pytest.mark.parametrize(("of_x", "of_y"), [(1e11, 1e13), (1e12, 1e10), (1e13, 1e8), (1e8, 0.0)])
+def test_moments_solve_what_is_far_from_zero_without_loss(of_x, of_y):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        Z = np.round(rng.standard_normal((200, 2)) * 256) / 256
+        X = Z + np.array([of_x, 0.0])
+        y = np.round((2 * Z[:, 0] + rng.standard_normal(200)) * 256) / 256 + of_y
+        # Whole numbers of 1/256 and sums of these, but for means, which are rounded beside numbers as far from zero.
+        expected = least_squares(X, y)[1:]
+        result, told = fitted(fastgd.Moments.from_rows(X, y))
+        assert told == set()
+        np.testing.assert_allclose(result.coef, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4, 1e5])
+@pytest.mark.parametrize("start", [None, 1.0])
+def test_conjugate_gradients_do_not_run_away_along_dependences(offset, start):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        one, other = np.eye(3)[rng.integers(0, 3, 200)], np.eye(4)[rng.integers(0, 4, 200)]
+        both = (one[:, :, np.newaxis] * other[:, np.newaxis]).reshape(200, -1)
+        X = np.column_stack((one, other, both))
+        y = offset + X @ rng.standard_normal(X.shape[1]) + rng.standard_normal(200)
+        result, told = fitted(X, y, method="cg", theta0=None if start is None else np.full(20, start))
+        assert (result.converged, told) == (True, set())
+        best = least_squares(both, y, intercept=False)
+        np.testing.assert_allclose(result.predict(X), both @ best, atol=1e-9 * max(1.0, offset))
+        assert abs(result.coef).max() <= 1e3 * max(10.0, offset)
+
+
+def test_a_fit_does_not_converge_above_where_it_began():
+    X, y = np.arange(6.0).reshape(3, 2), np.array([1.0, 2.0, 4.0])
+    at = least_squares(X[:, :1], y)
+    result, told = fitted(X[:, :1], y, method="gd", theta0=at)
+    assert (result.converged, told) == (True, set())
+    np.testing.assert_allclose(result.theta, at, rtol=1e-12)
+    exact = fastgd.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], theta0=[1.0, 2.0])
+    assert exact.converged
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("X", "y", "l2"),
+    [
+        (np.arange(4.0), np.full(4, 7.0), 0.0),
+        (np.arange(10.0), np.ones(10), 0.0),
+        (np.full(5, 2.0), np.full(5, 7.0), 1.0),
+        ([3.0], [2.0], 1.0),
+    ],
+)
+def test_a_constant_y_is_fitted_by_every_method(method, X, y, l2):
+    result = fastgd.fit(X, y, method=method, l2=l2, max_iter=20_000)
+    assert result.converged
+    np.testing.assert_allclose(result.theta, [y[0], 0.0], atol=1e-7)

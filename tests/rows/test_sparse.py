@@ -186,7 +186,7 @@ def test_nothing_is_densified():
 
 def test_empty_columns_are_looked_at_in_a_few_rows_only():
     X = random_csr(np.random.default_rng(2), 2_000, 50_000, 1e-5)
-    y = np.ones(2_000)
+    y = np.arange(2_000.0)
     tracemalloc.start()
     with pytest.warns(fastgd.ConvergenceWarning):
         fastgd.fit(X, y, method="cg", max_iter=1)

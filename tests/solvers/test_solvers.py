@@ -285,8 +285,11 @@ def test_what_is_carried_along_a_descent_is_true_to_rounding(method, unit, optio
     before = start = objective.evaluate(np.zeros(objective.n_parameters))
     solution = np.linalg.solve(hessian_of(objective), -start.gradient)
     inverse = uncorrelated_inverse(objective, scales) if method == "cg" else lambda gradient: gradient
+    terms = ColumnSizes(objective, scales).terms
     steps = (
-        steepest_descent(objective, start) if method == "steepest" else conjugate_gradient(objective, start, inverse)
+        steepest_descent(objective, start, terms)
+        if method == "steepest"
+        else conjugate_gradient(objective, start, inverse, terms)
     )
     for _, at in zip(range(60), steps, strict=False):
         true = objective.evaluate(at.theta)
@@ -304,7 +307,11 @@ def test_conjugate_gradients_take_as_many_steps_as_there_are_parameters():
     X, y = rng.standard_normal((60, 5)) * [1, 2, 3, 4, 5], rng.standard_normal(60)
     objective, _ = make_objective(X, y, intercept=False)
     start = objective.evaluate(np.zeros(5))
-    *_, (_, at) = zip(range(5), conjugate_gradient(objective, start, lambda gradient: gradient), strict=False)
+    *_, (_, at) = zip(
+        range(5),
+        conjugate_gradient(objective, start, lambda gradient: gradient, np.zeros(objective.n_parameters)),
+        strict=False,
+    )
     np.testing.assert_allclose(at.theta, np.linalg.lstsq(X, y)[0], rtol=1e-8)
 
 
@@ -333,19 +340,35 @@ class Counted:
 
 
 def test_what_is_carried_along_is_made_true_every_fifty_steps():
-    objective, _ = make_objective(np.random.default_rng(6).standard_normal((60, 4)), np.arange(60.0))
+    columns = np.random.default_rng(6).standard_normal((60, 4)) * [1.0, 10.0, 100.0, 1000.0]  # a descent takes long
+    objective, _ = make_objective(columns, np.arange(60.0))
     start = objective.evaluate(np.ones(5))
     counted = Counted(objective)
-    steps = steepest_descent(counted, start)
+    steps = steepest_descent(counted, start, np.zeros(len(start.theta)))
     n_evaluations = [counted.n_evaluations for _ in zip(range(120), steps, strict=False)]
     assert n_evaluations == [0] * 49 + [1] * 50 + [2] * 21
+
+
+def test_what_is_carried_along_is_made_true_where_little_of_it_is_left():
+    # Of a gradient that came down to 1e-5 the rounding of the first one takes five digits.
+    rng = np.random.default_rng(6)
+    X = rng.standard_normal((60, 3))
+    objective, scales = make_objective(X, 1e6 + X[:, 0] + 0.1 * rng.standard_normal(60))
+    inverse = uncorrelated_inverse(objective, scales)
+    start, counted = objective.evaluate(np.zeros(4)), Counted(objective)
+    steps = conjugate_gradient(counted, start, inverse, ColumnSizes(objective, scales).terms)
+    for _, at in zip(range(3), steps, strict=False):
+        true = objective.evaluate(at.theta)
+        np.testing.assert_allclose(at.gradient, true.gradient, atol=1e-3 * 0.1)
+        assert at.residual_norm == pytest.approx(true.residual_norm, rel=1e-3)
+    assert counted.n_evaluations >= 1
 
 
 def test_there_is_no_step_where_the_cost_does_not_curve():
     objective, _ = make_objective(np.arange(6.0).reshape(3, 2), np.ones(3))
     start = objective.evaluate(np.ones(3))
     assert start.gradient.all()
-    assert next(steepest_descent(Counted(objective, flat=True), start)).theta.tolist() == [1.0] * 3
+    assert next(steepest_descent(Counted(objective, flat=True), start, np.ones(3))).theta.tolist() == [1.0] * 3
 
 
 def test_a_constant_column_is_standardised_by_one():
