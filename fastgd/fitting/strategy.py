@@ -27,7 +27,7 @@ _LOST_DIGITS = 1e-13
 _HIGHER, _ROUNDED = 1.0 + 1e-6, 1e-12
 
 # Residuals of which the features explain no larger share are near enough to those of the minimum.
-_UNEXPLAINED = 1e-3
+_UNEXPLAINED, _SMALL_TOL = 1e-3, 1e-8
 
 _EPSILON = 2.0**-52
 
@@ -79,9 +79,9 @@ class Strategy:
         """Whether a small gradient shows that the minimum is near: not so if columns nearly depend; None if that is unknown."""
         problem, found = self._problem, vars(self).get("spectrum")  # if that was computed
         tol, n = problem.options.tol or 0.0, problem.objective.n_parameters
-        # A gradient within tol leaves no more than this share of the residuals unexplained, with the condition number of
-        # columns of the same length.
-        largest = (_UNEXPLAINED / max(tol, _EPSILON)) ** 2 / n
+        # A gradient within tol leaves no more than a share of the residuals unexplained, which grows with the condition number
+        # of columns of the same length. Who gives a large tol knows that.
+        largest = (_UNEXPLAINED / min(max(tol, _EPSILON), _SMALL_TOL)) ** 2 / n
         if problem.inverse is not None:
             return problem.inverse.trusted and problem.inverse.condition <= largest
         if problem.sizes is not None and problem.data.n_features == 1:
@@ -165,18 +165,16 @@ class Strategy:
             return inverse.minimum(self.start.theta)
         if inverse is None or self._first is not cheapest:
             return None
-        theta = self.start.theta
-        for _ in range(2):
-            # Far from the best intercept the gradient along features far from zero is a small difference of large numbers.
-            theta = self._with_best_intercept(theta)
+        theta = self.start.theta - inverse(self.start.gradient)
+        scales, sizes = self._problem.scales, self._problem.sizes
+        if scales is None or sizes is None or sizes.mean is None:
+            return theta - inverse(cheapest.evaluate(theta).gradient)
+        is_far = sizes.farthest > _NEAR or abs(scales.y_mean) > _NEAR * scales.y_std
+        for _ in range(1 + is_far):
+            if is_far:  # but for the best intercept, gradients are small differences of large numbers
+                theta = np.append(scales.y_mean - sizes.mean @ theta[1:], theta[1:])
             theta = theta - inverse(cheapest.evaluate(theta).gradient)
         return theta
-
-    def _with_best_intercept(self, theta: Vector) -> Vector:
-        scales, mean = self._problem.scales, None if self._problem.sizes is None else self._problem.sizes.mean
-        if scales is None or mean is None:
-            return theta
-        return np.append(scales.y_mean - mean @ theta[1:], theta[1:])
 
     def _found_learning_rate(self) -> float:
         found = self.spectrum
