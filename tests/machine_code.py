@@ -17,7 +17,7 @@ import pytest
 import test_parallel
 from llvmlite import ir
 from numba.core import config
-from test_kernels import COLUMN_MAJOR, ROW_MAJOR, SCALE, at_a_cliff, few, whole, whole_numbers
+from test_kernels import COLUMN_MAJOR, ROW_MAJOR, SCALE, at_a_cliff, few, groups, whole, whole_numbers
 
 from fastgd.kernels import column_major, csr, jit, row_major, streams, tuning
 from fastgd.kernels.column_stats import spread
@@ -335,6 +335,11 @@ CHECKS = {
         "few-rows-3-ask": (check_lines, few(3, False), 3, "d", 8, 4096),
         "few-rows-4-ask": (check_lines, few(4, False), 4, "f", 8, 4096),
         "few-columns-3-ask": (check_that_columns_are_not_asked_for, 3),
+    },
+    "column_groups": {
+        "groups-9": (check_gradient, groups(9), 9, True, ("d", "d", True), [*EIGHTS, 203]),
+        "groups-30": (check_gradient, groups(30), 30, False, ("f", None, False), [*EIGHTS, 203]),
+        "groups-order-4": (check_order, groups(4).kernel, 4, 1, 8),
     },
     "whole_rows": {
         "whole-11": (check_gradient, whole(11), 11, True, ("d", "d", True), EIGHTS),

@@ -63,6 +63,12 @@ def few_sum(X, y, s, w, sums, numbers, n_features, by_columns):
     write_gradient(rows, y, s, w, bias, sums)
 
 
+def column_groups_sum(X, y, s, w, sums, numbers, n_features, n_in_group, n_steps):
+    assert n_in_group >= 1
+    assert n_steps >= 1
+    few_sum(X, y, s, w, sums, numbers, n_features, by_columns=True)
+
+
 def whole_rows_sum(X, y, s, w, sums, numbers, n_vectors):
     at, n_features, n_rows, n_free, bias = numbers
     assert (n_vectors - 1) * LANES < n_features <= n_vectors * LANES
@@ -217,6 +223,7 @@ MODELS = {
     "blocks._call": call_kernel,
     "blocks._read": tuple,
     "blocks._write": write,
+    "column_groups._sum": column_groups_sum,
     "few._sum": few_sum,
     "gram._add_tile": add_tile,
     "gram._copy_rows": copy_rows,

@@ -3,6 +3,7 @@
 from functools import cache
 
 from fastgd.kernels import tuning
+from fastgd.kernels.column_groups import column_groups, stay_in_registers
 from fastgd.kernels.column_major import column_major
 from fastgd.kernels.few import few_features
 from fastgd.kernels.jit import Kernel
@@ -27,6 +28,8 @@ def dense(n_features: int, by_columns: bool) -> Kernel:
     Kernel
         The kernel.
     """
+    if by_columns and n_features <= tuning.FEW_COLUMNS and not stay_in_registers(n_features):
+        return column_groups(n_features)
     if n_features <= (tuning.FEW_COLUMNS if by_columns else tuning.FEW_FEATURES):
         return few_features(n_features, by_columns)
     if by_columns:

@@ -62,6 +62,10 @@ class Code:
         """Read a number."""
         return self.load(self.gep(pointer, [int64(index)]))
 
+    def memory(self, n: int) -> Any:
+        """Return the address of memory for n float64, to be used while the function runs."""
+        return cgutils.alloca_once(self._builder, _FLOAT64, size=int64(n))
+
     def zeros(self, n: int = LANES) -> Any:
         """Return a vector of zeros."""
         return ir.Constant(ir.VectorType(_FLOAT64, n), [0.0] * n)

@@ -15,6 +15,7 @@ import pytest
 from numba import types
 
 from fastgd.kernels import jit
+from fastgd.kernels.column_groups import column_groups
 from fastgd.kernels.column_major import column_major
 from fastgd.kernels.dense import dense
 from fastgd.kernels.few import few_features
@@ -46,6 +47,10 @@ def few(n_features, by_columns):
     return Layout("columns" if by_columns else "rows", few_features(n_features, by_columns), by_columns)
 
 
+def groups(n_features):
+    return Layout("groups", column_groups(n_features), True)
+
+
 def whole(n_features):
     return Layout("whole", whole_rows(-(-n_features // 8)), False)
 
@@ -65,6 +70,7 @@ FEW_ROWS = [*range(1, 10), 15, 16, 17, 31, 32, 33, 67]
 SHAPES = [
     *((few(k, False), k, intercept, FEW_ROWS) for k in range(1, 9) for intercept in (False, True)),
     *((few(k, True), k, intercept, FEW_ROWS) for k in (2, 3, 7, 17, 32) for intercept in (False, True)),
+    *((groups(k), k, intercept, [*FEW_ROWS, 192, 203]) for k in (1, 5, 17, 32) for intercept in (False, True)),
     *((whole(k), k, intercept, FEW_ROWS) for k in range(9, 18) for intercept in (False, True)),
     *((whole(k), k, k % 2 == 0, [1, 2, 3, 6, 7, 8, 25]) for k in (24, 31, 64, 65, 71, 72, 73, 100, 128)),
     *((ROW_MAJOR, k, intercept, FEW_ROWS) for k in (1, 8, 15, 16, 17, 24, 33) for intercept in (False, True)),
@@ -326,3 +332,18 @@ def test_no_index_leaves_its_array_where_compiled_code_checks_that(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("n_features", [4, 9, 32])
+@pytest.mark.parametrize("kind", SOME_VARIANTS)
+def test_columns_have_the_same_bits_in_groups_as_in_registers(n_features, kind):
+    x_dtype, y_dtype, weighted = kind
+    rng = np.random.default_rng(1)
+    for n_samples in (1, 8, 203, 1000):
+        X = rng.standard_normal((n_features, n_samples + 5)).astype(x_dtype)
+        y = rng.standard_normal(n_samples).astype(y_dtype) if y_dtype else None
+        given = X, 3, 3 + n_samples, y, rng.random(n_samples) if weighted else None, rng.standard_normal(n_features + 1)
+        results = np.empty((2, 2 + n_features))
+        for layout, sums in zip((few(n_features, True), groups(n_features)), results, strict=True):
+            layout.kernel[kind](*given, 0.7, sums)
+        np.testing.assert_array_equal(*results)

@@ -11,6 +11,7 @@ from test_kernels import exact_sums, whole_numbers
 
 import fastgd.kernels.gram as gram_module
 from fastgd.kernels import blocks, few, jit, mailbox, tuning
+from fastgd.kernels.column_groups import column_groups, stay_in_registers
 from fastgd.kernels.column_major import column_major
 from fastgd.kernels.column_stats import spread
 from fastgd.kernels.compensated import compensated
@@ -100,8 +101,11 @@ def test_second_moments_copy_no_more_rows_than_there_are(weighted):
 def test_the_kernel_is_chosen_by_the_number_of_features():
     for n_features in (1, tuning.FEW_FEATURES):
         assert dense(n_features, False) is few.few_features(n_features, False)
-    for n_features in (1, tuning.FEW_COLUMNS):
-        assert dense(n_features, True) is few.few_features(n_features, True)
+    for n_features in range(1, tuning.FEW_COLUMNS + 1):
+        few_or_groups = few.few_features(n_features, True), column_groups(n_features)
+        assert dense(n_features, True) is few_or_groups[not stay_in_registers(n_features)]
+    assert stay_in_registers(3)
+    assert not stay_in_registers(tuning.FEW_COLUMNS)
     assert tuning.FEW_FEATURES < tuning.FEW_COLUMNS
     assert dense(tuning.FEW_FEATURES + 1, False) is whole_rows(-(-(tuning.FEW_FEATURES + 1) // 8))
     assert dense(tuning.FEW_COLUMNS + 1, True) is column_major

@@ -28,7 +28,7 @@ import numpy as np, scipy.sparse, fastgd
 from fastgd.bench import roofline
 
 rng = np.random.default_rng(0)
-for k in (3, 20, 130):
+for k in (3, 20, 30, 130):
     for order in "CF":
         X = np.asarray(rng.normal(size=(400, k)), order=order)
         y, s = rng.normal(size=400), rng.uniform(size=400)
