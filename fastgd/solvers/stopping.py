@@ -175,10 +175,8 @@ class GradientCriterion:
 
     def _constant_limit(self, at: Evaluation) -> Vector:
         """Return the largest penalty's gradient of constants that count, those that would explain all of y's spread."""
-        norms = self.sizes.norms[self._constant]
-        largest = np.divide(
-            self.sizes.y_spread, norms, out=np.full(len(norms), np.linalg.norm(at.theta)), where=norms > 0
-        )
+        norms, theta_norm = self.sizes.norms[self._constant], np.linalg.norm(at.theta)
+        largest = np.divide(self.sizes.y_spread, norms, out=np.full(len(norms), theta_norm), where=norms > 0)
         result: Vector = 2.0 * self.objective.l2 * largest
         return result
 
@@ -197,8 +195,9 @@ class GradientCriterion:
         return is_on_line or bool((gradient <= _SMALL * limit).all())
 
     def _leaves_rounding(self, at: Evaluation) -> bool:
-        """Return whether the residuals are no more than the rounding of y, as where that is constant."""
-        return at.residual_norm <= _FEW * self._roundoff * self.sizes.y_norm
+        """Return whether y is constant, and the residuals are no more than its rounding: there is no spread to compare with."""
+        rounding = _FEW * self._roundoff * self.sizes.y_norm
+        return self.sizes.y_spread <= rounding and at.residual_norm <= rounding
 
     def _call(self, j: int) -> None:
         """Let an entry be the witness, and keep what is needed of it."""
