@@ -2,14 +2,20 @@
 
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import arm
 import bits
 import llvmlite.binding as llvm
 import pytest
 from processors import PROCESSORS, environment, missing
+
+from fastgd.kernels import target
 
 # Which registers numba's code has, which fastgd makes tiles for, and which of numpy's loops are in use.
 MACHINE = """
@@ -59,6 +65,51 @@ def test_the_processors_that_are_played_do_no_more_than_the_true_ones(name, expe
     if missing(name) or os.environ.get("NUMBA_CPU_NAME", name) != name:
         pytest.skip(f"this processor cannot play a {name}, or plays another")
     assert played(tmp_path, MACHINE, **environment(name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("triple", "name", "expected"),
+    [
+        ("x86_64-unknown-linux-gnu", "nehalem", (2, 16)),
+        ("x86_64-unknown-linux-gnu", "haswell", (4, 16)),
+        ("x86_64-unknown-linux-gnu", "znver4", (8, 32)),
+        ("aarch64-unknown-linux-gnu", "neoverse-n1", (2, 32)),
+        ("aarch64-unknown-linux-gnu", "neoverse-v1", (2, 32)),  # its longer vectors are for loops of any length
+        ("arm64-apple-darwin", "apple-m1", (2, 32)),
+    ],
+)
+def test_tiles_are_made_for_the_registers_of_the_processor(triple, name, expected, monkeypatch):
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    try:
+        machine = llvm.Target.from_triple(triple).create_target_machine(cpu=name)
+    except RuntimeError:
+        pytest.skip(f"this LLVM writes no code for {triple}")
+    context = SimpleNamespace(codegen=lambda: SimpleNamespace(_tm=machine))
+    monkeypatch.setattr(target, "cpu_target", SimpleNamespace(target_context=context))
+    assert target.registers.__wrapped__() == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux plays other processors")
+def test_a_machine_that_cannot_play_an_arm_processor_says_what_it_lacks(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no QEMU is found, and nothing that would bring it
+    monkeypatch.setattr(sys, "argv", ["arm.py", "--folder", str(tmp_path / "folder")])
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    with pytest.raises(SystemExit) as end:
+        arm.main()
+    assert end.value.code == 2
+    assert "this machine has no apt-get, but it is needed" in capsys.readouterr().err
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    with pytest.raises(SystemExit) as end:
+        arm.main()
+    assert end.value.code == 2
+    assert "Run pytest" in capsys.readouterr().err
+
+
+def test_what_the_tests_need_on_an_arm_processor_is_what_they_need_here():
+    names = {re.match(r"[\w-]+", requirement)[0] for requirement in arm.requirements()}
+    assert {"numpy", "numba", "pytest", "hypothesis", "scipy", "scikit-learn", "pyarrow"} <= names
+    assert "fastgd" not in names
 
 
 # With registers of 256 and of 128 bits, the latter also where there are more; and with those of 512 bits.
