@@ -17,13 +17,13 @@ class Progress:
         self._bar: Any = None
         self._n_iter = 0
         self._next_update = 0.0
-        self._begin = time.monotonic()
         if show:
             try:
                 from tqdm.auto import tqdm
             except ImportError:
                 raise ImportError("progress=True needs tqdm. Install it with: pip install 'fastgd[progress]'") from None
             self._bar = tqdm(total=max_iter, delay=_DELAY, unit="iteration", leave=False)
+        self._begin = time.monotonic()  # now that tqdm is imported, which may take longer
 
     def __enter__(self) -> Self:
         """Begin."""

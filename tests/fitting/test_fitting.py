@@ -385,6 +385,22 @@ def test_progress_shows_a_bar_for_long_work_only(capfd, monkeypatch):
     assert "cost=" in shown
 
 
+def test_the_import_of_tqdm_is_no_part_of_long_work(capfd, monkeypatch):
+    from tqdm.auto import tqdm
+
+    class Slow:
+        def __getattr__(self, name):
+            time.sleep(0.6)
+            return tqdm
+
+    X, y = training_set()
+    gd_fit(X, y, max_iter=10, tol=0)
+    monkeypatch.setitem(sys.modules, "tqdm.auto", Slow())
+    monkeypatch.setattr("fastgd.fitting.progress._DELAY", 0.5)
+    gd_fit(X, y, max_iter=10, tol=0, progress=True)
+    assert "iteration" not in capfd.readouterr().err
+
+
 def test_the_last_bar_of_a_fit_that_ended_early_is_full(capfd, monkeypatch):
     monkeypatch.setattr("fastgd.fitting.progress._DELAY", 0)
     gd_fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], max_iter=100_000, progress=True)
