@@ -9,7 +9,7 @@ import pytest
 # In a process of its own, as other tests' garbage would be counted. Each call is made by turns; those of the second table fail,
 # each at another place.
 CODE = '''
-import ctypes, gc, itertools, sys, threading, time, warnings
+import ctypes, gc, itertools, mmap, sys, threading, time, warnings
 import numpy as np
 from numba.core.runtime import rtsys
 import fastgd
@@ -60,7 +60,7 @@ wrong = [
 
 def resident():
     with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096
+        return int(file.read().split()[1]) * mmap.PAGESIZE
 
 def allocations():
     """Count what compiled code has taken and given back; a worker, until it sleeps, has the view of its mailbox."""
