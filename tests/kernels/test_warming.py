@@ -108,6 +108,7 @@ def test_dtypes_are_names(dtypes, error):
         fastgd.warmup(1, dtypes=dtypes)
 
 
+@pytest.mark.processes
 def test_the_command_line_warms_up(capsys):
     assert parser.main(["warmup", "--features", "1, 3", "--dtype", "float64"]) == 0
     n_functions = 4 * (3 + 2) + 2 * 4 + 8 + 7
