@@ -118,8 +118,6 @@ class Strategy:
             criterion = self._criterion(true)
             if not status.converged or criterion is None:
                 break
-            if run.last.cost > run.first.cost * _HIGHER:  # moments that know too little of the curvature lead astray
-                run.last = true.evaluate(run.first.theta)
             verified = criterion.check(run.last)
             if verified is not None:
                 status = verified
@@ -135,8 +133,7 @@ class Strategy:
     def _is_above_start(self, run: Run) -> bool:
         """Return whether a descent ended at a cost that is larger than where it began, by more than rounding."""
         sizes, objective = self._problem.sizes, self._problem.objective
-        if sizes is None:
-            return False
+        assert sizes is not None  # a criterion has ended it
         rounding = _ROUNDED * (float(sizes.terms @ abs(run.first.theta)) + sizes.y_norm)
         return run.last.cost > _HIGHER * run.first.cost + objective.scale * rounding * rounding
 

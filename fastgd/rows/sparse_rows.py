@@ -71,7 +71,7 @@ class SparseRows(MemoryRows):
         squares = np.diagonal(sums)[:-1].copy()
         sums[:-1] -= np.outer(centre, sums[-1])
         sums[:, :-1] -= np.outer(sums[:, -1], centre)
-        far = np.flatnonzero(MOST_NOISE * np.diagonal(sums)[:-1] <= squares)
+        far = np.flatnonzero((MOST_NOISE * np.diagonal(sums)[:-1] <= squares) & (squares > 0))
         if far.size:
             changes = self.spread(centre)[2][far] > 0
             sums[far] = sums[:, far] = 0.0  # of a column that is the centre everywhere, nothing is left
