@@ -1,6 +1,6 @@
 """Run the tests as a 64-bit Arm processor would, whose instructions QEMU plays: on Debian, whose Python for Arm it takes.
 
-    python tests/arm.py                                 kernels, rows, moments, solvers and fits; hours
+    python tests/arm.py                                 kernels, rows, moments, solvers and fits: about an hour
     python tests/arm.py -- tests/kernels/test_bits.py   what pytest shall run
 
 What it needs is downloaded once, into a folder: QEMU, unless it is installed; Python; and packages, in the versions that are
