@@ -126,9 +126,10 @@ class Kernel(dict[Kind, Callable[..., None]]):
         """Compile a variant, or load it from the cache."""
         dispatcher = compile_cached(self.function, types.void(*kernel_arguments(kind)))
         (overload,) = dispatcher.overloads.values()
-        self[kind] = variant = entry_point(dispatcher)
         self._dispatchers.append(dispatcher)
         self._addresses[kind] = overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
+        # Last, as another thread that finds the variant takes its address next.
+        self[kind] = variant = entry_point(dispatcher)
         return variant
 
 

@@ -347,3 +347,15 @@ def test_columns_have_the_same_bits_in_groups_as_in_registers(n_features, kind):
         for layout, sums in zip((few(n_features, True), groups(n_features)), results, strict=True):
             layout.kernel[kind](*given, 0.7, sums)
         np.testing.assert_array_equal(*results)
+
+
+def test_a_variant_that_other_threads_find_has_its_address():
+    published = []
+
+    class Watched(jit.Kernel):
+        def __setitem__(self, kind, variant):
+            super().__setitem__(kind, variant)
+            published.append(self.address(kind))  # as a thread does that looks right now
+
+    kernel = Watched(few_features(1, False).function)
+    assert kernel.address(("d", "d", False)) == published[0] != 0
