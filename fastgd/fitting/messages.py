@@ -107,11 +107,10 @@ def _blurred(problem: Problem, strategy: Strategy, run: Run) -> Iterator[Message
     blur = strategy.blur(run.last)
     if blur.max() <= _BLURRED:
         return
-    j, names = int(blur.argmax()), problem.data.given.feature_names
-    column = j if names is None else names[j]
+    named = _named([int(blur.argmax())], problem)
     yield Message(
-        f"That error is {blur[j]:.1g} of the largest gradient that is possible, as column {column} of X, or y, is far from "
-        f'zero: subtract a constant from it, or try method="preconditioned".',
+        f"That error is {blur.max():.1g} of the largest gradient that is possible, as column {named} of X, or y, is far from "
+        'zero: subtract a constant from it, or try method="preconditioned".',
         ConvergenceWarning,
     )
 
@@ -121,14 +120,12 @@ def _constants_that_change(problem: Problem) -> Message | None:
     scales, inverse = problem.scales, problem.preconditioner
     if scales is None or not problem.options.intercept or (inverse is not None and not problem.options.l2):
         return None
-    columns = np.flatnonzero(scales.constant & (scales.std > 0))
-    if not columns.size:
+    columns = np.flatnonzero(scales.constant & (scales.std > 0)).tolist()
+    if not columns:
         return None
-    names = problem.data.given.feature_names
-    named = listed([j if names is None else names[j] for j in columns.tolist()])
     return Message(
-        f"Column{'s' * (len(columns) > 1)} {named} of X: what changes is less than 1e-14 of the numbers, and taken for their "
-        "rounding, so that the coefficient stays as it was. Subtract a constant if it is not.",
+        f"Column{'s' * (len(columns) > 1)} {_named(columns, problem)} of X: what changes is less than 1e-14 of the numbers, "
+        "and taken for their rounding, so that the coefficient stays as it was. Subtract a constant if it is not.",
         RankWarning,
     )
 
@@ -166,9 +163,8 @@ def _step_size_advice(status: Status, strategy: Strategy, problem: Problem) -> s
 
 def _dependence(inverse: InverseHessian, problem: Problem) -> str:
     """Return which columns depend on each other."""
-    names, n_parameters = problem.data.given.feature_names, problem.objective.n_parameters
-    columns = inverse.dependent.tolist()
-    named = listed(columns if names is None else [names[j] for j in columns])
+    columns, n_parameters = inverse.dependent.tolist(), problem.objective.n_parameters
+    named = _named(columns, problem)
     least = "|coef|" if problem.theta0 is None else "|coef - coef of theta0|"
     of_what = " of the standardised features" if problem.options.standardize else ""
     what = "is constant or zero" if len(columns) == 1 else "depend on each other, or are constant"
@@ -177,3 +173,9 @@ def _dependence(inverse: InverseHessian, problem: Problem) -> str:
         f"of X {what}, to rounding, so that many theta have the same cost. This one has the least {least}{of_what}. "
         "Leave a column out, or give a small l2."
     )
+
+
+def _named(columns: list[int], problem: Problem) -> str:
+    """Return the names of features, or their numbers if they have none."""
+    names = problem.data.given.feature_names
+    return listed(columns if names is None else [names[j] for j in columns])

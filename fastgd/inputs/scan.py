@@ -37,12 +37,13 @@ class Scan(Source):
         self.sample_weight = sample_weight
         self.drop_missing = drop_missing
         others = [target, *([] if sample_weight is None else [sample_weight])]
+        columns = {path: self._columns_of(path) for path in paths}
         if features is None:
             # A column that is an index in one of the files is a feature in none.
             indexes = dict.fromkeys(name for path in paths for name in self._index_of(path) if name not in others)
-            chosen = [name for name in self._columns_of(paths[0]) if name not in others and name not in indexes]
-            elsewhere = dict.fromkeys(name for path in paths for name in self._columns_of(path))
-            some = [name for name in elsewhere if name not in (*chosen, *others, *indexes)]
+            chosen = [name for name in columns[paths[0]] if name not in others and name not in indexes]
+            known = {*chosen, *others, *indexes}
+            some = list(dict.fromkeys(name for names in columns.values() for name in names if name not in known))
             notes = [left_out(list(indexes), "features")] if indexes else []
             if some:
                 notes.append(f"{listed(some, 10)}: not in {paths[0]}, and so no feature{'s' * (len(some) > 1)}.")
@@ -56,8 +57,8 @@ class Scan(Source):
                 f"{paths[0]} has no columns but {', '.join(map(repr, others))}, so there are no features. {self.note}".rstrip()
             )
         self._names = [*chosen, *others]
-        for path in paths:
-            self._places(path, self._columns_of(path))
+        for path, names in columns.items():
+            self._places(path, names)
         for name, n_times in Counter(self._names).items():
             if n_times > 1:
                 raise ValueError(f"The column {name!r} was asked for twice. Give each column one meaning.")

@@ -56,7 +56,7 @@ def training_set(
     beside which there are more rows, may all be zero.
     """
     rows, names = features(X, wanted)
-    if type(y) is not np.ndarray:
+    if not type(X) is type(y) is np.ndarray:
         frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight)
     y = real_array(y, "y")
     n_samples = len(rows)

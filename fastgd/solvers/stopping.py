@@ -132,7 +132,7 @@ class GradientCriterion:
             penalty = abs(self.objective.penalty_gradient(at.theta))
             limit = limit + penalty
             if self._constant is not None:
-                limit[self._constant] = self._constant_limit(at)
+                limit[self._constant] = self._explaining(self.sizes.y_spread, float(np.linalg.norm(at.theta)))
         tolerance, gradient = self._tol * limit, self.gradient(at)
         if (gradient <= tolerance).all():
             return Status.TOLERANCE
@@ -167,17 +167,15 @@ class GradientCriterion:
             penalty = abs(self.objective.penalty_gradient(at.theta))
             penalty[penalty > 0] = np.linalg.norm(penalty)  # coefficients are rounded beside the largest
             if self._constant is not None:  # and constants' beside what would explain y
-                norms = self.sizes.norms[self._constant]
-                largest = np.divide(self.sizes.y_norm, norms, out=np.zeros_like(norms), where=norms > 0)
-                terms[self._constant] = _FEW * 2.0 * self.objective.l2 * largest
+                terms[self._constant] = _FEW * self._explaining(sizes.y_norm, 0.0)
             terms = terms + penalty
         return self._roundoff * terms
 
-    def _constant_limit(self, at: Evaluation) -> Vector:
-        """Return the largest penalty's gradient of constants that count, those that would explain all of y's spread."""
-        norms, theta_norm = self.sizes.norms[self._constant], np.linalg.norm(at.theta)
-        largest = np.divide(self.sizes.y_spread, norms, out=np.full(len(norms), theta_norm), where=norms > 0)
-        result: Vector = 2.0 * self.objective.l2 * largest
+    def _explaining(self, y: float, otherwise: float) -> Vector:
+        """Return the penalty's gradient of constants that explain a y of this length; of zeros, where theta is another."""
+        norms = self.sizes.norms[self._constant]
+        theta = np.divide(y, norms, out=np.full(len(norms), otherwise), where=norms > 0)
+        result: Vector = 2.0 * self.objective.l2 * theta
         return result
 
     def blur(self, at: Evaluation) -> Vector:

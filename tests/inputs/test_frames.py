@@ -602,6 +602,9 @@ def test_rows_with_the_labels_of_others_are_not_paired_by_position(call, labels)
     for wrong in ((y.iloc[order], s), (y, s.iloc[order])):
         with pytest.raises(ValueError, match=r"(y|sample_weight) has the index of (X|y) in another order.*\.loc\["):
             calls_in_order(X, *wrong)[call]()
+    if call not in ("an array", "score"):
+        with pytest.raises(ValueError, match=r"sample_weight has the index of X in another order"):
+            calls_in_order(X, y.to_numpy(), s.iloc[order])[call]()
     calls_in_order(X, y, s)[call]()
     calls_in_order(X.iloc[order], y.iloc[order], s.iloc[order])[call]()
 
