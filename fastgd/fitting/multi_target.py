@@ -1,7 +1,7 @@
 """Several targets of the same rows, whose fits share all that depends on the features only."""
 
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,19 +73,19 @@ class _SharedPasses:
         self._given = X, Y, sample_weight, n_threads
         self._n_targets = Y.shape[1]
         self._inverses = Inverses()
+        self._moments: list[Moments] | None = None
         self._factor: _Vector | None = None
 
     def work(self, target: int) -> Work:
         """Return the passes for the problem of one target."""
         return Work(partial(self._moments_of, target), partial(self._factor_of, target), self._inverses)
 
-    @cached_property
-    def _moments(self) -> list[Moments]:
-        X, Y, sample_weight, n_threads = self._given
-        return of_each_target(moments_of_targets(X, Y, sample_weight, n_threads=n_threads), self._n_targets)
-
     def _moments_of(self, target: int, rows: Rows) -> CentredMoments:
         rows.n_passes += 1
+        if self._moments is None:
+            X, Y, sample_weight, n_threads = self._given
+            moments = moments_of_targets(X, Y, sample_weight, n_threads=n_threads)
+            self._moments = of_each_target(moments, self._n_targets)
         return self._moments[target].centred()
 
     def _factor_of(self, target: int, rows: Rows, centre: _Vector | None) -> _Vector:

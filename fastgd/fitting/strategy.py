@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cached_property
 
 import numpy as np
 
@@ -48,6 +47,7 @@ class Strategy:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
+        self._spectrum: Spectrum | None = None
         self.learning_rate = problem.options.learning_rate
         self._objective = problem.cheapest if problem.preconditioner is None else problem.objective
         # At zero, the gradient of the moments is accurate enough to begin with; elsewhere it may have lost its digits.
@@ -59,25 +59,26 @@ class Strategy:
         if self.has_step_size and self.learning_rate in ("auto", "optimal"):
             self.learning_rate = self._found_learning_rate()
 
-    @cached_property
+    @property
     def spectrum(self) -> Spectrum:
         """The extreme eigenvalues of the Hessian, computed on first use; infinite where its entries are."""
-        unknown = Spectrum(math.inf, 0.0, complete=False)
-        with suppress(np.linalg.LinAlgError):
-            found = spectrum(self._problem.cheapest.product, self._problem.cheapest.n_parameters)
-            return found if math.isfinite(found.largest) else unknown
-        return unknown
+        if self._spectrum is None:
+            self._spectrum = Spectrum(math.inf, 0.0, complete=False)
+            with suppress(np.linalg.LinAlgError):
+                found = spectrum(self._problem.cheapest.product, self._problem.cheapest.n_parameters)
+                self._spectrum = found if math.isfinite(found.largest) else self._spectrum
+        return self._spectrum
 
     @property
     def condition(self) -> float | None:
         """The condition number of the Hessian, if it is known."""
-        known = self._problem.preconditioner or vars(self).get("spectrum")  # if that was computed
+        known = self._problem.preconditioner or self._spectrum
         return None if known is None else known.condition
 
     @property
     def tells_minimum(self) -> bool | None:
         """Whether a small gradient shows that the minimum is near: not so if columns nearly depend; None if that is unknown."""
-        problem, found = self._problem, vars(self).get("spectrum")  # if that was computed
+        problem, found = self._problem, self._spectrum
         tol, n = problem.options.tol or 0.0, problem.objective.n_parameters
         # A gradient within tol leaves no more than a share of the residuals unexplained, which grows with the condition number
         # of columns of the same length. Who gives a large tol knows that.

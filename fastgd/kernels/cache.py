@@ -26,6 +26,7 @@ from typing import Any, Self
 import numba
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 _PACKAGE = Path(__file__).parent
@@ -38,6 +39,7 @@ _USER_FOLDER = ("XDG_CACHE_HOME", "~/.cache")
 _KEPT = 30 * 24 * 3600.0
 
 
+@global_compiler_lock  # type: ignore[untyped-decorator]
 def compile_cached(function: Callable[..., Any], signature: Any, flags: dict[str, Any]) -> Any:
     """Compile a function for one signature, or load what was compiled before.
 
@@ -239,3 +241,12 @@ def _warn_once(message: str) -> None:
     if not _warned:
         _warned = True
         warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+if hasattr(os, "register_at_fork"):
+    # Only the thread that forks lives on in the child. Were another one in the middle of LLVM, the child could never compile.
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from numba import types
+from numba.core.compiler_lock import global_compiler_lock
 
 from fastgd.kernels import cache, tuning
 
@@ -125,9 +126,8 @@ class Kernel(dict[Kind, Callable[..., None]]):
     def __missing__(self, kind: Kind) -> Callable[..., None]:
         """Compile a variant, or load it from the cache."""
         dispatcher = compile_cached(self.function, types.void(*kernel_arguments(kind)))
-        (overload,) = dispatcher.overloads.values()
         self._dispatchers.append(dispatcher)
-        self._addresses[kind] = overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
+        self._addresses[kind] = address(dispatcher)
         # Last, as another thread that finds the variant takes its address next.
         self[kind] = variant = entry_point(dispatcher)
         return variant
@@ -188,3 +188,10 @@ def entry_point(dispatcher: Any) -> Callable[..., Any]:
     """
     (overload,) = dispatcher.overloads.values()
     return overload.entry_point  # type: ignore[no-any-return]
+
+
+@global_compiler_lock  # type: ignore[untyped-decorator]
+def address(dispatcher: Any) -> int:
+    """Return where the machine code is of what was compiled for the only signature."""
+    (overload,) = dispatcher.overloads.values()
+    return overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)  # type: ignore[no-any-return]

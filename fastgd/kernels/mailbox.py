@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from fastgd.kernels import tuning
-from fastgd.kernels.jit import compile_cached
+from fastgd.kernels.jit import address, compile_cached, entry_point
 from fastgd.kernels.signals import CELLS, compare_and_swap, exchange, load_acquire
 
 LENGTH = tuning.CACHE_LINE // 8
@@ -165,8 +165,7 @@ def compiled_job(function: Callable[..., int], environment: Any) -> Job:
         The compiled function.
     """
     owner = compile_cached(function, types.int64(types.CPointer(environment), types.int64))
-    (compiled,) = owner.overloads.values()
-    return Job(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), owner)
+    return Job(address(owner), owner)
 
 
 FUNCTIONS: dict[Callable[..., Any], Any] = {
@@ -180,9 +179,7 @@ FUNCTIONS: dict[Callable[..., Any], Any] = {
 @cache
 def compiled(function: Callable[..., int]) -> Callable[..., int]:
     """Return one of the functions of this module, compiled on first use."""
-    (variant,) = compile_cached(function, FUNCTIONS[function]).overloads.values()
-    entry_point: Callable[..., int] = variant.entry_point
-    return entry_point
+    return entry_point(compile_cached(function, FUNCTIONS[function]))
 
 
 @intrinsic

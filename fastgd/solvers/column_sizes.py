@@ -1,7 +1,6 @@
 """The lengths of an objective's columns: what a gradient may be, and how far it is rounded."""
 
 import math
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +52,7 @@ class ColumnSizes:
         if objective.intercept and (constant := scales.constant).any():
             self.constant = np.flatnonzero(constant)
 
-    @cached_property
+    @property
     def farthest(self) -> float:
         """How many standard deviations a feature's mean is from zero, at most; constants left out."""
         scales = self._scales

@@ -191,6 +191,61 @@ FORKS = {
 }
 
 
+# Calls with parts that are computed once in each, and where these are looked up; the first argument tells that one is reached.
+COMPUTED_ONCE = {
+    "strategy.spectrum": "fastgd.fit(X, y, method='gd')",
+    "multi_target.moments_of_targets": "GDRegressor().fit(X, np.column_stack([y, y]))",
+    "fit.Strategy": "fastgd.fit(X, y)",
+}
+
+
+@pytest.mark.parametrize(("place", "call"), COMPUTED_ONCE.items())
+def test_neither_a_thread_nor_a_child_waits_for_the_fit_of_another_thread(place, call):
+    run(f"""
+        from fastgd.fitting import fit, multi_target, strategy
+        from fastgd.sklearn import GDRegressor
+
+        inside, may_go_on, real = threading.Event(), threading.Event(), {place}
+
+        def slow(*args, **kwargs):
+            inside.set()
+            may_go_on.wait()
+            return real(*args, **kwargs)
+
+        {place} = slow
+        other = threading.Thread(target=lambda: {call})
+        other.start()
+        assert inside.wait(60)
+        {place} = real
+        second = threading.Thread(target=lambda: {call}, daemon=True)
+        second.start()
+        second.join(60)
+        assert not second.is_alive()
+        if hasattr(os, "fork"):
+            reap(in_child(lambda: {call}))
+        may_go_on.set()
+        other.join()
+    """)
+
+
+@forks
+def test_a_child_compiles_that_was_forked_while_another_thread_was_compiling(tmp_path):
+    run(
+        """
+        calls = [lambda k=k: fastgd.gradient(X[:9, :k], y[:9], theta[:k]) for k in (2, 3)]
+        compiling = threading.Thread(target=calls[0])
+        compiling.start()
+        children = []
+        while compiling.is_alive() or not children:
+            time.sleep(0.1)
+            children.append(in_child(calls[1]))
+        for child in children:
+            reap(child)
+        """,
+        before=f"import os\nos.environ['NUMBA_CACHE_DIR'] = {str(tmp_path)!r}\n",
+    )
+
+
 @forks
 def test_forked_children_are_right():
     run("\n".join(map(textwrap.dedent, FORKS.values())))
