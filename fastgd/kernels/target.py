@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 from llvmlite import ir
@@ -44,10 +44,13 @@ def _probe() -> str:
 def registers() -> Registers:
     """Return the vector registers that LLVM makes use of, as it is told which width a processor is fastest with."""
     with global_compiler_lock:  # which numba holds wherever it uses the same machine
-        module = llvm.parse_assembly(_probe())
-        machine = cpu_target.target_context.codegen()._tm
-        module.triple = machine.triple
-        assembly = machine.emit_assembly(module)
-    found = re.findall(r"\b(?:([xyz])mm|(q))(\d+)\b", assembly)
+        return registers_of(cpu_target.target_context.codegen()._tm)
+
+
+def registers_of(machine: Any) -> Registers:
+    """Return the vector registers that code for one of LLVM's target machines uses."""
+    module = llvm.parse_assembly(_probe())
+    module.triple = machine.triple
+    found = re.findall(r"\b(?:([xyz])mm|(q))(\d+)\b", machine.emit_assembly(module))
     lanes = max((_LANES[x86 or arm] for x86, arm, _ in found), default=2)
     return Registers(lanes, 32 if any(int(number) >= 16 for *_, number in found) else 16)
