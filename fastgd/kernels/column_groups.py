@@ -20,9 +20,7 @@ from fastgd.kernels.target import registers
 
 def stay_in_registers(n_columns: int) -> bool:
     """Return whether it is faster to keep the sums of so many columns in registers, some on the stack where these are few."""
-    found = registers()
-    many = found.lanes * found.number >= tuning.MANY_LANES
-    return n_columns <= (tuning.COLUMNS_IN_MANY if many else tuning.COLUMNS_IN_FEW)
+    return n_columns <= (tuning.COLUMNS_IN_MANY if registers().are_many else tuning.COLUMNS_IN_FEW)
 
 
 @cache

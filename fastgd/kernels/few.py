@@ -125,14 +125,15 @@ class _Rows:
 
     def _transposed_rows(self, i: Any, n_left: Any) -> list[Any]:
         code, k, (X,) = self._code, self._n_features, self._X
-        first = code.mul(i, int64(k))
+        first, line = code.mul(i, int64(k)), line_values(X)
+        ahead = tuning.FEW_LINES_AHEAD * line
+        for place in range(ahead, ahead + k * LANES, line):
+            code.prefetch(X, code.add(first, int64(place)), level=1)
+        if n_left is None and k >= tuning.PAIRED_FEATURES:
+            return code.transposed(X, first, k)
         n_values = None if n_left is None else code.mul(n_left, int64(k))
         vectors = []
         for place in range(0, k * LANES, LANES):
             mask = None if n_values is None else code.first(code.sub(n_values, int64(place)))
             vectors.append(code.vector(X, code.add(first, int64(place)), mask))
-        line = line_values(X)
-        ahead = tuning.FEW_LINES_AHEAD * line
-        for place in range(ahead, ahead + k * LANES, line):
-            code.prefetch(X, code.add(first, int64(place)), level=1)
         return code.deinterleave(vectors)

@@ -75,14 +75,24 @@ class Code:
         number, address = self._vector_at(pointer, index, n)
         vector_type = address.type.pointee
         if mask is None:
-            values = self.load(address)
-            values.align = _align(number)
-        else:
-            name = f"llvm.masked.load.v{n}f{64 if number == _FLOAT64 else 32}.p0"
-            values = self._call(
-                name, vector_type, address, _INT32(_align(number)), mask, ir.Constant(vector_type, None)
-            )
-        return values if number == _FLOAT64 else self.fpext(values, ir.VectorType(_FLOAT64, n))
+            return self._float64(self._read(pointer, index, n))
+        name = f"llvm.masked.load.v{n}f{64 if number == _FLOAT64 else 32}.p0"
+        nothing = ir.Constant(vector_type, None)
+        return self._float64(self._call(name, vector_type, address, _INT32(_align(number)), mask, nothing))
+
+    def transposed(self, pointer: Any, index: Any, k: int) -> list[Any]:
+        """Read eight rows of k values, k > 1, one after the other; return a vector of float64 for each column.
+
+        A row is read two values at a time, so that what is left to do is to sort pairs: half of the shuffles of `deinterleave`.
+        """
+        columns = {}
+        for j in sorted({*range(0, k - 1, 2), k - 2}):
+            pairs = [self._read(pointer, self.add(index, int64(row * k + j)), 2) for row in range(LANES)]
+            even, odd = self._joined(pairs[::2]), self._joined(pairs[1::2])
+            for first in (0, 1):
+                lanes = [lane + first for pair in range(0, LANES, 2) for lane in (pair, pair + LANES)]
+                columns[j + first] = self._float64(self.shuffle(even, odd, lanes))
+        return [columns[j] for j in range(k)]
 
     def put(self, values: Any, pointer: Any, index: Any, mask: Any = None) -> None:
         """Write float64 in a row, eight of them under a mask; memory outside of that is not touched."""
@@ -99,6 +109,23 @@ class Code:
         address = self.bitcast(self.gep(pointer, [index]), _POINTER)
         to_read, locality, data = _INT32(0), _INT32(4 - level), _INT32(1)
         self._call("llvm.prefetch.p0", ir.VoidType(), address, to_read, locality, data)
+
+    def _read(self, pointer: Any, index: Any, n: int) -> Any:
+        number, address = self._vector_at(pointer, index, n)
+        values = self.load(address)
+        values.align = _align(number)
+        return values
+
+    def _joined(self, vectors: list[Any]) -> Any:
+        """Lay two, four or eight vectors end to end."""
+        while len(vectors) > 1:
+            both = range(2 * vectors[0].type.count)
+            vectors = [self.shuffle(x, y, both) for x, y in zip(vectors[::2], vectors[1::2], strict=True)]
+        return vectors[0]
+
+    def _float64(self, values: Any) -> Any:
+        is_float64 = values.type.element == _FLOAT64
+        return values if is_float64 else self.fpext(values, ir.VectorType(_FLOAT64, values.type.count))
 
     def _vector_at(self, pointer: Any, index: Any, n: int = LANES) -> tuple[Any, Any]:
         number = pointer.type.pointee

@@ -9,6 +9,8 @@ from llvmlite import ir
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
+from fastgd.kernels import tuning
+
 # More vectors than any processor has registers for, as each takes one of them at least.
 _N_VECTORS = 20
 
@@ -23,6 +25,11 @@ class Registers(NamedTuple):
     """How many float64 one holds."""
     number: int
     """How many there are."""
+
+    @property
+    def are_many(self) -> bool:
+        """Whether they hold so much that kernels should keep more in them."""
+        return self.lanes * self.number >= tuning.MANY_LANES
 
 
 def _probe() -> str:

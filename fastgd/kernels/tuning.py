@@ -75,12 +75,19 @@ SAMPLED_TOGETHER = 50
 
 # Registers and caches: all of this is compiled in, and changes no result.
 
-# The sums of this many vectors stay in registers beside two rows; those of more are added to in cache.
-WHOLE_SUMS = 8
+# Registers of so many float64 in all, as AVX-512's, are many.
+MANY_LANES = 256
 
-# Registers of so many float64 in all, as AVX-512's, are many. In many, or few, up to so many columns are summed without a
-# panel: with AVX2, groups of them took 0.97 of the time at 12 columns from memory, 0.63 from cache; 0.67 and 0.42 at 32.
-MANY_LANES, COLUMNS_IN_MANY, COLUMNS_IN_FEW = 256, 24, 9
+# The sums of this many vectors, in many registers or few, stay there beside whole rows; those of more are added to in cache.
+WHOLE_SUMS_IN_MANY, WHOLE_SUMS_IN_FEW = 8, 3
+
+# In many registers, or few, up to so many columns are summed without a panel: with AVX2, groups of them took 0.97 of the time
+# at 12 columns from memory, 0.63 from cache; 0.67 and 0.42 at 32.
+COLUMNS_IN_MANY, COLUMNS_IN_FEW = 24, 9
+
+# Rows of so many features or more are transposed by pairs of values. With 8 features that took 0.5 to 0.7 of the time with
+# AVX2, and 0.9 with AVX-512; with fewer than 5 up to 1.3 of it, in cache.
+PAIRED_FEATURES = 5
 
 # Of some columns at a time, a panel is read from memory and then from the nearest cache, of which it takes a part. In bytes.
 GROUPS_PANEL_BYTES = 1 << 14

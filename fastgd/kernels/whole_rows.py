@@ -9,6 +9,7 @@ from numba.extending import intrinsic
 from fastgd.kernels import tuning
 from fastgd.kernels.jit import Kernel
 from fastgd.kernels.simd import LANES, Code, int64, line_values
+from fastgd.kernels.target import registers
 
 
 @cache
@@ -85,7 +86,8 @@ class _Rows:
         self._bias = code.splat(bias, self._n_rows)
         self._sum_rr, self._sum_r = (code.variable(code.zeros(self._n_rows)) for _ in range(2))
         # The last is kept in a register in any case: what was written under a mask is slow to be read again.
-        n_kept = n_vectors if n_vectors <= tuning.WHOLE_SUMS else 1
+        most = tuning.WHOLE_SUMS_IN_MANY if registers().are_many else tuning.WHOLE_SUMS_IN_FEW
+        n_kept = n_vectors if n_vectors <= most else 1
         self._kept = {v: code.variable(code.zeros()) for v in range(n_vectors - n_kept, n_vectors)}
 
     def add(self, n_rows: Any, n_free: Any) -> None:
