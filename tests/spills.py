@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -134,6 +135,7 @@ def cycles(lines: list[str], name: str) -> str:
 def report(name: str, features: tuple[int, ...], *, with_cycles: bool, of_all: bool) -> tuple[str, int]:
     """Return lines about a processor's loops, and how many of these spill vectors."""
     lines, n_loops, n_spilling = [], 0, 0
+    warnings.filterwarnings("ignore", message="Cannot cache compiled function")  # nor should it be
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NUMBA_CACHE_DIR"] = folder
         for called, assembly in compiled(name, features):
