@@ -238,7 +238,7 @@ def test_a_child_compiles_that_was_forked_while_another_thread_was_compiling(tmp
         compiling.start()
         children = []
         while compiling.is_alive() or not children:
-            time.sleep(0.2)
+            time.sleep(0.05)
             children.append(in_child(calls[1]))
         for child in children:
             reap(child)
