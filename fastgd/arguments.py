@@ -96,6 +96,19 @@ def count(value: object, name: str, hint: str) -> int:
     return _whole_number(value, name, 0, f"a whole number >= 0 is expected. {hint}")
 
 
+def at_least_one(value: object, name: str) -> int:
+    """Check a whole number that is positive."""
+    return _whole_number(value, name, 1, "a whole number >= 1 is expected.")
+
+
+def share(value: object, name: str, hint: str) -> float:
+    """Check a number between 0 and 1."""
+    result = number(value, name, zero=False, hint=hint)
+    if result < 1.0:
+        return result
+    raise ValueError(f"{name}={value!r} was given, but a number between 0 and 1 is expected. {hint}")
+
+
 def interval(value: object, name: str) -> int:
     """Check how often something is done: n for every n-th time; True stands for 1, False for never, 0."""
     if isinstance(value, bool | np.bool):

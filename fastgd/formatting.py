@@ -1,7 +1,8 @@
-"""Plain text: tables, lists, numbers of things, names of files, and long texts cut short."""
+"""Text: tables, lists, numbers of things, names of files, and long texts cut short."""
 
 import os
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 
@@ -34,6 +35,13 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def markdown_row(cells: Sequence[str]) -> str:
     """Return a line of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
+
+
+def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], lines: Sequence[str] = ()) -> str:
+    """Return a table in HTML, as `table` takes it, and lines of text below it."""
+    cells = [f"<tr>{''.join(f'<th>{escape(cell)}</th>' for cell in header)}</tr>"]
+    cells += [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows]
+    return "".join(["<table>", *cells, "</table>", *(f"<div>{escape(line)}</div>" for line in lines)])
 
 
 def counted(n: int, noun: str, form: str = "") -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgd.cli.output import InputError, as_options, report_dropped, say
 from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
+from fastgd.fitting import distributions
 from fastgd.inputs.files import read_table
 from fastgd.inputs.indexes import left_out
 from fastgd.inputs.table import Table
@@ -21,12 +22,26 @@ if TYPE_CHECKING:
     from fastgd.fitting.result import FitResult
 
 # The options that `fastgd.fit` has under the same name.
-_SAME_IN_FIT = ("loss", "method", "learning_rate", "max_iter", "tol", "standardize", "l2")
+_SAME_IN_FIT = ("loss", "method", "learning_rate", "max_iter", "tol", "standardize", "l2", "covariance")
 
 _OUTPUTS = {"save": "the model", "history": "the history", "plot": "the picture"}
 
 # The attributes of a result that are printed as JSON, after the coefficients: where the fit ended, and how.
 _WHERE = ("cost", "gradient_norm", "gap", "rank", "condition")
+_HOW_GOOD = (
+    "n_samples",
+    "df_residual",
+    "sum_of_squares",
+    "total_sum_of_squares",
+    "residual_std",
+    "r_squared",
+    "adjusted_r_squared",
+    "f_statistic",
+    "log_likelihood",
+    "aic",
+    "bic",
+)
+_HOW_SURE = ("standard_errors", "t_values")
 _HOW = ("n_iter", "n_passes", "status", "converged", "verified", "message")
 
 
@@ -61,7 +76,7 @@ def fit(args: argparse.Namespace) -> int:
             _draw(args.plot, table, result)
     finally:  # even if a file cannot be written
         result = dataclasses.replace(result, message=as_options(result.message))
-        print(_as_json(result, target) if args.json else result, flush=True)
+        print(_as_json(result, target) if args.json else result.summary(), flush=True)
     if failed:  # said here, too, as the output, which says why and what to do, may go to a file
         what, model = ("diverged", "so no") if diverged else ("did not converge", "but the")
         say(f"error: the descent {what}{'' if args.save is None else f', {model} model was saved to {args.save}'}.")
@@ -148,10 +163,22 @@ def _as_json(result: "FitResult", target: str) -> str:
     """Return the result as JSON, in ASCII, so that any terminal can show it."""
     coef = dict(zip(result.feature_names or [], map(_finite, result.coef.tolist()), strict=True))
     content = {"target": target, "intercept": _finite(result.intercept), "coef": coef}
-    content |= {name: _finite(getattr(result, name)) for name in (*_WHERE, *_HOW)}
+    content |= {name: _finite(getattr(result, name)) for name in (*_WHERE, *_HOW_GOOD)}
+    content |= {"covariance": result.evidence.kind}
+    found = {name: getattr(result, name) for name in _HOW_SURE}
+    if distributions.is_known():
+        content["f_p_value"] = _finite(result.f_p_value)
+        found |= {"p_values": result.p_values, "confidence_interval": result.confidence_interval()}
+    for name, values in found.items():
+        content[name] = (
+            None if values is None else dict(zip(result.parameter_names, _finite(values.tolist()), strict=True))
+        )
+    content |= {name: _finite(getattr(result, name)) for name in ("standard_errors_note", *_HOW)}
     return json.dumps(content, indent=2, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:
-    """Return None for a number that JSON cannot express."""
+    """Return None for a number that JSON cannot express; in a list, too."""
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

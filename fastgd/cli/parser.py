@@ -22,6 +22,7 @@ from fastgd.saving.outputs import OutputError
 
 METHODS = ("auto", "gd", "nesterov", "cg", "preconditioned")
 STEPS = ("auto", "optimal", "exact")
+COVARIANCES = ("auto", "classical", "HC0", "HC1", "HC2", "HC3")
 LOSSES = tuple(arguments.LOSSES)
 
 # The exit statuses of programs that are ended by SIGINT and SIGPIPE.
@@ -168,6 +169,8 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--l2", type=_not_negative, default=0.0, metavar="NUMBER", help="penalty on the squared coef (0)"
     )
+    of_errors = "of standard errors: classical, or HC0 to HC3 (auto)"
+    parser.add_argument("--covariance", choices=COVARIANCES, metavar="C", default="auto", help=of_errors)
     parser.add_argument("--no-intercept", action="store_true", help="fit a line through the origin")
     parser.add_argument("--drop-missing", action="store_true", help="drop rows with missing values")
     parser.add_argument("--save", metavar="MODEL.json", help="where to save the line, for fastgd predict")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.formatting import counted, listed, table
+from fastgd.formatting import counted, html_table, listed, table
 from fastgd.solvers.units import Units
 
 _MAX_PRINTED_PARAMETERS = 3
@@ -104,24 +104,12 @@ class History:
 
     def __repr__(self) -> str:
         """Return the table."""
-        if np.size(self.theta) <= _MAX_PRINTED_PARAMETERS:
-            columns = self.to_dict()
-        else:
-            columns = {
-                name if values.ndim == 1 else f"max|{name}|": values if values.ndim == 1 else abs(values).max(axis=1)
-                for name, values in self._columns.items()
-            }
-        shown: list[int | None] = list(range(len(self)))
-        if len(shown) > _FIRST_ROWS + _LAST_ROWS + 1:
-            shown[_FIRST_ROWS:-_LAST_ROWS] = [None]
-        rows = [["..." if i is None else f"{values[i]:.6g}" for values in columns.values()] for i in shown]
-        after = f"theta after {counted(self.n_iter, 'iteration')}: {_numbers(self.theta)}"
-        lines = [table(list(columns), rows), after]
-        if self._units is not None:
-            centred = "(x - mean) / std" if self._units.centre.any() else "x / std"
-            lines[1] += f", of the standardised features {centred}"
-            lines.append(f"theta in the units of X: {_numbers(self._units.to_rows(self.theta))}")
-        return "\n".join(lines + ([self.message] if self.message else []))
+        header, rows, lines = self._shown()
+        return "\n".join([table(header, rows), *lines])
+
+    def _repr_html_(self) -> str:
+        """Return the table as notebooks show it."""
+        return html_table(*self._shown())
 
     def path(self) -> NDArray[np.float64]:
         """Return where the descent went, in the units of X: theta before each row's step, and where it ended.
@@ -173,6 +161,26 @@ class History:
         with open(path, "w", encoding="utf-8", newline="") as file:
             file.write(",".join(columns) + "\n")
             file.writelines(",".join(map(repr, row)) + "\n" for row in zip(*cells, strict=True))
+
+    def _shown(self) -> tuple[list[str], list[list[str]], list[str]]:
+        """Return the names of columns, the rows that are shown, and the lines below them."""
+        if np.size(self.theta) <= _MAX_PRINTED_PARAMETERS:
+            columns = self.to_dict()
+        else:
+            columns = {
+                name if values.ndim == 1 else f"max|{name}|": values if values.ndim == 1 else abs(values).max(axis=1)
+                for name, values in self._columns.items()
+            }
+        shown: list[int | None] = list(range(len(self)))
+        if len(shown) > _FIRST_ROWS + _LAST_ROWS + 1:
+            shown[_FIRST_ROWS:-_LAST_ROWS] = [None]
+        rows = [["..." if i is None else f"{values[i]:.6g}" for values in columns.values()] for i in shown]
+        lines = [f"theta after {counted(self.n_iter, 'iteration')}: {_numbers(self.theta)}"]
+        if self._units is not None:
+            centred = "(x - mean) / std" if self._units.centre.any() else "x / std"
+            lines[0] += f", of the standardised features {centred}"
+            lines.append(f"theta in the units of X: {_numbers(self._units.to_rows(self.theta))}")
+        return list(columns), rows, lines + ([self.message] if self.message else [])
 
 
 def _numbers(theta: Any) -> str:

@@ -1,6 +1,8 @@
 """The data of a fit, checked and open: a training set, or moments."""
 
-from numpy.typing import ArrayLike
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
 
 from fastgd.inputs import validation
 from fastgd.inputs.source import Source
@@ -42,6 +44,12 @@ class Data:
         is_small = self.n_samples * self.n_features <= tuning.CHEAP_VALUES
         self.is_cheap = is_small and self.rows is not None and self.rows.in_memory
         self.is_sparse = self.rows is not None and self.rows.is_sparse
+
+    @property
+    def weights(self) -> NDArray[Any] | None:
+        """The sample weights, if there are any, and rows in memory."""
+        arrays = self.given.given if isinstance(self.given, TrainingSet) else None
+        return None if arrays is None else arrays[2]
 
     def refuse_non_finite(self) -> None:
         """Raise a ValueError that names the first NaN or infinity, if there is one."""

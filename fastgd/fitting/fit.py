@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from fastgd.exceptions import warn
 from fastgd.fitting.blas import one_blas_thread
 from fastgd.fitting.data import Data, open_data
+from fastgd.fitting.inference import evidence_of
 from fastgd.fitting.loop import Run
 from fastgd.fitting.messages import messages
 from fastgd.fitting.options import FitState, Options
@@ -41,6 +42,8 @@ def fit(
     history: bool | int = False,
     progress: bool = False,
     callback: Callable[[FitState], object] | None = None,
+    covariance: str = "auto",
+    groups: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> FitResult:
     """Fit a linear hypothesis to a training set.
@@ -106,6 +109,14 @@ def fit(
         memory (needs tqdm).
     callback : callable, optional
         Called with a `FitState` after each iteration; a true return value ends the fit.
+    covariance : {"auto", "classical", "HC0", "HC1", "HC2", "HC3", "cluster"}, default "auto"
+        What standard errors are made of: the variance of the residuals, or squares of each row's score (HC0 to HC3), which
+        hold where errors differ in variance, or of each group's (``"cluster"``), where they are correlated within groups;
+        `FitResult.covariance` has the formulas. A robust one needs as much computing as the moments, but no further reading
+        of rows that are not in memory. ``"auto"`` is ``"cluster"`` with `groups`, and else ``"classical"``, unless that would
+        cost a pass, as for ``"gd"`` without moments.
+    groups : array_like of shape (n_samples,), optional
+        The group of each row, text or numbers, for rows in memory.
     n_threads : int, optional
         How many threads a pass takes, >= 1; see `get_num_threads`. The result does not depend on it, to the bit.
 
@@ -155,6 +166,8 @@ def fit(
         history=history,
         progress=progress,
         callback=callback,
+        covariance=covariance,
+        groups=groups,
     )
     return fit_data(open_data(X, y, sample_weight, n_threads), options)
 
@@ -184,6 +197,7 @@ def fit_data(data: Data, options: Options, work: Work | None = None) -> FitResul
 
 
 def _result(problem: Problem, strategy: Strategy, run: Run, status: Status, message: str) -> FitResult:
+    evidence = evidence_of(problem, run.last, status)
     units, intercept = problem.objective.units, problem.options.intercept
     theta = units.to_rows(run.last.theta)
     return FitResult(
@@ -202,4 +216,5 @@ def _result(problem: Problem, strategy: Strategy, run: Run, status: Status, mess
         verified=problem.data.rereadable is not None,  # the last gradient is then that of a true pass over them
         message=message,
         history=run.history() if problem.options.history else None,
+        evidence=evidence,
     )

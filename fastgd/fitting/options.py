@@ -13,6 +13,9 @@ from fastgd.solvers.choose import preconditioning_pays
 # The default max_iter and tol of each method.
 DEFAULTS = {"gd": (1000, 1e-8), "nesterov": (1000, 1e-8), "cg": (1000, 1e-12), "preconditioned": (100, 1e-12)}
 
+# Kinds of covariances: ``"auto"`` is ``"classical"`` where that costs no pass, or ``"cluster"`` where there are groups.
+COVARIANCES = ("auto", "classical", "HC0", "HC1", "HC2", "HC3", "cluster")
+
 # Named step sizes.
 STEPS = ("auto", "optimal", "exact")
 
@@ -32,7 +35,7 @@ class FitState(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of `fastgd.fit`, checked, except for `theta0`, whose length depends on the data.
+    """The options of `fastgd.fit`, checked, except for `theta0` and `groups`, whose lengths depend on the data.
 
     Raises
     ------
@@ -53,6 +56,8 @@ class Options:
     history: bool | int = False
     progress: bool = False
     callback: Callable[[FitState], object] | None = None
+    covariance: str = "auto"
+    groups: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         """Check each option, and keep what the check returns."""
@@ -65,6 +70,7 @@ class Options:
             "l2": arguments.penalty(self.l2),
             "precompute": arguments.switch_or_auto(self.precompute, "precompute"),
             "history": arguments.interval(self.history, "history"),
+            "covariance": arguments.choice(self.covariance, "covariance", COVARIANCES),
         }
         if not (isinstance(self.learning_rate, str) and self.learning_rate in STEPS):
             hint = 'Or "auto" for a safe one; "optimal" or "exact" for method "gd".'
@@ -75,8 +81,11 @@ class Options:
             checked["tol"] = arguments.number(self.tol, "tol", zero=True, hint=own)
         if self.callback is not None and not callable(self.callback):
             raise TypeError(f"callback is a {type(self.callback).__name__}, but a function of a FitState is expected.")
+        if self.groups is not None and checked["covariance"] == "auto":
+            checked["covariance"] = "cluster"
         vars(self).update(checked)  # as attributes are frozen
         self._check_learning_rate()
+        self._check_groups()
 
     def for_rows(self, n_samples: int, n_features: int, *, sparse: bool) -> Self:
         """Return a copy for an X of this shape, with a method that is not ``"auto"``, and its own max_iter and tol if None."""
@@ -91,6 +100,16 @@ class Options:
         decided = object.__new__(type(self))
         vars(decided).update(vars(self), method=method, max_iter=max_iter, tol=tol)
         return decided
+
+    def _check_groups(self) -> None:
+        """Refuse groups without a covariance that needs them, and the other way round."""
+        if (self.covariance == "cluster") == (self.groups is not None):
+            return
+        if self.groups is None:
+            raise ValueError('covariance="cluster" was given, but no groups. Give the group of each row as groups.')
+        raise ValueError(
+            f'groups were given, and covariance="{self.covariance}", which does not use them. Leave one of both out.'
+        )
 
     def _check_learning_rate(self) -> None:
         """Refuse a step size that does not go with the method."""

@@ -11,6 +11,7 @@ from fastgd import arguments
 from fastgd.fitting.blas import one_blas_thread
 from fastgd.fitting.data import Data
 from fastgd.fitting.options import Options
+from fastgd.fitting.robust import check_covariance, scored_rows
 from fastgd.inputs import validation
 from fastgd.moments import Moments
 from fastgd.rows.centred_moments import CentredMoments, columns_of, moments_of
@@ -84,6 +85,14 @@ class Problem:
         An approximate inverse of the Hessian, if there are moments, or it is needed.
     preconditioner : InverseHessian or None
         The same, if the method uses it.
+    moments : CentredMoments or None
+        The moments, if they were given or taken.
+    factor : tuple of (ndarray, ndarray), or None
+        R of the features, if the rows were decomposed, and what was taken off them before: their means, or zeros.
+    groups : tuple of (ndarray of shape (n_samples,), intp, and int)
+        The number of each row's group, and how many groups there are; none unless the covariance is ``"cluster"``.
+    scored : ScoredRows or None
+        What sums gradients together with scores, for rows that are not in memory and a covariance that is robust.
 
     Raises
     ------
@@ -94,17 +103,21 @@ class Problem:
 
     def __init__(self, data: Data, options: Options, work: Work | None = None) -> None:
         _check_precompute(data, options)
+        self.groups = check_covariance(data, options)
         self.data, self.options, start = data, options, options.theta0
         self.theta0 = None if start is None else validation.starting_point(start, data.n_features, options.intercept)
         work = work or Work(moments_of, factor_of, Inverses())
-        moments = _moments(data, options, work)
+        self.moments = moments = _moments(data, options, work)
+        self.factor: tuple[Vector, Vector] | None = None
         sized = bool(options.tol) or options.method in ("cg", "preconditioned")
         self.scales = _scales(data, moments, needed=sized or options.standardize)
         if self.scales is not None:
             _check_column_scale(data, self.scales, with_y=sized)
         self._scale = arguments.loss_scale(options.loss, data.given.total_weight)
         self.by_moments = None if moments is None else self._over(moments)
-        objective = self.by_moments if data.rereadable is None else self._over(data.rereadable)
+        self.scored = scored_rows(data, options, moments)
+        rows = self.scored or data.rereadable
+        objective = self.by_moments if rows is None else self._over(rows)
         assert objective is not None
         self.objective, self.cheapest = objective, self.by_moments or objective
         self.compensated = self._over(CompensatedRows(data.rows)) if data.is_cheap else None  # type: ignore[arg-type]
@@ -148,6 +161,9 @@ class Problem:
         centre = np.append(scales.mean, scales.y_mean) if self.options.intercept else None
         with one_blas_thread():
             factor = work.factor(rows, centre)
+        self.factor = factor[:, :-1], np.zeros(self.data.n_features)
+        if self.options.intercept:
+            self.factor = factor[1:, 1:-1], scales.mean + factor[0, 1:-1] / factor[0, 0]
         inverse = FactorInverse(self.objective, scales, factor, rows.n_samples, work.inverses.from_factor)
         work.inverses.from_factor = inverse
         return inverse

@@ -6,7 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastgd import arguments
 from fastgd.descent.history import History
+from fastgd.fitting.evidence import Evidence
+from fastgd.fitting.statistics import Statistics
+from fastgd.fitting.summary import summarised
 from fastgd.formatting import counted
 from fastgd.inputs import validation
 from fastgd.inputs.frames import are_numbers
@@ -16,7 +20,8 @@ from fastgd.rows.columns import Columns
 from fastgd.rows.csr_matrix import CSR
 from fastgd.solvers.stopping import Status
 
-_MAX_PRINTED = 10
+# How many coefficients are printed, and how many parameters a notebook shows.
+_MAX_PRINTED, _MAX_SHOWN = 10, 60
 
 
 def hypothesis(
@@ -71,8 +76,8 @@ def hypothesis(
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class FitResult:
-    """A fitted linear hypothesis, and how the fit ended.
+class FitResult(Statistics):
+    """A fitted linear hypothesis, how the fit ended, and how good and how sure it is.
 
     Attributes
     ----------
@@ -110,6 +115,8 @@ class FitResult:
         How the fit ended and, if it did not converge, what to try.
     history : History or None
         The iterations, if `history` was set.
+    evidence : Evidence
+        What the statistics are computed from.
     """
 
     coef: NDArray[np.float64]
@@ -127,6 +134,7 @@ class FitResult:
     verified: bool
     message: str
     history: History | None
+    evidence: Evidence
 
     def __post_init__(self) -> None:
         """Make theta and coef read-only: if one of them were changed, they would no longer agree."""
@@ -138,19 +146,64 @@ class FitResult:
         """Whether the gradient came down to `tol` or to its rounding error."""
         return self.status.converged
 
-    def __repr__(self) -> str:
-        """Return the result in a few lines."""
+    @property
+    def parameter_names(self) -> list[str]:
+        """The names of the parameters, in the order of theta: ``"intercept"``, and the features' labels, or ``"coef[0]"``."""
         names = self.feature_names
         if names is None or are_numbers(names):
             names = [f"coef[{j}]" for j in range(len(self.coef))]
-        lines = [(str(name), f"{value:.10g}") for name, value in zip(names, self.coef.tolist(), strict=True)]
-        if len(lines) > _MAX_PRINTED + 1:
-            lines[_MAX_PRINTED:] = [("...", f"and {len(lines) - _MAX_PRINTED} more, in coef")]
-        if len(self.theta) > len(self.coef):
-            lines.insert(0, ("intercept", f"{self.intercept:.10g}"))
+        return ["intercept"] * (len(self.theta) - len(self.coef)) + [str(name) for name in names]
+
+    def __repr__(self) -> str:
+        """Return the result in a few lines."""
+        lines = [(name, f"{value:.10g}") for name, value in zip(self.parameter_names, self.theta.tolist(), strict=True)]
+        most = _MAX_PRINTED + len(self.theta) - len(self.coef)
+        if len(lines) > most + 1:
+            lines[most:] = [("...", f"and {len(lines) - most} more, in coef")]
         lines += [("cost", f"{self.cost:.10g}"), ("|gradient|", f"{self.gradient_norm:.3g}")]
         width = max(len(name) for name, _ in lines)
         return "\n".join([self.message, *(f"  {name:<{width}}  {value}" for name, value in lines)])
+
+    def _repr_html_(self) -> str:
+        """Return the summary as notebooks show it."""
+        return summarised(self, 0.95, _MAX_SHOWN).html()
+
+    def summary(self, *, level: float = 0.95, max_rows: int = 1000) -> str:
+        """Summarise the fit: a table of parameters, and below it how good the fit is and how it ended.
+
+        The table has estimates, standard errors, t values and, where scipy is installed, p-values and confidence intervals.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            The level of the confidence intervals.
+        max_rows : int, default 1000
+            How many parameters are shown at most.
+
+        Returns
+        -------
+        str
+            The summary.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If level is not a number between 0 and 1, or max_rows not a whole number >= 1.
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> summary = fastgd.fit([0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 1.0, 2.0]).summary()
+        >>> for line in summary.splitlines()[2:8]:
+        ...     print(line)
+                   estimate  std. error     t       p      [95%   interval]
+        intercept       0.1      0.2646  0.38   0.742    -1.0384     1.2384
+        coef[0]         0.6      0.1414  4.24  0.0513  -0.008487     1.2085
+        <BLANKLINE>
+        4 rows, classical standard errors, 2 residual degrees of freedom
+        R^2 0.9, adjusted 0.85, residual std 0.316228, F 18 on 1 and 2, p 0.0513
+        """
+        return str(summarised(self, level, arguments.at_least_one(max_rows, "max_rows")))
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict the target.

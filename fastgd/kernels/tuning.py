@@ -195,3 +195,6 @@ MOST_DECOMPOSED, MOST_DENSE = 2e9, 1 << 22
 
 # Up to so many values a pass takes less than a millisecond, and is repeated for a last digit.
 CHEAP_VALUES = 1 << 20
+
+# So few values a result keeps a copy of, from which its statistics are computed in twice the precision when they are asked for.
+KEPT_VALUES = 1 << 14

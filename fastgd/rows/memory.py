@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastgd.kernels import tuning
 from fastgd.rows import threads
 from fastgd.rows.blocks import Blocks
-from fastgd.rows.weights import sampled
+from fastgd.rows.weights import Observations, observations, sampled
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -51,6 +51,10 @@ class MemoryRows(ABC):
     def n_threads(self) -> int:
         """How many threads a pass takes."""
         return threads.effective(self._n_threads)
+
+    def observations(self) -> Observations:
+        """Count the rows that have weight."""
+        return observations(self.n_samples, self._s)
 
     def report_to(self, listener: object) -> None:  # noqa: B027 (what all of them share)
         """Report nothing: a pass is too short."""

@@ -14,7 +14,7 @@ from fastgd.rows.blocks import added
 from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.part import SMALLEST_TOTAL, Part
 from fastgd.rows.sparse_rows import SparseRows
-from fastgd.rows.weights import total_weight
+from fastgd.rows.weights import Observations, total_weight
 
 _Array = NDArray[Any]
 _Vector = NDArray[np.float64]
@@ -31,6 +31,8 @@ class Summary(NamedTuple):
     """The sum of their weights."""
     non_finite: tuple[int, int] | None
     """Row and column of the first NaN or infinity, if it was looked for, because the sums were not finite."""
+    observations: Observations = Observations(0, 0.0)
+    """The rows that have weight."""
 
 
 class ProgressListener(Protocol):
@@ -95,6 +97,7 @@ class PartedRows(ABC):
         self.n_dropped = 0
         self._listener: ProgressListener | None = None
         self._non_finite: tuple[int, int] | None = None
+        self._observations = Observations(0, 0.0)
 
     @abstractmethod
     def _summarised(self, of_rows: Callable[[Any], Any], merge: Callable[[Any, Any], Any]) -> Summary | None:
@@ -143,7 +146,7 @@ class PartedRows(ABC):
                 f"The sample weights have the sum {summary.total_weight:g}, but one from {SMALLEST_TOTAL:g} on is expected. "
                 "Correct the weights, or multiply all of them by a constant."
             )
-        self.n_samples, self.total_weight, self._non_finite = summary[1:]
+        self.n_samples, self.total_weight, self._non_finite, self._observations = summary[1:]
         return summary.value
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
@@ -157,6 +160,10 @@ class PartedRows(ABC):
     def report_to(self, listener: ProgressListener | None) -> None:
         """Report how far each pass has come."""
         self._listener = listener
+
+    def observations(self) -> Observations:
+        """Return what `MemoryRows.observations` does, as the last pass counted."""
+        return self._observations
 
     def first_non_finite(self) -> tuple[int, int] | None:
         """Return what `MemoryRows.first_non_finite` does, as the last pass found it."""
@@ -206,7 +213,7 @@ def summarise(part: Part, of_rows: Callable[[Any], Any], n_threads: int | None, 
     value = of_rows(rows)
     numbers = value if isinstance(value, tuple) else (value,)
     finite = all(np.isfinite(number).all() for number in numbers)
-    return Summary(value, n_samples, weight, None if finite else rows.first_non_finite())
+    return Summary(value, n_samples, weight, None if finite else rows.first_non_finite(), rows.observations())
 
 
 def merged(first: Summary, then: Summary, merge: Callable[[Any, Any], Any]) -> Summary:
@@ -232,4 +239,5 @@ def merged(first: Summary, then: Summary, merge: Callable[[Any, Any], Any]) -> S
     place = first.non_finite
     if place is None and then.non_finite is not None:
         place = first.n_samples + then.non_finite[0], then.non_finite[1]
-    return Summary(value, first.n_samples + then.n_samples, first.total_weight + then.total_weight, place)
+    n_samples, total = first.n_samples + then.n_samples, first.total_weight + then.total_weight
+    return Summary(value, n_samples, total, place, first.observations + then.observations)

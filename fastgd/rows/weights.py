@@ -1,6 +1,6 @@
 """Sample weights: their sum, and rows that have some."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,44 @@ def total_weight(sample_weight: _Array) -> float:
     total = 0.0
     for start, stop in Blocks(len(sample_weight), tuning.BLOCK_VALUES):
         total += add(converted(sample_weight[start:stop], FLOAT64))  # as sum() adds in another way from Python 3.12 on
+    return total
+
+
+class Observations(NamedTuple):
+    """What statistics need to know of rows beside sums over them."""
+
+    n: int
+    """How many rows have weight."""
+    log_weight: float
+    """The sum of the logarithms of their weights."""
+
+    def __add__(self, other: tuple[Any, ...]) -> "Observations":
+        """Return those of the rows of both."""
+        return Observations(self.n + other[0], self.log_weight + other[1])
+
+
+def observations(n_samples: int, sample_weight: _Array | None) -> Observations:
+    """Count rows that have weight.
+
+    Parameters
+    ----------
+    n_samples : int
+        How many rows there are.
+    sample_weight : ndarray of shape (n_samples,), real, or None
+        The sample weights.
+
+    Returns
+    -------
+    Observations
+        Their number, and the logarithms of their weights.
+    """
+    if sample_weight is None:
+        return Observations(n_samples, 0.0)
+    total = Observations(0, 0.0)
+    for start, stop in Blocks(n_samples, tuning.CACHED_VALUES):
+        s = converted(sample_weight[start:stop], FLOAT64)
+        s = s[s > 0]
+        total += Observations(len(s), float(np.log(s).sum()))
     return total
 
 

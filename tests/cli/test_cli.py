@@ -84,8 +84,9 @@ def test_fit_prints_the_result_with_the_names_of_the_features(succeeds):
     table = np.genfromtxt("data.csv", delimiter=",", skip_header=1)
     result = fastgd.fit(table[:, :2].copy(), table[:, 2].copy())
     assert lines[0] == result.message.replace("tol=", "--tol ")
-    assert [line.split()[0] for line in lines[1:]] == ["intercept", "a", "b", "cost", "|gradient|"]
-    assert [float(line.split()[1]) for line in lines[1:4]] == pytest.approx([1.0, 2.0, -3.0], abs=1e-6)
+    assert [line.split()[0] for line in lines[3:6]] == ["intercept", "a", "b"]
+    assert [float(line.split()[1]) for line in lines[3:6]] == pytest.approx([1.0, 2.0, -3.0], abs=1e-6)
+    assert lines[7] == "4 rows, classical standard errors, 1 residual degree of freedom"
 
 
 def test_fit_passes_its_options_on(succeeds, monkeypatch):
@@ -105,13 +106,14 @@ def test_fit_passes_its_options_on(succeeds, monkeypatch):
     assert y.flags.c_contiguous
     defaults = {"method": "auto", "loss": "mse", "learning_rate": "auto", "max_iter": None, "tol": None}
     defaults |= {"standardize": False, "l2": 0.0, "intercept": True, "history": False}
+    defaults |= {"covariance": "auto"}
     assert given == defaults
     options = "--features b --method gd --loss sse --learning-rate 0.1 --max-iter 7 --tol 1e-3 --l2 2"
-    succeeds(f"{FIT} {options} --standardize --no-intercept")
+    succeeds(f"{FIT} {options} --standardize --no-intercept --covariance HC1")
     assert given.pop("X").X.tolist() == [[0], [1], [0], [-1]]
     assert given.pop("y").tolist() == [3, -2, -1, 4]
     changed = {"method": "gd", "loss": "sse", "learning_rate": 0.1, "max_iter": 7, "tol": 1e-3}
-    assert given == defaults | changed | {"standardize": True, "l2": 2.0, "intercept": False}
+    assert given == defaults | changed | {"standardize": True, "l2": 2.0, "intercept": False, "covariance": "HC1"}
 
 
 def test_a_result_as_json(succeeds):
@@ -330,7 +332,7 @@ def test_an_output_that_fails_stays_as_it_was_and_the_result_is_printed(option, 
     Path(path).write_text("old")
     monkeypatch.setattr(os, "fsync", raising(NO_SPACE))
     status, out, err = run(f"{FIT} --features a --{option} {path}")
-    assert out.splitlines()[1].split() == ["intercept", "1"]
+    assert out.splitlines()[3].split()[:2] == ["intercept", "1"]
     assert err == f"fastgd: error: {path} cannot be written: No space left on device. Give another name.\n"
     assert (status, Path(path).read_text()) == (2, "old")
     assert sorted(os.listdir()) == ["data.csv", path]
@@ -562,7 +564,7 @@ def test_what_fit_refuses(fails):
 
 
 @pytest.mark.parametrize(
-    ("command", "n_lines"), [("", 24), ("fit", 36), ("predict", 24), ("bench", 24), ("warmup", 24), ("demo", 24)]
+    ("command", "n_lines"), [("", 24), ("fit", 38), ("predict", 24), ("bench", 24), ("warmup", 24), ("demo", 24)]
 )
 def test_help_fits_on_a_screen(command, n_lines, monkeypatch, succeeds):
     monkeypatch.setenv("COLUMNS", "80")

@@ -1,0 +1,86 @@
+"""What a robust covariance needs before the fit begins: groups of rows, and sums of scores beside those of gradients."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd.fitting.data import Data
+from fastgd.fitting.options import Options
+from fastgd.rows.centred_moments import CentredMoments
+from fastgd.rows.parts import PartedRows
+from fastgd.rows.scores import Leverages, ScoredRows, Scores
+from fastgd.solvers.bread import Bread, bread_of_scatter
+
+# Scores are divided by these powers of 1 - h, h being the leverage of the row.
+POWERS = {"HC2": 1, "HC3": 2}
+
+
+def check_covariance(data: Data, options: Options) -> tuple[NDArray[np.intp], int]:
+    """Refuse a robust covariance of what has no residuals; return the number of each row's group, and that of groups."""
+    none = np.zeros(0, np.intp), 0
+    kind = options.covariance
+    if kind in ("auto", "classical"):
+        return none
+    if data.rereadable is None:
+        what = "Moments have no rows" if data.rows is None else "the rows can be read once only"
+        raise ValueError(
+            f'covariance="{kind}" was given, which is made of residuals, but {what}. Give rows that can be read again, or '
+            'covariance="classical".'
+        )
+    if options.groups is None:
+        return none
+    if not data.rereadable.in_memory:
+        raise ValueError(
+            "groups were given, but the rows are not in memory, and groups are known of rows in memory only. Give X and y as "
+            "arrays or frames."
+        )
+    return _groups(options.groups, data.n_samples, data.weights)
+
+
+def _groups(groups: ArrayLike, n_samples: int, weights: NDArray[np.float64] | None) -> tuple[NDArray[np.intp], int]:
+    labels = np.asarray(groups)
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"groups has shape {labels.shape}, but one group for each of {n_samples} rows is expected, of shape "
+            f"({n_samples},)."
+        )
+    missing = labels != labels  # NaN, in an array of objects, too
+    if labels.dtype == object:
+        missing = missing | np.array([label is None for label in labels])
+    if np.any(missing):
+        row = int(np.flatnonzero(missing)[0])
+        raise ValueError(f"groups has {labels[row]!r} in row {row}, but each row has a group. Drop such rows.")
+    try:
+        _, numbers = np.unique(labels, return_inverse=True)
+    except TypeError:
+        raise TypeError(
+            "groups has labels that cannot be compared with each other. Give all as text, or all as numbers."
+        ) from None
+    heavy = slice(None) if weights is None else weights > 0
+    n_groups = len(np.unique(numbers[heavy]))
+    if n_groups < 2:
+        raise ValueError(
+            "groups puts all rows into one, but at least two are expected. Give the group of each row, or another covariance."
+        )
+    return numbers.astype(np.intp, copy=False), n_groups
+
+
+def scores_of(kind: str, bread: Bread) -> Scores:
+    """Return which scores the meat of a robust covariance consists of."""
+    power = POWERS.get(kind)
+    return Scores(bread.mean, None if power is None else Leverages(bread.root, bread.total_weight, power))
+
+
+def scored_rows(data: Data, options: Options, moments: CentredMoments | None) -> ScoredRows | None:
+    """Return what sums scores in the same pass as a gradient, for rows whose reading takes longer than computing."""
+    rows = data.rereadable
+    if (
+        options.covariance in ("auto", "classical")
+        or moments is None
+        or not isinstance(rows, PartedRows)
+        or rows.in_memory
+    ):
+        return None
+    bread = bread_of_scatter(
+        moments.scatter[:-1, :-1], moments.mean[:-1], moments.total_weight, intercept=options.intercept, rank=None
+    )
+    return ScoredRows(rows, scores_of(options.covariance, bread))
