@@ -7,7 +7,7 @@ that is asked for ahead changes no sum: there kernels are compiled such that the
 import gc
 import tempfile
 from contextlib import contextmanager
-from itertools import permutations
+from itertools import permutations, product
 
 import exact
 import numba
@@ -25,6 +25,7 @@ from fastgd.kernels.compensated import compiled_compensated
 from fastgd.kernels.gram import entries, gram, order
 from fastgd.kernels.penalty import compiled_add_penalty
 from fastgd.kernels.plain_sum import compiled_plain_sum
+from fastgd.kernels.scores import Leverages, compiled_add_to_groups, pack
 from fastgd.kernels.simd import Code, int64
 from fastgd.kernels.weights import compiled_sum_nonnegative
 from fastgd.rows.arrays import ArrayRows
@@ -113,6 +114,47 @@ def check_moments(by_columns, n_features, kind, row_counts):
         expected = SCALE * ((z * s[:, np.newaxis] if weighted else z).T @ z)
         assert entries(sums, n_features).tolist() == expected.tolist()
         assert np.isnan(before).all()
+
+
+def check_scores(by_columns, n_features, kind, row_counts):
+    """Multiply columns with each other by a kernel, with the scores of rows as weights."""
+    x_dtype, y_dtype, weighted = kind
+    for n_samples, power in product(row_counts, (0, 1, 2)):
+        X, y, s, centre = floats(n_samples, n_features, True)
+        rng, theta = np.random.default_rng(n_samples), np.linspace(-1, 1, n_features + 1)
+        root = 2e-5 * rng.standard_normal((n_features, n_features))
+        packed = pack(theta, centre, Leverages(root, 1e4, power) if power else None)
+        rows = behind_nans(X, x_dtype)
+        sums, before = room(order(n_features) ** 2)
+        gram(by_columns, scored=True)[kind](
+            at_a_cliff(rows.T if by_columns else rows, x_dtype),
+            N_BEFORE,
+            N_BEFORE + n_samples,
+            at_a_cliff(y, y_dtype),
+            at_a_cliff(s, "d") if weighted else None,
+            at_a_cliff(packed, "d"),
+            SCALE,
+            sums,
+        )
+        z = np.column_stack([np.column_stack([X, y]) - centre, np.ones(n_samples)])
+        s = s if weighted else np.ones(n_samples)
+        scores = s * (X @ theta[1:] + theta[0] - y)
+        sizes = s * ((abs(X) + 2 * abs(centre[:-1])) @ abs(theta[1:]) + abs(theta[0]) + abs(y) + 2 * abs(centre[-1]))
+        left = 1.0 - s * (1e-4 + ((z[:, :-2] @ root) ** 2).sum(axis=1)) if power else np.ones(n_samples)
+        expected = SCALE * ((z * (scores**2 / left**power)[:, np.newaxis]).T @ z)
+        bound = SCALE * ((abs(z) * (sizes**2 / left**power)[:, np.newaxis]).T @ abs(z))
+        assert (abs(entries(sums, n_features) - expected) <= 1e-13 * bound).all()
+        assert np.isnan(before).all()
+
+
+def check_scores_of_groups():
+    """Add scores to those of groups."""
+    values, s = np.arange(12.0).reshape(4, 3), np.array([1.0, 0.0, 2.0, 1.0])
+    sums, groups, theta = np.zeros((2, 3)), np.array([0, 0, 1, 0]), np.array([1.0, 2.0, -1.0])
+    compiled_add_to_groups()(values, s, groups, theta, np.ones(2), sums)
+    r = values[:, :2] @ theta[1:] + 1.0 - values[:, 2]
+    scores = (s * r)[:, np.newaxis] * np.column_stack((np.ones(4), values[:, :2] - 1.0))
+    assert sums.tolist() == [(scores[0] + scores[3]).tolist(), scores[2].tolist()]
 
 
 @numba.njit
@@ -371,6 +413,12 @@ CHECKS = {
         "gram-columns-13": (check_moments, True, 13, ("d", "d", False), [1, 7, 8, 17]),
         "gram-columns-38": (check_moments, True, 38, ("f", "d", True), [1, 9, 210]),
         "gram-rows-22-ask": (check_what_moments_ask_for, False, 22),
+    },
+    "scores": {
+        "scores-rows-22": (check_scores, False, 22, ("d", "d", True), [1, 9, 350]),
+        "scores-rows-38": (check_scores, False, 38, ("f", "f", False), [1, 9]),
+        "scores-columns-13": (check_scores, True, 13, ("d", "d", False), [1, 7, 8, 17]),
+        "scores-groups": (check_scores_of_groups,),
     },
     "blocks": {
         "passes": (check_passes, ("d", "d", True)),

@@ -173,6 +173,26 @@ def add_tile(Z, W, C, X, place, ahead, n_vectors):
     tile += left[:, j : j + n_numbers].T @ right[:, i : i + n_vectors * lanes]
 
 
+def weigh(Z, s, W, n_rows, width):
+    lines = stretch(Z, 0, n_rows * width).reshape(n_rows, width)
+    stretch(W, 0, n_rows * width)[:] = (lines * stretch(s, 0, n_rows)[:, np.newaxis]).ravel()
+
+
+def products_of_lines(Z, v, out, n_rows, width):
+    n_read = padded(n_rows)
+    stretch(out, 0, n_read)[:] = stretch(Z, 0, n_read * width).reshape(n_read, width) @ stretch(v, 0, width)
+
+
+def square_lengths(Z, R, out, n_rows, width, n_features, n_columns):
+    assert n_columns % (2 * LANES) == 0
+    assert n_features <= n_columns
+    n_read = padded(n_rows)
+    root = stretch(R, 0, n_features * n_columns).reshape(n_features, n_columns)
+    assert not np.tril(root, -1).any()
+    lines = stretch(Z, 0, n_read * width).reshape(n_read, width)
+    stretch(out, 0, n_read)[:] = ((lines[:, :n_features] @ root) ** 2).sum(axis=1)
+
+
 def add(cells, i, amount):
     cell = stretch(cells, i, 1)
     before = cell[0]
@@ -228,7 +248,10 @@ MODELS = {
     "gram._add_tile": add_tile,
     "gram._copy_rows": copy_rows,
     "gram._copy_square": copy_square,
+    "gram._weigh": weigh,
     "mailbox._call": call_job,
+    "scores._products": products_of_lines,
+    "scores._square_lengths": square_lengths,
     "signals.add": add,
     "signals.exchange": exchange,
     "signals.load_acquire": load_acquire,

@@ -13,6 +13,13 @@ from fastgd.formatting import table
 
 # NIST/ITL Statistical Reference Datasets, linear regression, data set Norris.
 CERTIFIED = {"intercept": -0.262323073774029, "slope": 1.00211681802045}
+CERTIFIED_STATISTICS = {
+    "std. error of the intercept": 0.232818234301152,
+    "std. error of the slope": 0.429796848199937e-3,
+    "residual std": 0.884796396144373,
+    "R^2": 0.999993745883712,
+    "F": 5436385.54079785,
+}
 
 _SIZES = [(10, 1), (1_000, 10), (10_000_000, 1), (5_000_000, 2), (3_333_333, 3), (1_000_000, 10), (100_000, 100)]
 
@@ -59,9 +66,12 @@ def run() -> None:
     result = fit.fit(x, y, standardize=True, learning_rate=0.1, tol=1e-15, history=True)
     print(result.history)
     print(f"{result.message}\n")
+    assert result.standard_errors is not None  # it has converged
+    computed = [*result.theta.tolist(), *result.standard_errors.tolist()]
+    computed += [result.residual_std, result.r_squared, result.f_statistic]
     rows = [
-        [name, f"{computed:.15g}", f"{certified:.15g}", f"{agreeing_digits(computed, certified):.1f}"]
-        for (name, certified), computed in zip(CERTIFIED.items(), result.theta.tolist(), strict=True)
+        [name, f"{ours:.15g}", f"{certified:.15g}", f"{agreeing_digits(ours, certified):.1f}"]
+        for (name, certified), ours in zip((CERTIFIED | CERTIFIED_STATISTICS).items(), computed, strict=True)
     ]
     print(table(["", "computed", "certified by NIST", "digits that agree"], rows))
 

@@ -91,7 +91,8 @@ def _find_meat(problem: Problem, evidence: Evidence, theta: Vector) -> None:
         elif problem.scored is not None and (problem.factor is None or evidence.kind not in POWERS):
             evidence.meat = problem.scored.meat(theta)
         else:
-            evidence.meat = meat_of(rows, theta, scores_of(evidence.kind, bread))
+            y_mean = float(problem.moments.mean[-1]) if problem.moments is not None else 0.0
+            evidence.meat = meat_of(rows, theta, scores_of(evidence.kind, bread, y_mean))
 
 
 def _total_sum_of_squares(problem: Problem) -> float | None:

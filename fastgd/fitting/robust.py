@@ -5,18 +5,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd.fitting.data import Data
 from fastgd.fitting.options import Options
+from fastgd.kernels.scores import Leverages
 from fastgd.rows.centred_moments import CentredMoments
 from fastgd.rows.parts import PartedRows
-from fastgd.rows.scores import Leverages, ScoredRows, Scores
+from fastgd.rows.scores import ScoredRows, Scores
 from fastgd.solvers.bread import Bread, bread_of_scatter
 
 # Scores are divided by these powers of 1 - h, h being the leverage of the row.
 POWERS = {"HC2": 1, "HC3": 2}
 
 
-def check_covariance(data: Data, options: Options) -> tuple[NDArray[np.intp], int]:
+def check_covariance(data: Data, options: Options) -> tuple[NDArray[np.int64], int]:
     """Refuse a robust covariance of what has no residuals; return the number of each row's group, and that of groups."""
-    none = np.zeros(0, np.intp), 0
+    none = np.zeros(0, np.int64), 0
     kind = options.covariance
     if kind in ("auto", "classical"):
         return none
@@ -36,7 +37,7 @@ def check_covariance(data: Data, options: Options) -> tuple[NDArray[np.intp], in
     return _groups(options.groups, data.n_samples, data.weights)
 
 
-def _groups(groups: ArrayLike, n_samples: int, weights: NDArray[np.float64] | None) -> tuple[NDArray[np.intp], int]:
+def _groups(groups: ArrayLike, n_samples: int, weights: NDArray[np.float64] | None) -> tuple[NDArray[np.int64], int]:
     labels = np.asarray(groups)
     if labels.shape != (n_samples,):
         raise ValueError(
@@ -61,13 +62,15 @@ def _groups(groups: ArrayLike, n_samples: int, weights: NDArray[np.float64] | No
         raise ValueError(
             "groups puts all rows into one, but at least two are expected. Give the group of each row, or another covariance."
         )
-    return numbers.astype(np.intp, copy=False), n_groups
+    return numbers.astype(np.int64, copy=False), n_groups
 
 
-def scores_of(kind: str, bread: Bread) -> Scores:
+def scores_of(kind: str, bread: Bread, y_mean: float) -> Scores:
     """Return which scores the meat of a robust covariance consists of."""
     power = POWERS.get(kind)
-    return Scores(bread.mean, None if power is None else Leverages(bread.root, bread.total_weight, power))
+    return Scores(
+        np.append(bread.mean, y_mean), None if power is None else Leverages(bread.root, bread.total_weight, power)
+    )
 
 
 def scored_rows(data: Data, options: Options, moments: CentredMoments | None) -> ScoredRows | None:
@@ -83,4 +86,4 @@ def scored_rows(data: Data, options: Options, moments: CentredMoments | None) ->
     bread = bread_of_scatter(
         moments.scatter[:-1, :-1], moments.mean[:-1], moments.total_weight, intercept=options.intercept, rank=None
     )
-    return ScoredRows(rows, scores_of(options.covariance, bread))
+    return ScoredRows(rows, scores_of(options.covariance, bread, moments.mean.item(-1)))

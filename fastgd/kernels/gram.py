@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastgd.kernels import tuning
 from fastgd.kernels.jit import HELPER_FLAGS, Kernel
+from fastgd.kernels.scores import N_NUMBERS, scores_of
 from fastgd.kernels.simd import LANES, Code, int64
 from fastgd.kernels.target import registers
 
@@ -37,7 +38,7 @@ def _numbers_in_tile() -> int:
 
 
 @cache
-def gram(by_columns: bool) -> Kernel:
+def gram(by_columns: bool, scored: bool = False) -> Kernel:
     """Return the kernel that sums s z z^T over rows, with z = (x - centre, y - centre of y, 1).
 
     Its arguments are those of any `Kernel`, but for theta and sums: theta is the centre, of shape (n_features + 1,), and sums
@@ -47,6 +48,8 @@ def gram(by_columns: bool) -> Kernel:
     ----------
     by_columns : bool
         Whether X is column-major, and comes transposed.
+    scored : bool, default False
+        Whether a score takes the place of the root of s: theta is then what `fastgd.kernels.scores.pack` returns.
 
     Returns
     -------
@@ -56,15 +59,18 @@ def gram(by_columns: bool) -> Kernel:
     n_numbers, lanes = _numbers_in_tile(), registers().lanes
 
     def gram(X, start, stop, y, s, theta, scale, sums):
-        n_features = theta.shape[0] - 1
+        n_features = int(theta[0]) if scored else theta.shape[0] - 1
+        centre = theta[N_NUMBERS : N_NUMBERS + n_features + 1] if scored else theta
         width = (n_features + 2 + LANES - 1) // LANES * LANES
         for i in range(width * width):
             sums[i] = 0.0
         n_copied = max(1, min(stop - start, max(tuning.COPY_BYTES // (8 * width), tuning.MIN_COPY_ROWS)))
-        Z = _zero_lines(n_copied * width)
-        W = Z if s is None else _zero_lines(n_copied * width)
-        for i in range(n_copied):
-            Z[i * width + n_features + 1] = 1.0
+        n_lines = n_copied
+        if scored:
+            n_lines = (n_copied + LANES - 1) // LANES * LANES
+            scores, lengths = np.empty(n_lines), np.empty(n_lines)
+        Z = _zero_lines(n_lines * width)
+        W = Z if s is None or scored else _zero_lines(n_copied * width)
         # While tiles are computed, the rows to be copied next are asked for: so many values for each row of a tile that the
         # last of them are asked for with the last tile. Asked for sooner, they would keep the tiles from reading. (Columns
         # are read in pieces long enough for the hardware to foresee them.)
@@ -75,15 +81,20 @@ def gram(by_columns: bool) -> Kernel:
         for first in range(start, stop, n_copied):
             n_rows = min(n_copied, stop - first)
             if by_columns:
-                _copy_columns(X, first, n_rows, theta, Z, width)
+                _copy_columns(X, first, n_rows, centre, Z, width)
             else:
-                _copy_rows(X, first, n_features, n_rows, theta, Z, width)
+                _copy_rows(X, first, n_features, n_rows, centre, Z, width)
             for i in range(n_rows):
-                Z[i * width + n_features] = y[first - start + i] - theta[n_features]
-            if s is not None:
-                for i in range(n_rows):
-                    for j in range(i * width, (i + 1) * width):
-                        W[j] = s[first - start + i] * Z[j]
+                Z[i * width + n_features] = y[first - start + i] - centre[n_features]
+                Z[i * width + n_features + 1] = 1.0
+            if scored:
+                if s is None:
+                    scores_of(Z, theta, None, n_rows, width, scores, lengths)
+                else:
+                    scores_of(Z, theta, s[first - start :], n_rows, width, scores, lengths)
+                _weigh(Z, scores, Z, n_rows, width)
+            elif s is not None:
+                _weigh(Z, s[first - start :], W, n_rows, width)
             ask = (first + n_copied) * n_features
             last = 0 if by_columns else min(ask + n_copied * n_features, X.size) - n_rows * pace
             for j in range(0, width, n_numbers):
@@ -174,6 +185,23 @@ def _copy_rows(_context, X, start, n_features, n_rows, centre, Z, width):
             code.put(code.fsub(code.vector(x, last, mask), last_centre), z, last, mask)
 
     return types.void(X, start, n_features, n_rows, centre, Z, width), generate
+
+
+@intrinsic
+def _weigh(_context, Z, s, W, n_rows, width):
+    """Write lines of Z of this width, each times its weight, to those of W."""
+
+    def generate(context, builder, signature, args):
+        code = Code(context, builder)
+        Z, s, W = (code.data(signature.args[place], args[place]) for place in range(3))
+        n_rows, width = args[3], args[4]
+        with code.steps(int64(0), n_rows, 1) as i:
+            weight = code.splat(code.number(code.gep(s, [i]), 0))
+            z, w = (code.gep(lines, [code.mul(i, width)]) for lines in (Z, W))
+            with code.steps(int64(0), width, LANES) as j:
+                code.put(code.fmul(weight, code.vector(z, j)), w, j)
+
+    return types.void(Z, s, W, n_rows, width), generate
 
 
 @intrinsic(prefer_literal=True)

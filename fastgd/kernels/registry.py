@@ -16,6 +16,7 @@ from fastgd.kernels.gram import gram
 from fastgd.kernels.jit import Kernel, Kind
 from fastgd.kernels.penalty import add_penalty, compiled_add_penalty
 from fastgd.kernels.plain_sum import compiled_plain_sum, plain_sum
+from fastgd.kernels.scores import add_to_groups, compiled_add_to_groups
 from fastgd.kernels.weights import compiled_sum_nonnegative, sum_nonnegative
 
 # A number of features for each kernel there is: beyond these, one serves all.
@@ -56,7 +57,8 @@ def kernels(n_features: Iterable[int]) -> tuple[list[Kernel], list[Kernel]]:
     layouts = [(k, by_columns) for k in n_features for by_columns in (False, True) if k > 1 or not by_columns]
     gradients = {id(kernel): kernel for kernel in (dense(*layout) for layout in layouts)}.values()
     orders = sorted({by_columns for _, by_columns in layouts})
-    return list(gradients), [make(by_columns) for make in (gram, spread) for by_columns in orders]
+    makes = (gram, partial(gram, scored=True), spread)
+    return list(gradients), [make(by_columns) for make in makes for by_columns in orders]
 
 
 def variants(n_features: Iterable[int], dtypes: Iterable[str]) -> list[Variant]:
@@ -81,6 +83,7 @@ def variants(n_features: Iterable[int], dtypes: Iterable[str]) -> list[Variant]:
         Variant((sum_nonnegative,), compiled_sum_nonnegative),
         Variant((add_penalty,), compiled_add_penalty),
         Variant((compensated,), compiled_compensated),
+        Variant((add_to_groups,), compiled_add_to_groups),
         *(Variant((function,), partial(mailbox.compiled, function)) for function in mailbox.FUNCTIONS),
     ]
     for dtype in dict.fromkeys(dtypes):

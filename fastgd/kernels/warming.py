@@ -46,7 +46,7 @@ def warmup(n_features: int | Iterable[int] | None = None, *, dtypes: Iterable[st
     --------
     >>> import fastgd
     >>> fastgd.warmup(2, dtypes=["float64"])
-    39
+    44
     """
     expected = _expected(n_features, dtypes)
     for variant in expected:

@@ -12,6 +12,7 @@ from fastgd.kernels.column_stats import spread
 from fastgd.kernels.dense import dense
 from fastgd.kernels.gram import entries, gram
 from fastgd.kernels.jit import Kernel, Kind
+from fastgd.kernels.scores import Leverages, pack
 from fastgd.rows import parallel, threads
 from fastgd.rows.blocks import Blocks, Fold, plan
 from fastgd.rows.columns import Columns
@@ -94,6 +95,11 @@ class ArrayRows(MemoryRows):
         """Return rows as `MemoryRows.block` does."""
         s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
         return self._values(slice(start, stop)), s
+
+    def products_of_scores(self, theta: _Vector, centre: _Vector, leverages: Leverages | None) -> _Vector:
+        """Sum what `MemoryRows.products_of_scores` does."""
+        sums = self._sum(gram(self._by_columns, True), pack(theta, centre, leverages), 1.0, self._y)
+        return entries(sums, self.n_features)
 
     def first_non_finite(self) -> tuple[int, int] | None:
         """Find what `MemoryRows.first_non_finite` does."""

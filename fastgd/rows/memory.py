@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.kernels import tuning
+from fastgd.kernels.scores import Leverages
 from fastgd.rows import threads
 from fastgd.rows.blocks import Blocks
 from fastgd.rows.weights import Observations, observations, sampled
@@ -121,6 +122,26 @@ class MemoryRows(ABC):
             ``sum s``.
         first, second : ndarray of shape (n_features + 1,), float64
             The sums of ``s (z - centre)`` and of ``s (z - centre)^2`` with ``z = (x, y)``.
+        """
+
+    @abstractmethod
+    def products_of_scores(self, theta: _Vector, centre: _Vector, leverages: Leverages | None) -> _Array:
+        """Sum the products of every column with every other, weighted by the square of the row's score, in one pass.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_features,) or (1 + n_features,), float64
+            The parameters.
+        centre : ndarray of shape (n_features + 1,), float64
+            See `moments`.
+        leverages : Leverages or None
+            What squares are corrected by.
+
+        Returns
+        -------
+        ndarray of shape (n_features + 2, n_features + 2), float64
+            What `moments` returns, with ``(s r)^2``, or ``(s r)^2 / (1 - h)^power`` with the leverage h of the row, in the
+            place of s; NaN where a row has the leverage 1.
         """
 
     def sample(self) -> _Vector:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from fastgd.kernels import tuning
 from fastgd.kernels.csr import compiled_csr, csr_gradient, csr_moments, csr_spread
+from fastgd.kernels.scores import CERTAIN, Leverages, intercept_at
 from fastgd.rows import parallel, threads
 from fastgd.rows.blocks import Blocks, Fold
 from fastgd.rows.csr_matrix import CSR
@@ -106,6 +107,20 @@ class SparseRows(MemoryRows):
         """Return rows as `MemoryRows.block` does, as a dense copy."""
         s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
         return self._values(np.arange(start, stop)), s
+
+    def products_of_scores(self, theta: _Vector, centre: _Vector, leverages: Leverages | None) -> _Array:
+        """Sum what `MemoryRows.products_of_scores` does: the moments of the same rows with other weights."""
+        weights = []
+        for values, s in self.blocks():
+            values -= centre
+            r = values @ np.append(theta[-self.n_features :], -1.0) + intercept_at(theta, centre)
+            weight = np.where(s > 0, s * r, 0.0) ** 2
+            if leverages is not None:
+                root, total_weight, power = leverages
+                left = 1.0 - s * (1.0 / total_weight + ((values[:, :-1] @ root) ** 2).sum(axis=1))
+                weight /= np.where(left > CERTAIN, left, np.nan) ** power
+            weights.append(weight)
+        return SparseRows(self._X, self._y, np.concatenate(weights), self._n_threads).moments(centre)
 
     def first_non_finite(self) -> tuple[int, int] | None:
         """Find what `MemoryRows.first_non_finite` does."""

@@ -21,6 +21,7 @@ from fastgd.kernels.gram import entries, gram, order
 from fastgd.kernels.penalty import add_penalty
 from fastgd.kernels.plain_sum import plain_sum
 from fastgd.kernels.row_major import row_major
+from fastgd.kernels.scores import Leverages, add_to_groups, pack
 from fastgd.kernels.target import Registers
 from fastgd.kernels.weights import sum_nonnegative
 from fastgd.kernels.whole_rows import whole_rows
@@ -151,6 +152,59 @@ def test_second_moments_of_whole_numbers_are_exact(n_features, by_columns):
         given = np.ascontiguousarray(X.T) if by_columns else X
         got = run(gram(by_columns), given, 1, n_samples + 1, y, s, centre, 0.5, order(n_features) ** 2)
         assert entries(got, n_features).tolist() == (0.5 * expected).tolist()
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+@pytest.mark.parametrize("n_features", [1, 6, 7, 14, 15, 22, 38])
+def test_products_of_scores_are_exact_for_whole_numbers_and_right_with_leverages(n_features, by_columns):
+    rng = np.random.default_rng(n_features)
+    centre = rng.integers(-9, 9, n_features + 1).astype(float)
+    for n_samples, dtype, weighted, intercept in [
+        (1, "d", False, 1),
+        (7, "f", True, 0),
+        (64, "d", True, 1),
+        (65, "d", False, 0),
+    ]:
+        z, X, y = whole_rows_between_nans(n_samples, n_features, dtype)
+        s, theta = weights(n_samples, weighted), rng.integers(-3, 4, n_features + intercept).astype(float)
+        rows = np.column_stack([z - centre, np.ones(n_samples)])
+        given = np.ascontiguousarray(X.T) if by_columns else X
+        scores = (1.0 if s is None else s) * (
+            z[:, :-1] @ theta[-n_features:] + (theta[0] if intercept else 0) - z[:, -1]
+        )
+        for rank, power in [(0, 0), (n_features, 1), (n_features, 2), (max(1, n_features - 2), 2)]:
+            leverages = Leverages(rng.standard_normal((n_features, rank)) * 1e-4, 1e3, power) if rank else None
+            packed = pack(theta, centre, leverages)
+            got = run(gram(by_columns, scored=True), given, 1, n_samples + 1, y, s, packed, 0.5, order(n_features) ** 2)
+            if leverages is None:
+                expected = (rows * scores[:, np.newaxis] ** 2).T @ rows
+                assert entries(got, n_features).tolist() == (0.5 * expected).tolist()
+                continue
+            h = (1.0 if s is None else s) * (1e-3 + ((rows[:, :-2] @ leverages.root) ** 2).sum(axis=1))
+            expected = (rows * (scores**2 / (1 - h) ** power)[:, np.newaxis]).T @ rows
+            sizes = (abs(rows) * (scores**2)[:, np.newaxis]).T @ abs(rows)
+            assert (abs(entries(got, n_features) - 0.5 * expected) <= 1e-13 * sizes).all()
+
+
+def test_a_row_with_the_leverage_one_makes_products_of_scores_nan():
+    packed = pack(np.ones(2), np.zeros(2), Leverages(np.full((1, 1), 0.5), 2.0, 1))
+    X, y = np.array([[1.0], [2.0**0.5], [0.0]]), np.zeros(3)
+    sums = run(gram(False, scored=True), X, 0, 3, y, None, packed, 1.0, order(1) ** 2)
+    assert np.isnan(entries(sums, 1)).any()
+
+
+def test_scores_are_added_to_those_of_their_groups():
+    rng = np.random.default_rng(0)
+    values, s = rng.integers(-9, 9, (50, 4)).astype(float), rng.integers(0, 3, 50).astype(float)
+    values[s == 0] = np.nan
+    groups, mean = rng.integers(0, 5, 50), np.array([1.0, 2.0, 3.0])
+    for theta in (np.array([1.0, -2.0, 3.0]), np.array([4.0, 1.0, -2.0, 3.0])):
+        sums = np.zeros((5, 4))
+        for rows in (slice(0, 20), slice(20, 50)):
+            add_to_groups(values[rows], s[rows], groups[rows], theta, mean, sums)
+        r = values[:, :-1] @ theta[-3:] + (theta[0] if len(theta) > 3 else 0) - values[:, -1]
+        scores = (s * r)[:, np.newaxis] * np.column_stack((np.ones(50), values[:, :-1] - mean))
+        assert sums.tolist() == [scores[(groups == group) & (s > 0)].sum(axis=0).tolist() for group in range(5)]
 
 
 @pytest.mark.parametrize("registers", [(2, 16), (4, 16), (2, 32), (4, 32), (8, 32)])

@@ -35,6 +35,8 @@ for k in (3, 20, 30, 130):
         fastgd.gradient(X, y, np.ones(k), sample_weight=s, l2=0.1)
         fastgd.Moments.from_rows(X, y, s)
         fastgd.fit(X, y, max_iter=2, tol=0, method="gd", standardize=True, precompute=False)
+        fastgd.fit(X, y, covariance="HC3")
+fastgd.fit(X, y, groups=y > 0)
 many = rng.normal(size=(300_000, 3))
 fastgd.gradient(many, many[:, 0].copy(), np.ones(3), n_threads=2)
 few = np.vander(np.linspace(0, 1, 30), 8)[:, :-1]  # whose columns nearly depend on each other

@@ -77,10 +77,10 @@ def test_processes_share_what_there_is_to_compile_and_afterwards_nothing_is_comp
 
 
 def test_kernels_are_counted_once():
-    # 2 and 3 features have two kernels each, 1 feature one; 4 kinds of float64 rows; parts of a pass; moments and spread of
-    # either layout, for the 2 kinds with y; sparse sums, weighted or not; weights, penalty, and waiting.
-    assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 2) + 2 * 4 + 8 + 7
-    assert fastgd.warmup(1, dtypes=["float64"]) == 4 * (1 + 2) + 2 * 2 + 8 + 7
+    # 2 and 3 features have two kernels each, 1 feature one; 4 kinds of float64 rows; parts of a pass; moments, scores and
+    # spread of either layout, for the 2 kinds with y; sparse sums, weighted or not; weights, penalty, groups, and waiting.
+    assert fastgd.warmup([1, 2, 2, 3], dtypes=["float64"]) == 4 * (5 + 2) + 2 * 6 + 8 + 8
+    assert fastgd.warmup(1, dtypes=["float64"]) == 4 * (1 + 2) + 2 * 3 + 8 + 8
     assert fastgd.warmup(1, dtypes=["float64", "float64"]) == fastgd.warmup(1, dtypes=["float64"])
     assert fastgd.warmup(np.int64(130), dtypes=["float64"]) == fastgd.warmup([131, 500], dtypes=["float64"])
 
@@ -111,7 +111,7 @@ def test_dtypes_are_names(dtypes, error):
 @pytest.mark.processes
 def test_the_command_line_warms_up(capsys):
     assert parser.main(["warmup", "--features", "1, 3", "--dtype", "float64"]) == 0
-    n_functions = 4 * (3 + 2) + 2 * 4 + 8 + 7
+    n_functions = 4 * (3 + 2) + 2 * 6 + 8 + 8
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith(f"Compiling {n_functions} functions in ")
     assert told[-1].startswith(f"{n_functions} compiled functions are ready after ")
