@@ -25,6 +25,13 @@ def test_the_demo_prints_at_least_eleven_agreeing_digits(capsys, monkeypatch):
         assert told == certified
         assert float(count) >= 11
         assert abs(float(computed) / float(certified) - 1) < 1e-11
+    for name, certified in demo.CERTIFIED_STATISTICS.items():
+        computed, told, count = re.search(
+            rf"^ *{re.escape(name)} +(\S+) +(\S+) +(\S+)", printed, flags=re.MULTILINE
+        ).groups()
+        assert float(told) == certified
+        assert float(count) >= 12
+        assert abs(float(computed) / certified - 1) < 1e-12
     header, *rows = re.findall(
         r"^ +(?:iteration|\d+) .*\d.*$|^ *iteration .*$", printed.partition("theta after")[0], re.M
     )
