@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastgd.descent.descend import descend
     from fastgd.descent.history import History
     from fastgd.exceptions import ConvergenceWarning, RankWarning
+    from fastgd.fitting.cross_validation import CrossValidation, cross_validate
     from fastgd.fitting.fit import fit
     from fastgd.fitting.options import FitState
     from fastgd.fitting.result import FitResult
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
+    "CrossValidation",
     "FitResult",
     "FitState",
     "History",
@@ -34,6 +36,7 @@ __all__ = [
     "__version__",
     "cost",
     "cost_and_gradient",
+    "cross_validate",
     "descend",
     "fit",
     "from_batches",
@@ -48,6 +51,7 @@ __all__ = [
 
 _LAZY_IMPORTS = {
     "ConvergenceWarning": "fastgd.exceptions",
+    "CrossValidation": "fastgd.fitting.cross_validation",
     "FitResult": "fastgd.fitting.result",
     "FitState": "fastgd.fitting.options",
     "History": "fastgd.descent.history",
@@ -55,6 +59,7 @@ _LAZY_IMPORTS = {
     "RankWarning": "fastgd.exceptions",
     "cost": "fastgd.objective",
     "cost_and_gradient": "fastgd.objective",
+    "cross_validate": "fastgd.fitting.cross_validation",
     "descend": "fastgd.descent.descend",
     "fit": "fastgd.fitting.fit",
     "from_batches": "fastgd.inputs.batches",

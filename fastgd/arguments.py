@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 # A loss is J = c/2 sum s r^2: c, and whether it is divided by the total weight.
 LOSSES = {"mse": (2.0, True), "half_mse": (1.0, True), "sse": (2.0, False)}
@@ -89,6 +90,23 @@ def penalty(l2: object) -> float:
     if type(l2) is float and 0.0 <= l2 < math.inf:
         return l2
     return number(l2, "l2", zero=True, hint="Give 0 for no penalty.")
+
+
+def penalties(l2: object) -> NDArray[np.float64]:
+    """Check several penalties, of shape (n_penalties,)."""
+    if isinstance(l2, str) or not isinstance(l2, Iterable):
+        raise TypeError(
+            f'l2={l2!r} was given, but several penalties are expected. Give a list, as numpy.logspace(-6, 3, 100), or "auto".'
+        )
+    found = [number(each, f"l2[{i}]", zero=True, hint="Give 0 for no penalty.") for i, each in enumerate(l2)]
+    if not found:
+        raise ValueError('l2 has no entry, but at least one penalty is expected. Give "auto" for a choice of them.')
+    return np.array(found)
+
+
+def fold_count(folds: object) -> int:
+    """Check a number of folds."""
+    return _whole_number(folds, "folds", 2, "a whole number >= 2 is expected, or a splitter of scikit-learn. Give 5.")
 
 
 def count(value: object, name: str, hint: str) -> int:

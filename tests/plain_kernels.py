@@ -162,14 +162,16 @@ def copy_rows(X, start, n_features, n_rows, centre, Z, width):
         stretch(Z, i * width, n_features)[:] = row - stretch(centre, 0, n_features)
 
 
-def add_tile(Z, W, C, X, place, ahead, n_vectors):
-    (n_rows, width, i, j), (ask, pace) = place, ahead
+def add_tile(Z, W, C, X, place, fold, ahead, n_vectors):
+    (n_rows, width, i, j), (fold, n_folds), (ask, pace) = place, fold, ahead
     n_numbers, lanes = 8 if registers().number == 32 else 4, registers().lanes
     assert 0 <= j <= width - n_numbers
     assert 0 <= i <= width - n_vectors * lanes
     asked.extend((len(reads), ask + row * pace) for row in range(n_rows))
-    left, right = (stretch(values, 0, n_rows * width).reshape(n_rows, width) for values in (Z, W))
-    tile = stretch(C, 0, width * width).reshape(width, width)[j : j + n_numbers, i : i + n_vectors * lanes]
+    stop = (n_rows - 1) * n_folds + fold + 1 if n_rows else 0
+    left, right = (stretch(values, 0, stop * width).reshape(stop, width)[fold::n_folds] for values in (Z, W))
+    matrix = stretch(C, fold * width * width, width * width).reshape(width, width)
+    tile = matrix[j : j + n_numbers, i : i + n_vectors * lanes]
     tile += left[:, j : j + n_numbers].T @ right[:, i : i + n_vectors * lanes]
 
 

@@ -141,7 +141,7 @@ class Problem:
         """Invert the Hessian that the moments give; if they are not as accurate as needed, decompose the rows."""
         rows, scales, inverse = self.data.rereadable, self.scales, work.inverses.from_moments
         if inverse is None and moments is not None:
-            mean, scatter, noise = moments.mean[:-1], moments.scatter[:-1, :-1], _noise(self.data, moments)
+            mean, scatter, noise = moments.mean[:-1], moments.scatter[:-1, :-1], noise_of(self.data, moments)
             total_weight = self.data.given.total_weight
             constant = None if self.sizes is None else self.sizes.constant
             inverse = InverseHessian.from_moments(
@@ -243,7 +243,7 @@ def _check_column_scale(data: Data, scales: Scales, *, with_y: bool) -> None:
     validation.refuse_extremes(sizes, scales.total_weight, data.n_features, data.given.feature_names)
 
 
-def _noise(data: Data, moments: CentredMoments) -> float:
+def noise_of(data: Data, moments: CentredMoments) -> float:
     """Return the roundoff of moments, in units of that of sums about the mean, which for sparse rows is subtracted last."""
     if not data.is_sparse:
         return 1.0

@@ -1,5 +1,6 @@
 """Products of every column with every other: the second moments of a block of rows, at the speed of multiply-adds."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -8,7 +9,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from fastgd.kernels import tuning
-from fastgd.kernels.jit import HELPER_FLAGS, Kernel
+from fastgd.kernels.jit import HELPER_FLAGS, Kernel, Kind
 from fastgd.kernels.scores import N_NUMBERS, scores_of
 from fastgd.kernels.simd import LANES, Code, int64
 from fastgd.kernels.target import registers
@@ -43,6 +44,7 @@ def gram(by_columns: bool, scored: bool = False) -> Kernel:
 
     Its arguments are those of any `Kernel`, but for theta and sums: theta is the centre, of shape (n_features + 1,), and sums
     receives a matrix of order `order(n_features)`, row by row, of which only the entries on and right of the diagonal count.
+    If there is room for several matrices, row start + i is added to matrix i modulo their number.
 
     Parameters
     ----------
@@ -62,9 +64,10 @@ def gram(by_columns: bool, scored: bool = False) -> Kernel:
         n_features = int(theta[0]) if scored else theta.shape[0] - 1
         centre = theta[N_NUMBERS : N_NUMBERS + n_features + 1] if scored else theta
         width = (n_features + 2 + LANES - 1) // LANES * LANES
-        for i in range(width * width):
-            sums[i] = 0.0
+        n_folds = sums.size // (width * width)
+        sums[:] = 0.0
         n_copied = max(1, min(stop - start, max(tuning.COPY_BYTES // (8 * width), tuning.MIN_COPY_ROWS)))
+        n_copied = (n_copied + n_folds - 1) // n_folds * n_folds
         n_lines = n_copied
         if scored:
             n_lines = (n_copied + LANES - 1) // LANES * LANES
@@ -100,19 +103,62 @@ def gram(by_columns: bool, scored: bool = False) -> Kernel:
             for j in range(0, width, n_numbers):
                 i = j
                 while i < width:
-                    ask = max(0, min(ask, last))
-                    if i + 3 * lanes <= width:
-                        _add_tile(Z, W, sums, X, (n_rows, width, i, j), (ask, pace), 3)
-                    elif i + 2 * lanes == width:
-                        _add_tile(Z, W, sums, X, (n_rows, width, i, j), (ask, pace), 2)
-                    else:
-                        _add_tile(Z, W, sums, X, (n_rows, width, i, j), (ask, pace), 1)
+                    for fold in range(n_folds):
+                        n_there = (n_rows - fold + n_folds - 1) // n_folds
+                        place = n_there, width, i, j
+                        ask = max(0, min(ask, last))
+                        if i + 3 * lanes <= width:
+                            _add_tile(Z, W, sums, X, place, (fold, n_folds), (ask, pace), 3)
+                        elif i + 2 * lanes == width:
+                            _add_tile(Z, W, sums, X, place, (fold, n_folds), (ask, pace), 2)
+                        else:
+                            _add_tile(Z, W, sums, X, place, (fold, n_folds), (ask, pace), 1)
+                        ask += n_there * pace
                     i += 3 * lanes
-                    ask += n_rows * pace
-        for i in range(width * width):
+        for i in range(sums.size):
             sums[i] *= scale
 
     return Kernel(gram, _block_rows, _n_sums, _work)
+
+
+class _GramOfFolds(Kernel):
+    """The same compiled variants, called with room for several matrices."""
+
+    def __init__(self, whole: Kernel, n_folds: int) -> None:
+        # Blocks begin with the first fold.
+        super().__init__(
+            whole.function,
+            lambda n_features: -(-_block_rows(n_features) // n_folds) * n_folds,
+            lambda n_features: n_folds * _n_sums(n_features),
+            _work,
+        )
+        self._whole = whole
+
+    def address(self, kind: Kind) -> int:
+        return self._whole.address(kind)
+
+    def __missing__(self, kind: Kind) -> Callable[..., None]:
+        self[kind] = variant = self._whole[kind]
+        return variant
+
+
+@cache
+def gram_of_folds(by_columns: bool, n_folds: int) -> Kernel:
+    """Return the kernel that sums what `gram` does for each of several folds: row i belongs to fold i modulo `n_folds`.
+
+    Parameters
+    ----------
+    by_columns : bool
+        Whether X is column-major, and comes transposed.
+    n_folds : int
+        How many there are.
+
+    Returns
+    -------
+    Kernel
+        The kernel; its blocks begin with the first fold, and its sums are those of one fold after the other.
+    """
+    return _GramOfFolds(gram(by_columns), n_folds)
 
 
 @njit(**HELPER_FLAGS)  # type: ignore[call-overload]
@@ -205,10 +251,11 @@ def _weigh(_context, Z, s, W, n_rows, width):
 
 
 @intrinsic(prefer_literal=True)
-def _add_tile(_context, Z, W, C, X, place, ahead, n_vectors):
+def _add_tile(_context, Z, W, C, X, place, fold, ahead, n_vectors):
     """Add to C[j + m, i + l] the products of column j + m of Z with column i + l of W, for all m and l of a tile.
 
-    The place is (n_rows, width, i, j), and what is prefetched is X.flat[ask + pace row] for ahead = (ask, pace). Each row adds
+    The place is (n_rows, width, i, j), the fold is (number, n_folds), whose C is that of this number and whose rows are every
+    n_folds-th from it on, and what is prefetched is X.flat[ask + pace row] for ahead = (ask, pace). Each row adds
     to sums that stay in registers (which BLIS calls a micro-kernel of rank-one updates); beside these there are registers for
     the vectors and a number. So with 32 registers a tile is eight numbers by up to three vectors, and with 16 it is four by
     three. Each sum is of all rows in their order, whatever the shape of the tile.
@@ -217,12 +264,12 @@ def _add_tile(_context, Z, W, C, X, place, ahead, n_vectors):
     def generate(context, builder, signature, args):
         code = Code(context, builder)
         Z, W, C, X = (code.data(signature.args[p], args[p]) for p in range(4))
-        (n_rows, width, i, j), (ask, pace) = code.members(args[4]), code.members(args[5])
+        (n_rows, width, i, j), (fold, n_folds), (ask, pace) = (code.members(args[p]) for p in (4, 5, 6))
         n = registers().lanes
         places = [int64(v * n) for v in range(n_vectors.literal_value)]
         totals = [[code.variable(code.zeros(n)) for _ in places] for _ in range(_numbers_in_tile())]
         with code.steps(int64(0), n_rows, 1) as row:
-            at = code.mul(row, width)
+            at = code.mul(code.add(code.mul(row, n_folds), fold), width)
             numbers, vectors = code.gep(Z, [code.add(at, j)]), code.gep(W, [code.add(at, i)])
             xs = [code.vector(vectors, place, None, n) for place in places]
             code.prefetch(X, code.add(ask, code.mul(row, pace)), level=2)
@@ -230,12 +277,13 @@ def _add_tile(_context, Z, W, C, X, place, ahead, n_vectors):
                 c = code.splat(code.number(numbers, m), n)
                 for x, total in zip(xs, of_number, strict=True):
                     total.value = code.multiply_add(c, x, total.value)
+        first = code.add(code.mul(fold, width), j)
         for m, of_number in enumerate(totals):
-            line = code.gep(C, [code.add(code.mul(code.add(j, int64(m)), width), i)])
+            line = code.gep(C, [code.add(code.mul(code.add(first, int64(m)), width), i)])
             for place, total in zip(places, of_number, strict=True):
                 code.put(code.fadd(code.vector(line, place, None, n), total.value), line, place)
 
-    return types.void(Z, W, C, X, place, ahead, n_vectors), generate
+    return types.void(Z, W, C, X, place, fold, ahead, n_vectors), generate
 
 
 def entries(sums: NDArray[np.float64], n_features: int) -> NDArray[np.float64]:

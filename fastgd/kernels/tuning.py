@@ -68,6 +68,10 @@ SPARSE_VALUES_PER_SUM = 4
 # work would be to merge the factors.
 FACTOR_ROWS_PER_COLUMN = 4
 
+# Second moments of several folds are summed from one reading of the rows where there are no more of them: 8 MB, to be zeroed
+# and added to those of others with each block. It decides how sums are cut, too.
+MOST_SUMS_OF_FOLDS = 1 << 20
+
 # How many rows and values are sampled at most, and how many rows at one place: each place costs a look-up where rows are in
 # memory, and a wait for the disk where they are in a mapped file.
 SAMPLED_ROWS, SAMPLED_VALUES = 1000, 1 << 20

@@ -10,7 +10,7 @@ from fastgd.kernels import tuning
 from fastgd.kernels.blocks import ENVIRONMENT_LENGTH, abandon, compiled_pass, new_cells, whole
 from fastgd.kernels.column_stats import spread
 from fastgd.kernels.dense import dense
-from fastgd.kernels.gram import entries, gram
+from fastgd.kernels.gram import entries, gram, gram_of_folds
 from fastgd.kernels.jit import Kernel, Kind
 from fastgd.kernels.scores import Leverages, pack
 from fastgd.rows import parallel, threads
@@ -84,6 +84,21 @@ class ArrayRows(MemoryRows):
         """Sum what `MemoryRows.moments` does."""
         sums = self._sum(gram(self._by_columns), centre, 1.0, self._y)
         return entries(sums, self.n_features)
+
+    def moments_of_folds(self, centre: _Vector, n_folds: int) -> list[_Vector]:
+        """Sum what `MemoryRows.moments` does for each fold, where row i belongs to fold i modulo `n_folds`, in one pass."""
+        sums = self._sum(gram_of_folds(self._by_columns, n_folds), centre, 1.0, self._y)
+        return [entries(each, self.n_features) for each in sums.reshape(n_folds, -1)]
+
+    def chosen(self, rows: slice | NDArray[np.intp]) -> "ArrayRows":
+        """Return some of the rows, ascending, in place: without a copy of more than a block of X."""
+        s = None if self._s is None else self._s[rows]
+        if isinstance(rows, slice) and isinstance(self._X, np.ndarray):
+            in_place = self._X[:, rows].T if self._by_columns else self._X[rows]
+            return ArrayRows(in_place, self._y[rows], s, self._n_threads)
+        places = np.arange(*rows.indices(self.n_samples)) if isinstance(rows, slice) else rows
+        X = self._X.T if self._by_columns and isinstance(self._X, np.ndarray) else self._X
+        return _ChosenRows(X, places, self._y[rows], s, self._n_threads)
 
     def spread(self, centre: _Vector) -> tuple[float, _Vector, _Vector]:
         """Sum what `MemoryRows.spread` does."""
@@ -174,3 +189,25 @@ class ArrayRows(MemoryRows):
         values[:, : self.n_features] = X.T if self._by_columns else X
         values[:, self.n_features :] = targets
         return values
+
+
+class _ChosenRows(ArrayRows):
+    """Some rows of a training set, gathered block by block."""
+
+    __slots__ = ("_places",)
+
+    def __init__(
+        self,
+        X: _Array | Columns,
+        places: NDArray[np.intp],
+        y: _Array,
+        sample_weight: _Array | None,
+        n_threads: int | None,
+    ) -> None:
+        super().__init__(X, y, sample_weight, n_threads)
+        self.n_samples = len(places)
+        self._places = places
+        self._X_in_place = self._in_place = False
+
+    def _X_block(self, rows: slice | NDArray[np.intp]) -> _Array:
+        return super()._X_block(self._places[rows])

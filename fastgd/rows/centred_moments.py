@@ -1,6 +1,6 @@
 """Second moments that stand for rows: they answer what rows answer, without a pass over them."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,19 +95,36 @@ def moments_of(rows: Rows) -> CentredMoments:
         whole: CentredMoments = rows.reduce(moments_of, CentredMoments.merged)
         return whole
     with np.errstate(over="ignore", invalid="ignore"):
-        centre = _centre(rows)
-        for _ in range(2):
-            sums: Any = rows.moments(centre)
-            total = sums.item(-1, -1)
-            shift = sums[-1, :-1] / total
-            scatter = sums[:-1, :-1] - np.outer(shift, total * shift)
-            # What is left of a square may be less than nothing by the rounding of its parts.
-            diagonal = np.einsum("ii->i", scatter)
-            np.maximum(diagonal, 0.0, out=diagonal)
-            centre = centre + shift
-            if not (abs(shift) > _FAR * np.sqrt(diagonal / total)).any():
-                break
-    return CentredMoments(total, centre, scatter)
+        centre = near_mean(rows)
+        moments, near = about_mean(rows.moments(centre), centre)
+        return moments if near else about_mean(rows.moments(moments.mean), moments.mean)[0]
+
+
+def about_mean(sums: _Vector, centre: _Vector) -> tuple[CentredMoments, bool]:
+    """Return the moments about the means, given those about what is near to them.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (n_features + 2, n_features + 2), float64
+        What `MemoryRows.moments` returns; some weight is among them.
+    centre : ndarray of shape (n_features + 1,), float64
+        The centre that it was given.
+
+    Returns
+    -------
+    moments : CentredMoments
+        The moments.
+    near : bool
+        Whether the centre was near enough to the means for their digits.
+    """
+    total = sums.item(-1, -1)
+    shift = sums[-1, :-1] / total
+    scatter = sums[:-1, :-1] - np.outer(shift, total * shift)
+    # What is left of a square may be less than nothing by the rounding of its parts.
+    diagonal = np.einsum("ii->i", scatter)
+    np.maximum(diagonal, 0.0, out=diagonal)
+    near = not (abs(shift) > _FAR * np.sqrt(diagonal / total)).any()
+    return CentredMoments(total, centre + shift, scatter), near
 
 
 class Spread(NamedTuple):
@@ -150,7 +167,7 @@ def columns_of(rows: Rows) -> tuple[_Vector, _Vector]:
 
 def _spread_of(rows: ArrayRows | SparseRows) -> Spread:
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = _centre(rows)
+        mean = near_mean(rows)
         for _ in range(2):
             total, first, second = rows.spread(mean)
             shift = first / total
@@ -160,8 +177,8 @@ def _spread_of(rows: ArrayRows | SparseRows) -> Spread:
     return Spread(total, mean, squares)
 
 
-def _centre(rows: ArrayRows | SparseRows) -> _Vector:
-    """Return what is near the mean of each feature and of y."""
+def near_mean(rows: ArrayRows | SparseRows) -> _Vector:
+    """Return what is near the mean of each feature and of y, shape (n_features + 1,)."""
     # Of rows from all over the training set, whose mean is near enough to everybody's: what is summed are squares of distances
     # from it. Where a column never changes among them, it is taken as it is, and a constant has a spread of exactly 0.
     sampled = rows.sample()

@@ -39,8 +39,38 @@ class CSR(NamedTuple):
             The rows.
         """
         result = np.zeros((len(rows), self.shape[1]))
-        starts, counts = self.indptr[rows], self.indptr[rows + 1] - self.indptr[rows]
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = np.repeat(starts, counts) + within
+        places, counts = self._stored(rows)
         result[np.repeat(np.arange(len(rows)), counts), self.indices[places]] = self.data[places]
         return result
+
+    def chosen(self, rows: slice | _Array) -> "CSR":
+        """Return some of the rows: neighbours in place, others as a copy.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of shape (n,), int
+            Which.
+
+        Returns
+        -------
+        CSR
+            The rows.
+        """
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                indptr = self.indptr[start : stop + 1]
+                stored = slice(indptr[0], indptr[-1])
+                shape = (stop - start, self.shape[1])
+                return CSR(self.data[stored], self.indices[stored], indptr - indptr[0], shape)
+            rows = np.arange(start, stop, step)
+        places, counts = self._stored(rows)
+        indptr = np.zeros(len(rows) + 1, self.indptr.dtype)
+        np.cumsum(counts, out=indptr[1:])
+        return CSR(self.data[places], self.indices[places], indptr, (len(rows), self.shape[1]))
+
+    def _stored(self, rows: _Array) -> tuple[_Array, _Array]:
+        """Return where the values of rows are stored, and how many each row has."""
+        starts, counts = self.indptr[rows], self.indptr[rows + 1] - self.indptr[rows]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.repeat(starts, counts) + within, counts

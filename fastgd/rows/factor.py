@@ -41,12 +41,12 @@ def factor_of(rows: Rows, centre: _Vector | None) -> _Vector:
        factorizations", SIAM Journal on Scientific Computing 34 (2012), A206-A239.
     """
     if isinstance(rows, PartedRows):
-        whole: _Vector = rows.reduce(partial(factor_of, centre=centre), _merged)
+        whole: _Vector = rows.reduce(partial(factor_of, centre=centre), merged_factors)
         return whole
     rows.n_passes += 1
     n_rows = max(tuning.CACHED_VALUES // rows.n_features, tuning.FACTOR_ROWS_PER_COLUMN * rows.n_features)
     blocks = Blocks(rows.n_samples, n_rows)
-    fold = Fold(len(blocks), _merged)
+    fold = Fold(len(blocks), merged_factors)
 
     def do(i: int) -> None:
         values, s = rows.block(*blocks[i])
@@ -60,7 +60,8 @@ def factor_of(rows: Rows, centre: _Vector | None) -> _Vector:
     return total
 
 
-def _merged(first: _Vector, then: _Vector) -> _Vector:
+def merged_factors(first: _Vector, then: _Vector) -> _Vector:
+    """Return the factor of the rows of both, given theirs about the same centre."""
     return _triangle(np.concatenate((first, then)))
 
 

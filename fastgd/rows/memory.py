@@ -49,6 +49,11 @@ class MemoryRows(ABC):
         return self.n_samples
 
     @property
+    def has_weight(self) -> bool:
+        """Whether any row has some; those without may hold anything but NaN and infinities."""
+        return self._s is None or bool(self._s.any())
+
+    @property
     def n_threads(self) -> int:
         """How many threads a pass takes."""
         return threads.effective(self._n_threads)
@@ -168,6 +173,10 @@ class MemoryRows(ABC):
         self.n_passes += 1
         for start, stop in Blocks(self.n_samples, max(1, tuning.CACHED_VALUES // self.n_features)):
             yield self.block(start, stop)
+
+    @abstractmethod
+    def chosen(self, rows: slice | NDArray[np.intp]) -> "MemoryRows":
+        """Return some of the rows, given by a slice or by ascending indices, as rows of their own."""
 
     @abstractmethod
     def block(self, start: int, stop: int) -> tuple[_Vector, _Vector]:

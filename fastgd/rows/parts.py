@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import added
+from fastgd.rows.by_fold import ByFold
 from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.part import SMALLEST_TOTAL, Part
 from fastgd.rows.sparse_rows import SparseRows
@@ -211,9 +212,8 @@ def summarise(part: Part, of_rows: Callable[[Any], Any], n_threads: int | None, 
     if weight == 0.0 and rows.first_non_finite() is None:
         return Summary(None, n_samples, weight, None)
     value = of_rows(rows)
-    numbers = value if isinstance(value, tuple) else (value,)
-    finite = all(np.isfinite(number).all() for number in numbers)
-    return Summary(value, n_samples, weight, None if finite else rows.first_non_finite(), rows.observations())
+    non_finite = None if _is_finite(value) else rows.first_non_finite()
+    return Summary(value, n_samples, weight, non_finite, rows.observations())
 
 
 def merged(first: Summary, then: Summary, merge: Callable[[Any, Any], Any]) -> Summary:
@@ -231,13 +231,23 @@ def merged(first: Summary, then: Summary, merge: Callable[[Any, Any], Any]) -> S
     Summary
         That of both.
     """
-    if first.value is None or then.value is None:
-        value = first.value if then.value is None else then.value
+    value, later = first.value, then.value
+    if isinstance(later, ByFold):
+        later = later.after(first.n_samples)
+    if value is None or later is None:
+        value = value if later is None else later
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity is a result
-            value = merge(first.value, then.value)
+            value = merge(value, later)
     place = first.non_finite
     if place is None and then.non_finite is not None:
         place = first.n_samples + then.non_finite[0], then.non_finite[1]
     n_samples, total = first.n_samples + then.n_samples, first.total_weight + then.total_weight
     return Summary(value, n_samples, total, place, first.observations + then.observations)
+
+
+def _is_finite(value: Any) -> bool:
+    """Return whether all numbers in an array, or in a tuple of them, are finite; a None has none."""
+    if isinstance(value, tuple):
+        return all(map(_is_finite, value))
+    return value is None or bool(np.isfinite(value).all())

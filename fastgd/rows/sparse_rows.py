@@ -103,6 +103,11 @@ class SparseRows(MemoryRows):
         second[:k] += zeros * centre[:k] ** 2
         return total, first, second
 
+    def chosen(self, rows: slice | NDArray[np.intp]) -> "SparseRows":
+        """Return some of the rows, ascending; neighbours in place, and a copy of others."""
+        s = None if self._s is None else self._s[rows]
+        return SparseRows(self._X.chosen(rows), self._y[rows], s, self._n_threads)
+
     def block(self, start: int, stop: int) -> tuple[_Vector, _Vector]:
         """Return rows as `MemoryRows.block` does, as a dense copy."""
         s = np.ones(stop - start) if self._s is None else self._s[start:stop].astype(np.float64)
