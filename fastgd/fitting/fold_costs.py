@@ -137,9 +137,13 @@ def costs_by_factors(
     held_out, training = moments
     centre, costs = factors.centre, np.empty(len(penalties))
     known = Scales(centre[:-1], np.zeros(len(centre) - 1), centre.item(-1), 0.0, training.total_weight)
+    factor = factors.of_others[fold]
+    if hypotheses.intercept:  # of a column that never changes here, another centre has left its rounding
+        factor = factor.copy()
+        factor[1:, 1:-1][:, scales_of(training).constant] = 0.0
     for at, i in enumerate(penalties):
         objective = hypotheses.objective(training, hypotheses.l2.item(i))
-        inverse = FactorInverse(objective, known, factors.of_others[fold], factors.n_samples)
+        inverse = FactorInverse(objective, known, factor, factors.n_samples)
         theta = objective.units.to_rows(inverse.minimum(np.zeros(objective.n_parameters)))
         v = np.append(theta, -1.0)
         if hypotheses.intercept:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastgd import arguments
 from fastgd.fitting.data import Data
 from fastgd.fitting.fit import fit_data
-from fastgd.fitting.fold_costs import Factors, Hypotheses, costs_by_factors, costs_by_moments, of_others
+from fastgd.fitting.fold_costs import Factors, Hypotheses, costs_by_factors, costs_by_moments, of_others, scales_of
 from fastgd.fitting.options import Options
 from fastgd.fitting.problem import Inverses, Work, noise_of
 from fastgd.fitting.result import FitResult
@@ -24,9 +24,6 @@ from fastgd.solvers.quadratic import Vector
 
 # The penalties of "auto": how many there are, and from which share of the smallest to which multiple of the largest curvature.
 _N_PENALTIES, _LEAST, _MOST = 100, 1e-4, 1e3
-
-# The least of them, beside the largest curvature: a smaller one is none.
-_NOTHING = 1e-12
 
 
 class Search:
@@ -126,14 +123,14 @@ def _place(feature: Any, n_features: int, names: list[Any] | None) -> int:
 
 def _automatic(whole: CentredMoments, options: Options) -> Vector:
     """Return the penalties of ``"auto"``: from where the least curvature outweighs them to where they outweigh the largest."""
+    variances = np.diagonal(whole.scatter)[:-1] / whole.total_weight
     if options.standardize:
         variances = np.ones(1)
+    elif options.intercept:
+        variances = variances[~scales_of(whole).constant]
     else:
-        variances = np.diagonal(whole.scatter)[:-1] / whole.total_weight
-        if not options.intercept:
-            variances = variances + whole.mean[:-1] ** 2
-        variances = variances[variances > 0]
+        variances = variances + whole.mean[:-1] ** 2
+    variances = np.append(variances[variances > 0], [] if variances.any() else 1.0)
     # Half the curvature c S of the loss: l2 is what it is compared with.
     half = 0.5 * arguments.loss_scale(options.loss, whole.total_weight) * whole.total_weight
-    low, high = (half * variances.min(), half * variances.max()) if len(variances) else (half, half)
-    return np.geomspace(max(_LEAST * low, _NOTHING * high), _MOST * high, _N_PENALTIES)
+    return half * np.geomspace(_LEAST * variances.min(), _MOST * variances.max(), _N_PENALTIES)

@@ -14,13 +14,13 @@ from fastgd.rows.folds import Folds
 
 def read_folds(folds: Any, groups: ArrayLike | None, X: Any, y: Any, training: TrainingSet) -> Folds:
     """Check the folds of a training set, and the groups of its rows if there are any; see `fastgd.cross_validate`."""
-    is_number = not (hasattr(folds, "split") and callable(folds.split)) and not isinstance(folds, Iterable)
+    is_number = isinstance(folds, str) or not (hasattr(folds, "split") or isinstance(folds, Iterable))
     if is_number:
         folds = arguments.fold_count(folds)
     if training.given is None and (groups is not None or not is_number):
-        what = "groups were given" if is_number else f"folds={_named(folds)} was given"
+        what = "groups were given" if is_number else f"folds is a {type(folds).__name__}"
         raise ValueError(
-            f"{what}, but the rows of X, a {type(X).__name__}, are not in memory. Give the number of folds only: row i is in "
+            f"{what}, but the rows of X, a {type(X).__name__}, are not in arrays. Give the number of folds only: row i is in "
             "fold i modulo that number."
         )
     n_samples = 0 if training.given is None else len(training.given[1])
@@ -34,10 +34,6 @@ def read_folds(folds: Any, groups: ArrayLike | None, X: Any, y: Any, training: T
             f"folds={folds} was given, but X has {counted(n_samples, 'row')}, and each fold needs one. Give fewer folds."
         )
     return Folds(folds)
-
-
-def _named(folds: Any) -> str:
-    return f"a {type(folds).__name__}"
 
 
 def _checked_groups(groups: Any, n_samples: int) -> NDArray[np.intp]:

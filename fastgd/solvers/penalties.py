@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from fastgd.solvers.quadratic import Vector
 
-# A minimum is found when the last step changed no coefficient by more than this, in units of the longest column's.
-_FOUND = 1e-13
+# The rounding of a residual, in units of the sum of what it is the difference of.
+_ROUNDING = 8 * 2.0**-52
 
 # Each step gains the digits that the decomposition has of the column with the smallest numbers; where these are few, none.
 _MAX_STEPS = 10
@@ -32,19 +32,19 @@ def minima(hessian: Vector, slope: Vector, penalties: Vector) -> tuple[Vector, N
     coef : ndarray of shape (n_penalties, n_features), float64
         The solutions.
     found : ndarray of shape (n_penalties,), bool
-        Whether the steps became rounding.
+        Whether its residual became rounding, in units in which all columns have the same length.
     """
     values, vectors = np.linalg.eigh(hessian)
     curvature = np.maximum(values, 0.0) + penalties[:, np.newaxis]
     inverse = np.divide(1.0, curvature, out=np.zeros_like(curvature), where=curvature > 0)
     unit = np.sqrt(np.maximum(np.diagonal(hessian), 0.0) + penalties[:, np.newaxis])
     coef = np.zeros((len(penalties), len(slope)))
-    found = np.zeros(len(penalties), bool)
+    residual = np.broadcast_to(slope, coef.shape)
     for _ in range(_MAX_STEPS):
+        coef += (residual @ vectors * inverse) @ vectors.T
         residual = slope - coef @ hessian - penalties[:, np.newaxis] * coef
-        step = (residual @ vectors * inverse) @ vectors.T
-        coef += step
-        found = abs(step * unit).max(axis=1) <= _FOUND * abs(coef * unit).max(axis=1)
+        rounding = _ROUNDING * unit * abs(coef * unit).sum(axis=1, keepdims=True)
+        found = (abs(residual) <= rounding).all(axis=1)
         if found.all():
             break
     return coef, found
