@@ -141,8 +141,8 @@ def cross_validate(
     Returns
     -------
     CrossValidation
-        The costs, the best penalty, and the fit of all rows with it. The fit is that of `Moments`, so it is not `verified`;
-        where the second pass was needed, and all features are taken, it is one of the rows.
+        The costs, the best penalty, and the fit of all rows with it. The fit is that of their moments, so it is not
+        `verified`; where the second pass was needed, it is one of the rows.
 
     Raises
     ------
@@ -187,5 +187,5 @@ def cross_validate_data(
         features=None if features is None else [list(each) for each in features],
         best_l2=best_l2,
         best_features=None if features is None else list(features[best]),
-        fit=search.fit(None if features is None else subsets[best], replace(options, l2=best_l2)),
+        fit=search.fit(subsets[best], replace(options, l2=best_l2)),
     )

@@ -46,6 +46,7 @@ class Factors:
 
     of_folds: list[Any]
     of_others: list[Any]
+    whole: Vector
     centre: Vector
     n_samples: int
 
@@ -54,7 +55,8 @@ class Factors:
         kept = np.append(0, columns + 1) if intercept else columns
         of_folds = [each[:, kept] for each in self.of_folds]
         others = [np.asarray(np.linalg.qr(each[:, kept], mode="r")) for each in self.of_others]
-        return Factors(of_folds, others, self.centre[columns], self.n_samples)
+        whole = np.asarray(np.linalg.qr(self.whole[:, kept], mode="r"))
+        return Factors(of_folds, others, whole, self.centre[columns], self.n_samples)
 
 
 def scales_of(moments: CentredMoments) -> Scales:

@@ -1,6 +1,7 @@
 """The search of a cross-validation: one pass over the folds, and the costs of every penalty and subset of features."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -16,10 +17,12 @@ from fastgd.fitting.problem import Inverses, Work, noise_of
 from fastgd.fitting.result import FitResult
 from fastgd.formatting import listed
 from fastgd.inputs import validation
+from fastgd.inputs.training_set import TrainingSet
 from fastgd.moments import Moments
 from fastgd.rows.centred_moments import CentredMoments
-from fastgd.rows.factor import factor_of, merged_factors
+from fastgd.rows.factor import merged_factors
 from fastgd.rows.folds import Folds, factors_of_folds, moments_of_folds
+from fastgd.rows.selected_rows import SelectedRows
 from fastgd.solvers.quadratic import Vector
 
 # The penalties of "auto": how many there are, and from which share of the smallest to which multiple of the largest curvature.
@@ -63,25 +66,28 @@ class Search:
                 costs[doubtful, fold] = costs_by_factors(fold, factors, (held_out, training), self.hypotheses, doubtful)
         return costs
 
-    def fit(self, subset: NDArray[np.intp] | None, options: Options) -> FitResult:
-        """Fit all rows with a subset of the features, or all: by their moments, or by the rows if costs needed these."""
-        if subset is None and self._factors is not None:
-            # The moments that were taken are those of the rows; the factors are about another centre.
-            work = Work(lambda rows: self._whole, factor_of, Inverses())
-            return fit_data(self._data, options, work)
-        whole, names = self._whole, self._data.given.feature_names
-        if subset is not None:
-            whole = _select(whole, np.append(subset, len(whole.mean) - 1))
-            names = None if names is None else [names[j] for j in subset]
-        moments = Moments._made(self._rows.n_samples, whole.total_weight, whole.mean, whole.scatter, names)
-        return fit_data(Data(moments), options)
+    def fit(self, subset: NDArray[np.intp], options: Options) -> FitResult:
+        """Fit all rows with a subset of the features: by their moments, or by the rows if costs needed these."""
+        columns, names = np.append(subset, len(self._whole.mean) - 1), self._data.given.feature_names
+        whole, names = _select(self._whole, columns), None if names is None else [names[j] for j in subset]
+        if self._factors is None:
+            moments = Moments._made(self._rows.n_samples, whole.total_weight, whole.mean, whole.scatter, names)
+            return fit_data(Data(moments), options)
+        data, factor = self._data, self._factors.select(columns, intercept=options.intercept).whole
+        if len(subset) < data.n_features or whole is not self._whole:
+            rows: Any = SelectedRows(self._rows, subset)
+            data = Data(TrainingSet(rows, names=names))
+        # Both passes are made: the moments and the factor, about their means, are those of all sets of rows.
+        work = Work(lambda _: whole, lambda _, __: factor, Inverses())
+        return fit_data(data, replace(options, method="preconditioned", precompute=True), work)
 
     def _all_factors(self) -> Factors:
         if self._factors is None:
             centre = self._whole.mean if self.hypotheses.intercept else None
             of_sets = factors_of_folds(self._rows, self._folds, centre)
             others = of_others(of_sets, self._folds.number, merged_factors)
-            self._factors = Factors(of_sets[: len(others)], others, self._whole.mean, self._rows.n_samples)
+            whole = reduce(merged_factors, [each for each in of_sets if each is not None])
+            self._factors = Factors(of_sets[: len(others)], others, whole, self._whole.mean, self._rows.n_samples)
         return self._factors
 
 
