@@ -9,7 +9,7 @@ import numpy as np
 import fastgd
 
 try:
-    from fastgd.sklearn import GDRegressor
+    from fastgd.sklearn import GDRegressor, GDRegressorCV
 except ImportError:
     GDRegressor = None
 
@@ -55,6 +55,9 @@ DOORS = {
     "cost_and_gradient": _door(fastgd.cost_and_gradient),
     "fit": _door(_fit, theta="theta0"),
     "fit by textbook": _door(functools.partial(_fit, method="gd", precompute=False), theta="theta0"),
+    "cross_validate": _door(
+        lambda X, y, sample_weight: fastgd.cross_validate(X, y, folds=2, sample_weight=sample_weight)
+    ),
     "Moments.from_rows": _door(fastgd.Moments.from_rows),
     "Moments.cost": _door(MOMENTS.cost),
     "Moments.gradient": _door(MOMENTS.gradient),
@@ -72,6 +75,9 @@ ESTIMATOR = GDRegressor and {
     "GDRegressor.partial_fit": _door(lambda X, y, sample_weight: GDRegressor().partial_fit(X, y, sample_weight)),
     "GDRegressor.predict": _door(GDRegressor().fit(X, Y).predict),
     "GDRegressor.score": _door(GDRegressor().fit(X, Y).score),
+    "GDRegressorCV.fit": _door(lambda X, y, sample_weight: GDRegressorCV(cv=2).fit(X, y, sample_weight)),
+    "GDRegressorCV.predict": _door(GDRegressorCV(cv=2).fit(X, Y).predict),
+    "GDRegressorCV.score": _door(GDRegressorCV(cv=2).fit(X, Y).score),
 }
 
 

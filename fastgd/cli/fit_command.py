@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastgd.cli.found_penalty import found_penalty
 from fastgd.cli.output import InputError, as_options, report_dropped, say
 from fastgd.exceptions import ConvergenceWarning, RankWarning, ignored
 from fastgd.fitting import distributions
@@ -134,6 +135,8 @@ def _fitted(args: argparse.Namespace, table: Table, *, history: bool) -> "FitRes
     options = {name: getattr(args, name) for name in _SAME_IN_FIT}
     try:
         with ignored(ConvergenceWarning, RankWarning):  # whose text is part of the message, which is printed
+            if args.l2 == "auto":
+                options["l2"] = found_penalty(X, y, args)
             return fit.fit(X, y, intercept=not args.no_intercept, history=history, **options)
     except ValueError as error:
         raise InputError(as_options(str(error))) from error

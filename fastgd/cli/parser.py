@@ -167,7 +167,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tol", type=_not_negative, metavar="NUMBER", help="when to stop; 0 for never")
     parser.add_argument("--standardize", action="store_true", help="descend on standardised features")
     parser.add_argument(
-        "--l2", type=_not_negative, default=0.0, metavar="NUMBER", help="penalty on the squared coef (0)"
+        "--l2", type=_penalty, default=0.0, metavar="NUMBER", help="penalty on squared coef, or auto (0)"
     )
     of_errors = "of standard errors: classical, or HC0 to HC3 (auto)"
     parser.add_argument("--covariance", choices=COVARIANCES, metavar="C", default="auto", help=of_errors)
@@ -242,6 +242,10 @@ def _learning_rate(text: str) -> float | str:
 
 def _not_negative(text: str) -> float:
     return _number(text, "a finite number >= 0", zero=True)
+
+
+def _penalty(text: str) -> float | str:
+    return text if text == "auto" else _number(text, "a finite number >= 0, or auto", zero=True)
 
 
 def _number(text: str, expected: str, *, zero: bool) -> float:

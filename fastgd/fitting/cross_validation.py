@@ -43,6 +43,13 @@ class CrossValidation:
         The subset of the least mean cost, if subsets were given.
     fit : FitResult
         The fit of all rows, of these features with this penalty.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [1.0, 3.2, 4.9, 7.1, 8.8, 11.2]
+    >>> fastgd.cross_validate(X, y, l2=[0.0, 0.01, 1.0], folds=3).costs.shape
+    (3, 3)
     """
 
     l2: NDArray[np.float64]
@@ -155,7 +162,7 @@ def cross_validate(
     >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], [1.0, 3.2, 4.9, 7.1, 8.8, 11.2]
     >>> result = fastgd.cross_validate(X, y, l2=[0.0, 0.01, 1.0], folds=3)
     >>> result.best_l2, result.mean_cost.round(4)
-    (0.0, array([0.0353, 0.0357, 1.2424]))
+    (0.0, array([0.0466, 0.0481, 1.2537]))
     """
     options = Options(intercept=intercept, loss=loss, standardize=standardize)
     penalties = None if isinstance(l2, str) and l2 == "auto" else arguments.penalties(l2)

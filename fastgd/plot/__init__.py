@@ -2,6 +2,7 @@
 
 from fastgd.plot.descents import cost_curve, learning_rates, path_1d
 from fastgd.plot.lines import fit_line
+from fastgd.plot.penalties import penalty_curve
 from fastgd.plot.surface import cost_surface
 
-__all__ = ["cost_curve", "cost_surface", "fit_line", "learning_rates", "path_1d"]
+__all__ = ["cost_curve", "cost_surface", "fit_line", "learning_rates", "path_1d", "penalty_curve"]

@@ -516,7 +516,7 @@ RANGES = [
     ("--learning-rate", STEP, ["-1", "0", "nan", "inf", "abc"]),
     ("--max-iter", COUNT, ["-1", "1.5", "9" * 5000]),
     ("--tol", NOT_NEGATIVE, ["-1", "nan"]),
-    ("--l2", NOT_NEGATIVE, ["-0.5", "x\ny"]),
+    ("--l2", f"{NOT_NEGATIVE}, or auto", ["-0.5", "x\ny"]),
 ]
 
 
@@ -679,3 +679,36 @@ def test_output_that_is_no_file_and_an_interrupt_are_met(run, monkeypatch):
     assert "intercept" in out.getvalue()
     monkeypatch.setattr(parser, "_run", raising(KeyboardInterrupt()))
     assert run("") == (130, "", "fastgd: interrupted\n")
+
+
+# The penalty, found.
+
+
+def test_a_penalty_is_found_by_cross_validation(run):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 6))
+    y = X @ np.arange(6) + 5 * rng.standard_normal(30)
+    with open("noise.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["a", "b", "c", "d", "e", "f", "y"], *np.column_stack((X, y)).tolist()])
+    for options, same in (
+        ("", {}),
+        ("--no-intercept --loss sse", {"intercept": False, "loss": "sse"}),
+        ("--standardize", {"standardize": True}),
+    ):
+        found = fastgd.cross_validate(X, y, **same)
+        status, out, err = run(f"fit noise.csv --target y --l2 auto --json {options}")
+        assert status == 0
+        cost, error = found.mean_cost.min(), found.standard_error[found.mean_cost.argmin()]
+        assert err == (
+            f"fastgd: --l2 {found.best_l2:.6g} was found: on 5 folds, its cost was least, {cost:.6g} (standard error "
+            f"{error:.2g})\n"
+        )
+        expected = fastgd.fit(X, y, l2=found.best_l2, **same)
+        np.testing.assert_allclose(list(json.loads(out)["coef"].values()), expected.coef, rtol=1e-12)
+
+
+def test_a_penalty_is_found_for_few_rows(run, fails):
+    assert "on 4 folds" in run(f"{FIT} --l2 auto")[2]
+    Path("one.csv").write_text("a,y\n1,2\n")
+    assert fails("fit one.csv --target y --l2 auto").startswith("--l2 auto was given, and a single row")
+    assert "a finite number >= 0, or auto is expected" in fails(f"{FIT} --l2 -1")
