@@ -90,8 +90,10 @@ def factors_of_folds(rows: Rows, folds: Folds, centre: _Vector | None) -> list[_
 
 def _of_folds(rows: Rows, folds: Folds, of_rows: Callable[[Any], Any], merge: Callable[[Any, Any], Any]) -> list[Any]:
     if not isinstance(rows, PartedRows):
-        rows.n_passes += 1
-        return list(_of_memory(rows, 0, folds, of_rows))
+        n_before = rows.n_passes
+        found = _of_memory(rows, 0, folds, of_rows)
+        rows.n_passes = n_before + 1  # whatever reads the rows in pieces
+        return list(found)
     # Labels are those of rows in order, whose parts come in order, too.
     of_part = partial(_of_memory, start=0, folds=folds, of_rows=of_rows)
     found = rows.reduce(
