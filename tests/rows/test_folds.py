@@ -74,3 +74,13 @@ def test_folds_are_counted_from_the_first_row_of_all():
     assert ByFold((None, 1)).merged(ByFold((2, None)), max) == (2, 1)
     assert then.after(3) == then.after(0) == then
     assert then.after(5).after(-5) == then
+
+
+def test_a_column_that_is_constant_in_a_fold_has_a_spread_of_zero_there(monkeypatch):
+    monkeypatch.setattr(tuning, "MIN_SHARED_VALUES", 0)
+    X, y = np.random.default_rng(0).standard_normal((2, 300))
+    X[1::3] = 0.1
+    first, second, _ = moments_of_folds(ArrayRows(X, y), Folds(3))
+    assert second.scatter[0].tolist() == [0.0, 0.0]
+    assert second.mean[0] == 0.1
+    assert first.scatter[0, 0] > 1
