@@ -14,7 +14,7 @@ from fastgd.kernels.dense import dense
 from fastgd.rows import memory
 from fastgd.rows.arrays import ArrayRows
 from fastgd.rows.blocks import Blocks, Fold, pairwise, plan
-from fastgd.rows.centred_moments import _centre, columns_of, moments_of
+from fastgd.rows.centred_moments import columns_of, moments_of, near_mean
 from fastgd.rows.columns import Columns
 from fastgd.rows.compensated_rows import CompensatedRows
 from fastgd.rows.csr_matrix import CSR
@@ -452,7 +452,7 @@ def test_a_sample_has_a_thousand_rows_or_a_million_values(monkeypatch):
 
 def test_the_centre_is_the_mean_of_the_sample_but_of_a_constant_its_value():
     sample = np.column_stack([[0.0, 2.0, 4.0], [0.1] * 3, [1.0, 1.0, 4.0]])
-    assert _centre(FewRows(2, sample)).tolist() == [2.0, 0.1, 2.0]
+    assert near_mean(FewRows(2, sample)).tolist() == [2.0, 0.1, 2.0]
 
 
 def test_powers_are_summed_again_where_the_mean_is_thirty_deviations_away_and_no_more():
