@@ -4,12 +4,13 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from fastgd.kernels import tuning
-from fastgd.kernels.jit import HELPER_FLAGS, Kernel, Kind
+from fastgd.kernels.jit import Kernel, Kind
+from fastgd.kernels.lines import copy_columns, copy_rows, weigh, zero_lines
 from fastgd.kernels.scores import N_NUMBERS, scores_of
 from fastgd.kernels.simd import LANES, Code, int64
 from fastgd.kernels.target import registers
@@ -72,8 +73,8 @@ def gram(by_columns: bool, scored: bool = False) -> Kernel:
         if scored:
             n_lines = (n_copied + LANES - 1) // LANES * LANES
             scores, lengths = np.empty(n_lines), np.empty(n_lines)
-        Z = _zero_lines(n_lines * width)
-        W = Z if s is None or scored else _zero_lines(n_copied * width)
+        Z = zero_lines(n_lines * width)
+        W = Z if s is None or scored else zero_lines(n_copied * width)
         # While tiles are computed, the rows to be copied next are asked for: so many values for each row of a tile that the
         # last of them are asked for with the last tile. Asked for sooner, they would keep the tiles from reading. (Columns
         # are read in pieces long enough for the hardware to foresee them.)
@@ -84,9 +85,9 @@ def gram(by_columns: bool, scored: bool = False) -> Kernel:
         for first in range(start, stop, n_copied):
             n_rows = min(n_copied, stop - first)
             if by_columns:
-                _copy_columns(X, first, n_rows, centre, Z, width)
+                copy_columns(X, first, n_rows, centre, Z, width)
             else:
-                _copy_rows(X, first, n_features, n_rows, centre, Z, width)
+                copy_rows(X, first, n_features, n_rows, centre, Z, width)
             for i in range(n_rows):
                 Z[i * width + n_features] = y[first - start + i] - centre[n_features]
                 Z[i * width + n_features + 1] = 1.0
@@ -95,9 +96,9 @@ def gram(by_columns: bool, scored: bool = False) -> Kernel:
                     scores_of(Z, theta, None, n_rows, width, scores, lengths)
                 else:
                     scores_of(Z, theta, s[first - start :], n_rows, width, scores, lengths)
-                _weigh(Z, scores, Z, n_rows, width)
+                weigh(Z, scores, Z, n_rows, width)
             elif s is not None:
-                _weigh(Z, s[first - start :], W, n_rows, width)
+                weigh(Z, s[first - start :], W, n_rows, width)
             ask = (first + n_copied) * n_features
             last = 0 if by_columns else min(ask + n_copied * n_features, X.size) - n_rows * pace
             for j in range(0, width, n_numbers):
@@ -159,95 +160,6 @@ def gram_of_folds(by_columns: bool, n_folds: int) -> Kernel:
         The kernel; its blocks begin with the first fold, and its sums are those of one fold after the other.
     """
     return _GramOfFolds(gram(by_columns), n_folds)
-
-
-@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
-def _zero_lines(n):
-    """Return n zeros that begin with a cache line, so that no vector of them lies across two."""
-    memory = np.zeros(n + LANES)
-    return memory[-(memory.ctypes.data // 8) % LANES :][:n]
-
-
-@njit(**HELPER_FLAGS)  # type: ignore[call-overload]
-def _copy_columns(columns, start, n_rows, centre, Z, width):
-    """Write rows of transposed X, less the centre, into lines of Z of this width."""
-    n_features, n_samples = columns.shape
-    n_squares = n_rows // LANES * LANES
-    for j in range(0, n_features, LANES):
-        n_columns = min(LANES, n_features - j)
-        for i in range(0, n_squares, LANES):
-            _copy_square(
-                columns, centre, Z, (j * n_samples + start + i, n_samples, n_columns), j, (i * width + j, width)
-            )
-    for j in range(n_features):
-        column, c = columns[j, start : start + n_rows], centre[j]
-        for i in range(n_squares, n_rows):
-            Z[i * width + j] = column[i] - c
-
-
-@intrinsic
-def _copy_square(_context, columns, centre, Z, source, j, target):
-    """Transpose eight numbers of each of up to eight columns, less centre[j:], to lines of Z.
-
-    The source is (at, stride, n_columns) and begins with columns.flat[at]; the target is (place, width) and begins with
-    Z[place].
-    """
-
-    def generate(context, builder, signature, args):
-        code = Code(context, builder)
-        columns, centre, Z = (code.data(signature.args[p], args[p]) for p in range(3))
-        (at, stride, n_columns), (target, width) = code.members(args[3]), code.members(args[5])
-        j = args[4]
-        there = code.first(n_columns)
-        last = code.sub(n_columns, int64(1))
-        pieces = []
-        for m in range(LANES):
-            # In the place of a column that is not there the last one is read, and not written.
-            place = code.select(code.icmp_signed("<", int64(m), last), int64(m), last)
-            piece = code.vector(columns, code.add(at, code.mul(stride, place)))
-            pieces.append(code.fsub(piece, code.splat(code.number(code.gep(centre, [code.add(j, place)]), 0))))
-        for m, line in enumerate(code.deinterleave(pieces)):
-            code.put(line, Z, code.add(target, code.mul(width, int64(m))), there)
-
-    return types.void(columns, centre, Z, source, j, target), generate
-
-
-@intrinsic
-def _copy_rows(_context, X, start, n_features, n_rows, centre, Z, width):
-    """Write rows of X, less the centre, into lines of Z of this width."""
-
-    def generate(context, builder, signature, args):
-        code = Code(context, builder)
-        X, centre, Z = (code.data(signature.args[place], args[place]) for place in (0, 4, 5))
-        start, n_features, n_rows, width = args[1], args[2], args[3], args[6]
-        last = code.and_(n_features, int64(-LANES))
-        mask = code.first(code.sub(n_features, last))
-        last_centre = code.vector(centre, last, mask)
-        with code.steps(int64(0), n_rows, 1) as i:
-            x = code.gep(X, [code.mul(code.add(start, i), n_features)])
-            z = code.gep(Z, [code.mul(i, width)])
-            with code.steps(int64(0), last, LANES) as j:
-                code.put(code.fsub(code.vector(x, j), code.vector(centre, j)), z, j)
-            code.put(code.fsub(code.vector(x, last, mask), last_centre), z, last, mask)
-
-    return types.void(X, start, n_features, n_rows, centre, Z, width), generate
-
-
-@intrinsic
-def _weigh(_context, Z, s, W, n_rows, width):
-    """Write lines of Z of this width, each times its weight, to those of W."""
-
-    def generate(context, builder, signature, args):
-        code = Code(context, builder)
-        Z, s, W = (code.data(signature.args[place], args[place]) for place in range(3))
-        n_rows, width = args[3], args[4]
-        with code.steps(int64(0), n_rows, 1) as i:
-            weight = code.splat(code.number(code.gep(s, [i]), 0))
-            z, w = (code.gep(lines, [code.mul(i, width)]) for lines in (Z, W))
-            with code.steps(int64(0), width, LANES) as j:
-                code.put(code.fmul(weight, code.vector(z, j)), w, j)
-
-    return types.void(Z, s, W, n_rows, width), generate
 
 
 @intrinsic(prefer_literal=True)

@@ -10,7 +10,7 @@ import test_kernels
 from test_kernels import exact_sums, whole_numbers
 
 import fastgd.kernels.gram as gram_module
-from fastgd.kernels import blocks, few, jit, mailbox, tuning
+from fastgd.kernels import blocks, few, jit, lines, mailbox, tuning
 from fastgd.kernels.column_groups import column_groups, stay_in_registers
 from fastgd.kernels.column_major import column_major
 from fastgd.kernels.column_stats import spread
@@ -245,7 +245,7 @@ def test_columns_are_not_asked_for():
 def test_copies_begin_with_a_line_of_the_cache():
     for n in (1, 7, 8, 9, 1000):
         for _ in range(5):
-            zeros = gram_module._zero_lines(n)
+            zeros = lines.zero_lines(n)
             assert zeros.ctypes.data % 64 == 0
             assert zeros.tolist() == [0] * n
 
