@@ -1,7 +1,7 @@
 """Moments: the sums over a training set that least squares needs, without its rows."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import arguments
-from fastgd.formatting import counted, listed
-from fastgd.inputs import frames, validation
-from fastgd.inputs.given_moments import check_moments
+from fastgd.inputs import chosen_features, frames, validation
+from fastgd.inputs.given_moments import check_moments, refuse_other_features
 from fastgd.inputs.source import Source
 from fastgd.saving import moments_file
 from fastgd.solvers.quadratic import Evaluation, Objective
@@ -143,6 +142,40 @@ class Moments:
         """The number of features."""
         return len(self.mean) - 1
 
+    def select(self, features: Iterable[Any]) -> "Moments":
+        """Return the moments of some of the features, and y, without a pass: regressions on subsets need no more than one.
+
+        Parameters
+        ----------
+        features : iterable
+            The labels of the features, or their positions, from 0; each once, in the order wanted. Whole numbers are positions,
+            unless the labels are numbers. Negative positions are refused, as y is the last entry of `mean`.
+
+        Returns
+        -------
+        Moments
+            Their moments, with their labels.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `features` is a mask or no iterable; if there is no such feature, one is given twice, or none is given.
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> moments = fastgd.Moments.from_rows([[1.0, 5.0], [2.0, 3.0], [3.0, 4.0]], [2.0, 4.0, 6.0])
+        >>> fastgd.fit(moments.select([0])).theta.round(6) + 0.0
+        array([0., 2.])
+        """
+        names = self.feature_names
+        n_features = self.n_features if names is None else len(names)  # there may be several targets
+        places = chosen_features.places(features, names, n_features)
+        names = None if names is None else [names[j] for j in places]
+        order = [*places, *range(n_features, len(self.mean))]
+        mean, scatter = self.mean[order], self.scatter[np.ix_(order, order)]
+        return Moments._made(self.n_samples, self.total_weight, mean, scatter, names)
+
     def cost(self, theta: ArrayLike, *, intercept: bool = False, loss: str = "mse", l2: float = 0.0) -> float:
         """Compute the cost of a linear hypothesis on the rows behind these moments.
 
@@ -177,11 +210,7 @@ class Moments:
         """Return the moments of the rows of both."""
         if not isinstance(other, Moments):
             return NotImplemented
-        if other.n_features != self.n_features:
-            raise ValueError(
-                f"Moments of {self.n_features} and of {counted(other.n_features, 'feature')} cannot be added. "
-                "Take both of rows with the same columns."
-            )
+        refuse_other_features(self.n_features, self.feature_names, other.n_features, other.feature_names)
         names = other.feature_names if self.feature_names is None else self.feature_names
         n_named = self.n_features if names is None else len(names)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -249,17 +278,10 @@ class Moments:
     def _in_order(self, names: list[Any] | None) -> "CentredMoments":
         """Return what `centred` returns, with the features in the order of these labels; targets stay in place."""
         ours = self.feature_names
-        if names is None or ours is None:
-            return self.centred()
-        if set(ours) != set(names):
-            raise ValueError(
-                f"Moments of the columns {listed(names)} and of {listed(ours)} cannot be added. Take both of frames with the "
-                "same columns, or of arrays (X.to_numpy()), whose columns are taken in their order."
-            )
-        places = frames.places(ours, names)
+        places = None if names is None or ours is None else frames.places(ours, names)
         if places is None:
             return self.centred()
-        order = [*places, *range(len(names), len(self.mean))]
+        order = [*places, *range(len(places), len(self.mean))]
         return self.centred()._replace(mean=self.mean[order], scatter=self.scatter[np.ix_(order, order)])
 
     def _evaluate(self, theta: ArrayLike, intercept: bool, loss: str, l2: float) -> Evaluation:

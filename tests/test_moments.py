@@ -196,8 +196,8 @@ def saved(moments, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": None}, "format"),
-        ({"format": "something else"}, "format"),
+        ({"format": None}, "its format is missing, but 'fastgd moments 1' is expected"),
+        ({"format": "something else"}, "its format is 'something else', but 'fastgd moments 1' is expected"),
         ({"mean": None}, "entries"),
         ({"extra": 1.0}, "entries"),
         ({"mean": np.ones(3)}, "shapes"),
@@ -378,3 +378,102 @@ def test_nobody_writes_into_moments():
         for array in (each.mean, each.scatter):
             with pytest.raises(ValueError, match="read-only"):
                 array[0] = 5.0
+
+
+# Some of the features.
+
+
+def labelled(names=None, weighted=False):
+    X, y, s = data(60, 4, weighted=weighted, offset=3.0)
+    return X, y, s, replace(fastgd.Moments.from_rows(X, y, s), feature_names=names)
+
+
+CHOSEN = [
+    (list("abcd"), ["d", "b"], [3, 1]),
+    (list("abcd"), [2], [2]),
+    (list("abcd"), np.array([0, 3]), [0, 3]),
+    (list("abcd"), ["c", 0], [2, 0]),
+    (list("abcd"), dict.fromkeys("dcba"), [3, 2, 1, 0]),
+    (None, range(1, 3), [1, 2]),
+    (None, np.flatnonzero([True, False, True, False]), [0, 2]),
+    ([2019, 2020, 2021, 2022], [2022, 2020], [3, 1]),
+    ([3, 2, 1, 0], [0, 3], [3, 0]),
+    ([True, "b", False, ("d", 1)], [False, ("d", 1)], [2, 3]),
+]
+
+
+@pytest.mark.parametrize(("names", "chosen", "places"), CHOSEN, ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_some_features_have_the_moments_of_their_columns(names, chosen, places, weighted):
+    X, y, s, moments = labelled(names, weighted)
+    few = moments.select(chosen)
+    assert (few.n_samples, few.total_weight) == (60, moments.total_weight)
+    assert_near(few, exact.moments(X[:, places], y, s), 1e-13)
+    result = fastgd.fit(few)
+    expected = None if names is None else [names[j] for j in places]
+    assert few.feature_names == result.feature_names == expected
+    np.testing.assert_allclose(result.theta, fastgd.fit(X[:, places], y, sample_weight=s).theta, rtol=1e-9)
+
+
+def test_names_of_some_features_travel_into_files_and_predictions():
+    pandas = pytest.importorskip("pandas", reason="for labels")
+    X, y, _, _ = labelled()
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    few = fastgd.Moments.load(saved(fastgd.Moments.from_rows(frame, y).select(["d", "a"])))
+    assert few.feature_names == ["d", "a"]
+    expected = fastgd.fit(X[:, [3, 0]], y).predict(X[:, [3, 0]])
+    np.testing.assert_allclose(fastgd.fit(few).predict(frame), expected, rtol=1e-9)
+    again = few + fastgd.Moments.from_rows(frame[["a", "d"]], y)
+    assert (again.feature_names, again.n_samples) == (["d", "a"], 120)
+
+
+def test_nobody_writes_into_moments_of_some_features():
+    moments = labelled()[3].select([1])
+    with pytest.raises(ValueError, match="read-only"):
+        moments.mean[0] = 5.0
+
+
+def test_several_targets_stay_beside_some_features():
+    X, y, _, _ = labelled()
+    moments = replace(fastgd.Moments.from_rows(X, y), feature_names=list("abcd"))
+    targets = fastgd.Moments._made(60, 60.0, moments.mean, moments.scatter, ["a", "b", "c"])  # d is a target, too
+    few = targets.select([2, "a"])
+    assert few.mean.tolist() == moments.mean[[2, 0, 3, 4]].tolist()
+    with pytest.raises(ValueError, match="position 3, but there are 3 features"):
+        targets.select([3])
+
+
+LIST = "but a list of names or positions of features is expected"
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen", "error", "said"),
+    [
+        (list("abcd"), "a", TypeError, rf"features='a' was given, {LIST}\. Give \['a'\]\."),
+        (None, 2, TypeError, rf"features=2 was given, {LIST}\. Give \[2\]\."),
+        (None, None, TypeError, rf"features=None was given, {LIST}\.$"),
+        (None, [], ValueError, "but at least one feature is expected"),
+        (list("abcd"), ["a", "c", "a"], ValueError, "features has 'a' twice, but each is expected once"),
+        (list("abcd"), [0, "a"], ValueError, "features has 0 and 'a', which are one feature"),
+        (None, [1, 1], ValueError, "features has 1 twice"),
+        (list("abcd"), ["a", "e"], ValueError, r"There is no feature 'e', but 'a', 'b', 'c', 'd'\. Correct the name"),
+        ([2019, 2020, 2021, 2022], [0], ValueError, "There is no feature 0, but 2019, 2020, 2021, 2022"),
+        ([2019, 2020, 2021, 2022], ["2019"], ValueError, "There is no feature '2019'"),
+        (None, ["a"], ValueError, "features has 'a', but these features have no names, as those of an array. Give pos"),
+        (None, [4], ValueError, "the position 4, but there are 4 features. Give one from 0 to 3; positions are not"),
+        (
+            list("abcd"),
+            [-1],
+            ValueError,
+            "the position -1, but .* or one of the names 'a', 'b', .* not counted from the end",
+        ),
+        (None, [1.0], ValueError, "features has 1.0, but these features have no names"),
+        (list("abcd"), [["a"]], TypeError, rf"features has \['a'\], {LIST}"),
+        (None, [True, False, True, False], TypeError, rf"features has True, {LIST}.*numpy.flatnonzero\(mask\)"),
+        ([0, 1, 2, 3], np.array([True, False, False, False]), TypeError, "features has True"),
+    ],
+    ids=str,
+)
+def test_features_that_cannot_be_chosen_are_refused(names, chosen, error, said):
+    with pytest.raises(error, match=said):
+        labelled(names)[3].select(chosen)

@@ -1,4 +1,4 @@
-"""Numbers from elsewhere that are given as `Moments`, checked."""
+"""Numbers from elsewhere that are given as `Moments`, and moments that are added, checked."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastgd import arguments
-from fastgd.formatting import counted
+from fastgd.formatting import counted, listed
 from fastgd.inputs import frames, validation
 
 _HINT = "Give what Moments.from_rows gave, or load."
@@ -52,6 +52,20 @@ def check_moments(
     weight = arguments.number(total_weight, "total_weight", zero=False, hint=_HINT)
     names = None if feature_names is None else _labels(feature_names, len(mean) - 1)
     return n_rows, weight, mean, scatter, names
+
+
+def refuse_other_features(n_features: int, names: list[Any] | None, n_others: int, others: list[Any] | None) -> None:
+    """Refuse to add moments of other features, by their number and, where both have them, their labels."""
+    if n_others != n_features:
+        raise ValueError(
+            f"Moments of {n_features} and of {counted(n_others, 'feature')} cannot be added. Take both of rows with the same "
+            "columns."
+        )
+    if names is not None and others is not None and set(names) != set(others):
+        raise ValueError(
+            f"Moments of the columns {listed(names)} and of {listed(others)} cannot be added. Take both of frames with the "
+            "same columns, or of arrays (X.to_numpy()), whose columns are taken in their order."
+        )
 
 
 def _finite(values: ArrayLike, name: str) -> NDArray[np.float64]:

@@ -51,6 +51,8 @@ def load(file: str | os.PathLike[str] | BinaryIO, check_labels: Callable[[NDArra
             raise
         raise ValueError(f"{file} is no .npz file: {reason}. {_ADVICE}") from None
     try:
+        if "format.npy" not in names:
+            raise ValueError(f"its format is missing, but {_FORMAT!r} is expected")
         if not sound:
             raise ValueError(f"its entries are {str(names)[:200]}, but {_ENTRIES}, not compressed, are expected")
         return _checked(entries, check_labels)
@@ -64,7 +66,7 @@ def _checked(entries: dict[str, Any], check_labels: Callable[[NDArray[Any]], lis
         raise ValueError("not all of its entries are arrays")
     labels, said = entries.pop(_NAMES, None), entries.pop("format")
     if said.shape != () or str(said) != _FORMAT:
-        raise ValueError(f"its format is {str(said)[:200]}, not {_FORMAT!r}")
+        raise ValueError(f"its format is {str(said)[:200]!r}, but {_FORMAT!r} is expected")
     shapes = {name: values.shape for name, values in entries.items()}
     n = entries["mean"].size
     if n < 2 or shapes != {"mean": (n,), "n_samples": (), "scatter": (n, n), "total_weight": ()}:
