@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fastgd.exceptions import ConvergenceWarning, RankWarning
     from fastgd.fitting.cross_validation import CrossValidation, cross_validate
     from fastgd.fitting.fit import fit
+    from fastgd.fitting.model import Model, load
     from fastgd.fitting.options import FitState
     from fastgd.fitting.result import FitResult
     from fastgd.inputs.batches import from_batches
@@ -31,6 +32,7 @@ __all__ = [
     "FitResult",
     "FitState",
     "History",
+    "Model",
     "Moments",
     "RankWarning",
     "__version__",
@@ -42,6 +44,7 @@ __all__ = [
     "from_batches",
     "get_num_threads",
     "gradient",
+    "load",
     "reference",
     "scan_csv",
     "scan_parquet",
@@ -55,6 +58,7 @@ _LAZY_IMPORTS = {
     "FitResult": "fastgd.fitting.result",
     "FitState": "fastgd.fitting.options",
     "History": "fastgd.descent.history",
+    "Model": "fastgd.fitting.model",
     "Moments": "fastgd.moments",
     "RankWarning": "fastgd.exceptions",
     "cost": "fastgd.objective",
@@ -65,6 +69,7 @@ _LAZY_IMPORTS = {
     "from_batches": "fastgd.inputs.batches",
     "get_num_threads": "fastgd.rows.threads",
     "gradient": "fastgd.objective",
+    "load": "fastgd.fitting.model",
     "scan_csv": "fastgd.inputs.scan_csv",
     "scan_parquet": "fastgd.inputs.scan_parquet",
     "set_num_threads": "fastgd.rows.threads",

@@ -16,8 +16,7 @@ from fastgd.fitting import distributions
 from fastgd.inputs.files import read_table
 from fastgd.inputs.indexes import left_out
 from fastgd.inputs.table import Table
-from fastgd.saving.model_file import Model, save
-from fastgd.saving.outputs import check_picture, check_writable, replacing, same_file
+from fastgd.saving.outputs import check_picture, check_writable, replacing, same_file, writing
 
 if TYPE_CHECKING:
     from fastgd.fitting.result import FitResult
@@ -69,7 +68,8 @@ def fit(args: argparse.Namespace) -> int:
     draws = args.plot is not None and (not draws_curve or result.n_iter > 1)
     try:
         if args.save is not None and not diverged:
-            save(Model(target, features, result.intercept, result.coef), args.save)
+            with writing(args.save):
+                result.save(args.save, target=target)
         if args.history is not None and result.history is not None:
             with replacing(args.history) as path:
                 result.history.to_csv(path)

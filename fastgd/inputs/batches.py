@@ -1,15 +1,18 @@
 """Training sets in batches of rows: from a list, a generator or a function that returns one."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
+from copy import copy
 from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.formatting import counted
 from fastgd.inputs import validation
 from fastgd.inputs.dask_set import is_dask
-from fastgd.inputs.source import Source
+from fastgd.inputs.source import OrderedSource
+from fastgd.rows.columns import Columns
 from fastgd.rows.csr_matrix import CSR
 from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows
@@ -19,8 +22,9 @@ from fastgd.rows.stream import StreamRows
 def from_batches(source: Iterable[Any] | Callable[[], Iterable[Any]]) -> "Batches":
     """Read the rows of a training set batch by batch; they need not all be in memory.
 
-    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. The same
-    rows give the same bits, however they were cut into batches; no more than some 16 MB of them are held at a time.
+    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient`, `Moments.from_rows`,
+    `FitResult.score` and `FitResult.predict`, to which y means nothing: it may be None there. The same rows give the same bits,
+    however they were cut into batches; no more than some 16 MB of them are held at a time.
 
     Parameters
     ----------
@@ -54,7 +58,7 @@ def from_batches(source: Iterable[Any] | Callable[[], Iterable[Any]]) -> "Batche
     return Batches(source)
 
 
-class Batches(Source):
+class Batches(OrderedSource):
     """A training set in batches; see `from_batches`."""
 
     n_expected = None
@@ -95,6 +99,29 @@ class Batches(Source):
         begun, self._begun = self._begun, None
         yield from self._checked(self._iterator()) if begun is None else begun
 
+    def selected(self, wanted: list[Any] | None) -> Self:
+        """Return batches of which frames give the columns with these labels; a generator serves one of both."""
+        if wanted is None:
+            return self
+        chosen = copy(self)
+        chosen.feature_names, chosen._begun, chosen._n_features = wanted, None, None
+        self._was_read = True
+        return chosen
+
+    def features(self, wanted: list[Any] | None) -> Iterator[NDArray[Any] | Columns]:
+        """Yield the features of the batches that have rows; targets may be anything."""
+        names = wanted
+        for number, batch in enumerate(self._iterator()):
+            _check_tuple(batch, number)
+            if _is_empty(batch[0]):
+                continue
+            try:
+                X, own_names = validation.features(batch[0], names)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"Batch {number}: {error}") from None
+            names = names or own_names
+            yield _not_sparse(X, number)
+
     def __repr__(self) -> str:
         """Return the call that makes it."""
         return f"from_batches({self._source!r})"
@@ -114,17 +141,13 @@ class Batches(Source):
     def _checked(self, batches: Iterator[Any]) -> Iterator[Part]:
         names = self.feature_names
         for number, batch in enumerate(batches):
-            is_sequence = isinstance(batch, tuple | list)
-            if not is_sequence or len(batch) not in (2, 3):
-                what = type(batch).__name__ + (f" of {len(batch)}" if is_sequence else "")
-                raise TypeError(f"Batch {number} is a {what}, but (X, y) or (X, y, sample_weight) is expected.")
+            _check_tuple(batch, number)
             if len(batch) == 3 and batch[2] is None:
                 batch = batch[:2]
             if all(_is_empty(values) for values in batch):
                 continue
             part, own_names = validation.part_of_training_set(batch, names, f"Batch {number}")
-            if isinstance(part.X, CSR):
-                raise TypeError(f"Batch {number}: X is sparse. Give X.toarray(), or fit the matrix as a whole.")
+            _not_sparse(part.X, number)
             self.feature_names = names = names or own_names
             n_features = (*part.X.shape, 1)[1]
             if self._n_features is None:
@@ -140,6 +163,19 @@ class Batches(Source):
                     "given with each batch or with none."
                 )
             yield part
+
+
+def _check_tuple(batch: Any, number: int) -> None:
+    is_sequence = isinstance(batch, tuple | list)
+    if not is_sequence or len(batch) not in (2, 3):
+        what = type(batch).__name__ + (f" of {len(batch)}" if is_sequence else "")
+        raise TypeError(f"Batch {number} is a {what}, but (X, y) or (X, y, sample_weight) is expected.")
+
+
+def _not_sparse(X: NDArray[Any] | Columns | CSR, number: int) -> NDArray[Any] | Columns:
+    if isinstance(X, CSR):
+        raise TypeError(f"Batch {number}: X is sparse. Give X.toarray(), or the matrix as a whole.")
+    return X
 
 
 def _is_empty(values: Any) -> bool:

@@ -9,8 +9,11 @@ from itertools import product
 import numpy as np
 
 from fastgd.formatting import counted, printable
-from fastgd.inputs.table import Names, PathLike, Table, TableError, all_missing, choose_columns, not_finite, shown
+from fastgd.inputs.table import Names, PathLike, Table, TableError, choose_columns, joined, not_finite, shown, with_rows
+from fastgd.kernels import tuning
 from fastgd.saving.opening import opened
+
+NO_ROWS = "a header line, but no rows"
 
 # The spellings of a missing value, as in pandas: in lower case, and in any mixture of lower and upper case.
 _MISSING = {"", "na", "nan", "-nan", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "null", "none"}
@@ -26,16 +29,30 @@ def read_csv(path: PathLike, columns: Names = None, drop_missing: bool = False, 
     matter. Empty lines are skipped, but in a file of one column they are missing values. The arguments are those of
     `fastgd.inputs.files.read_table`.
     """
+    return joined(with_rows(csv_tables(path, columns, drop_missing, target), printable(path), NO_ROWS))
+
+
+def csv_tables(
+    path: PathLike, columns: Names, drop_missing: bool, target: str | None, n_done: int = 0
+) -> Iterator[Table]:
+    """Read what `read_csv` does, some rows at a time, behind the first rows, which are done with."""
     with (
         opened(path, "a CSV file", TableError),
         open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
     ):
-        return _read(file, printable(path), columns, drop_missing, target)
+        yield from _tables(file, printable(path), columns, drop_missing, target, n_done)
 
 
-def _read(file: Iterable[str], file_name: str, columns: Names, drop_missing: bool, target: str | None) -> Table:
+def _tables(
+    file: Iterable[str], file_name: str, columns: Names, drop_missing: bool, target: str | None, n_done: int
+) -> Iterator[Table]:
     reader = csv.reader(_utf8_lines(file, file_name), skipinitialspace=True, strict=True)
     cells, lines, n_dropped = array("d"), array("q"), 0
+
+    def table() -> Table:
+        values = np.frombuffer(cells, dtype=np.float64).reshape(len(lines), len(names))
+        return Table(names, values, left_out, np.frombuffer(lines, dtype=np.int64), n_dropped)
+
     try:
         header = next((row for row in reader if row), None)
         if header is None:
@@ -44,6 +61,9 @@ def _read(file: Iterable[str], file_name: str, columns: Names, drop_missing: boo
         names, places, left_out = choose_columns(columns, target, header, file_name)
         for row in reader:
             if not row and len(header) > 1:
+                continue
+            if n_done:
+                n_done -= 1
                 continue
             row = row or [""]
             where = f"{file_name}, line {reader.line_num}"
@@ -58,14 +78,12 @@ def _read(file: Iterable[str], file_name: str, columns: Names, drop_missing: boo
                 continue
             cells.extend(numbers)
             lines.append(reader.line_num)
+            if len(cells) >= tuning.READ_VALUES:
+                yield table()
+                cells, lines, n_dropped = array("d"), array("q"), 0
     except csv.Error as error:
         raise TableError(f"{file_name}, line {reader.line_num}: this is not CSV ({error}). Correct the line.") from None
-    if not lines and n_dropped:
-        raise all_missing(n_dropped, file_name)
-    if not lines:
-        raise TableError(f"{file_name} has a header line, but no rows. Give a file that has at least one.")
-    values = np.frombuffer(cells, dtype=np.float64).reshape(len(lines), len(names))
-    return Table(names, values, left_out, np.frombuffer(lines, dtype=np.int64), n_dropped)
+    yield table()
 
 
 def _utf8_lines(file: Iterable[str], file_name: str) -> Iterator[str]:

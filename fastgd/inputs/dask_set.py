@@ -1,8 +1,9 @@
 """Training sets of dask: arrays and data frames whose partitions are summed on the workers that hold them."""
 
 import math
+from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,15 @@ class DaskSet(Source):
         rows = None if is_frame else X.shape[0]
         self._n_expected = None if rows is None or math.isnan(rows) else int(rows)
         self._partitions = _partitions_of(X, list(columns.values()))
+
+    def selected(self, wanted: list[Any] | None) -> Self:
+        """Return the training set with the features that have these labels; each partition is selected on its worker."""
+        if self.feature_names is None or frames.places(self.feature_names, wanted) is None:
+            return self
+        assert wanted is not None
+        chosen = copy(self)
+        chosen.feature_names, chosen.n_features = wanted, len(wanted)
+        return chosen
 
     def rows(self, n_threads: int | None) -> "PartedRows":
         """Return the rows; a partition takes one thread of its worker, whatever `n_threads` is."""

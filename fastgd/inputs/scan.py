@@ -5,24 +5,29 @@ import os
 import re
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from typing import Any, Self
+
+from numpy.typing import NDArray
 
 from fastgd.formatting import counted, listed
 from fastgd.inputs.indexes import left_out
-from fastgd.inputs.source import Source
+from fastgd.inputs.source import OrderedSource
 from fastgd.inputs.table import Names, PathLike, separator_hint
+from fastgd.rows.columns import Columns
 
 Paths = PathLike | Sequence[PathLike]
 
 
-class Scan(Source):
+class Scan(OrderedSource):
     """Columns of files; see `fastgd.scan_parquet` for the arguments."""
 
     ending: str
     """How the names of files in a folder end."""
 
     def __init__(
-        self, path: Paths, target: str, features: Names, sample_weight: str | None, drop_missing: bool
+        self, path: Paths, target: str | None, features: Names, sample_weight: str | None, drop_missing: bool
     ) -> None:
         paths = _files_of(path, self.ending)
         try:
@@ -36,7 +41,7 @@ class Scan(Source):
         self.target = target
         self.sample_weight = sample_weight
         self.drop_missing = drop_missing
-        others = [target, *([] if sample_weight is None else [sample_weight])]
+        others = [name for name in (target, sample_weight) if name is not None]
         columns = {path: self._columns_of(path) for path in paths}
         if features is None:
             # A column that is an index in one of the files is a feature in none.
@@ -53,22 +58,45 @@ class Scan(Source):
         else:
             chosen = list(features)
         if not chosen:
-            raise ValueError(
-                f"{paths[0]} has no columns but {', '.join(map(repr, others))}, so there are no features. {self.note}".rstrip()
-            )
-        self._names = [*chosen, *others]
-        for path, names in columns.items():
-            self._places(path, names)
+            alone = f" but {', '.join(map(repr, others))}" if others else ""
+            raise ValueError(f"{paths[0]} has no columns{alone}, so there are no features. {self.note}".rstrip())
+        self._choose(chosen, others)
+
+    def selected(self, wanted: list[Any] | None) -> Self:
+        """Return a scan of the same files that has the columns with these names as features."""
+        if wanted is None or wanted == self.feature_names:
+            return self
+        chosen = copy(self)
+        chosen._choose(wanted, self._names[self.n_features :])
+        return chosen
+
+    def features(self, wanted: list[Any] | None) -> Iterator[NDArray[Any] | Columns]:
+        """Go through the columns with these names, or those of the features."""
+        chosen = copy(self)
+        chosen._choose(self.feature_names if wanted is None else wanted, [])
+        return map(Columns, chosen._columns())
+
+    def _choose(self, features: list[Any], others: list[str]) -> None:
+        """Check that the files have these features and other columns, which are then read."""
+        self._names = [*features, *others]
+        for path in dict.fromkeys(path for path, _ in self._files):
+            self._places(path, self._columns_of(path))
         for name, n_times in Counter(self._names).items():
             if n_times > 1:
                 raise ValueError(f"The column {name!r} was asked for twice. Give each column one meaning.")
-        self.feature_names: list[str] = chosen
-        self.n_features = len(chosen)
+        self.feature_names: list[Any] = features
+        self.n_features = len(features)
 
     def __repr__(self) -> str:
         """Return the numbers of files and features, and the target."""
         files, features = counted(len(self._files), "file"), counted(self.n_features, "feature")
         return f"{type(self).__name__}({files}, {features}, target={self.target!r})"
+
+    def _need_target(self) -> None:
+        if self.target is None:
+            raise ValueError(
+                "The files were scanned without a target, which does for predictions only. Name the column: target=..."
+            )
 
     def check(self) -> None:
         """Refuse files that are gone or have changed."""
@@ -79,6 +107,10 @@ class Scan(Source):
     def _that_count(self, paths: list[str]) -> list[str]:
         """Return the files that may have rows, as far as this is known before they are read."""
         return paths
+
+    @abstractmethod
+    def _columns(self) -> Iterator[list[NDArray[Any]]]:
+        """Go through the values of features, target and weights, as far as they are chosen, some rows at a time."""
 
     @abstractmethod
     def _columns_of(self, path: str) -> list[str]:

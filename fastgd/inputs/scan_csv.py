@@ -6,34 +6,36 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.inputs.csv_reader import names_of
-from fastgd.inputs.files import as_numbers
 from fastgd.inputs.indexes import index_columns
+from fastgd.inputs.plain_csv import as_numbers
 from fastgd.inputs.scan import Paths, Scan
 from fastgd.kernels import tuning
 from fastgd.rows.columns import Columns
-from fastgd.rows.parquet_rows import missing_value, numbers_of
+from fastgd.rows.parquet_columns import missing_value, numbers_of
 from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows
 from fastgd.rows.stream import StreamRows
 
-# The target of a row that is appended to each file. It is missing in what pyarrow reads if a quote is not closed.
+# The last column of a row that is appended to each file. It is missing in what pyarrow reads if a quote is not closed.
 _END = -3.0517578125e-300
 
 
 def scan_csv(
     path: Paths,
     *,
-    target: str,
+    target: str | None = None,
     features: Sequence[str] | None = None,
     sample_weight: str | None = None,
     drop_missing: bool = False,
 ) -> "CSVScan":
     r"""Read a training set from CSV files, some MB at a time.
 
-    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. Reading CSV
-    takes ten times as long as reading Parquet: data that are fitted often should be written as Parquet once.
+    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient`, `Moments.from_rows`,
+    `FitResult.predict` and `FitResult.score`. Reading CSV takes ten times as long as reading Parquet: data that are fitted
+    often should be written as Parquet once.
 
     Parameters
     ----------
@@ -79,16 +81,22 @@ class CSVScan(Scan):
 
     def rows(self, n_threads: int | None) -> PartedRows:
         """Return the rows, to be summed by this number of threads."""
+        self._need_target()
         return StreamRows(self, n_threads)
 
     def batches(self) -> Iterator[Part]:
         """Yield the rows of the files, some at a time; errors are those of `scan_csv`."""
+        k = self.n_features
+        for columns in self._columns():
+            yield Part(Columns(columns[:k]), columns[k], columns[k + 1] if self.sample_weight is not None else None)
+
+    def _columns(self) -> Iterator[list[NDArray[Any]]]:
         self.check()
         self.n_dropped = 0
         for path, _ in self._files:
-            yield from self._batches_of(path)
+            yield from self._columns_in(path)
 
-    def _batches_of(self, path: str) -> Iterator[Part]:
+    def _columns_in(self, path: str) -> Iterator[list[NDArray[Any]]]:
         from pyarrow import ArrowException
         from pyarrow.csv import ParseOptions, ReadOptions, open_csv
 
@@ -96,7 +104,7 @@ class CSVScan(Scan):
         numbered = [str(i) for i in range(len(known))]
         wanted = [numbered[i] for i in self._places(path, known)]
         first, ended = 0, False
-        end = ",".join(repr(_END) if number == wanted[self.n_features] else "" for number in numbered)
+        end = ",".join(repr(_END) if number == wanted[-1] else "" for number in numbered)
         options = {
             "read_options": ReadOptions(column_names=numbered, skip_rows=n_lines, block_size=tuning.CSV_BLOCK_BYTES),
             "parse_options": ParseOptions(newlines_in_values=True),
@@ -108,9 +116,9 @@ class CSVScan(Scan):
                 open_csv(_Joined(file, io.BytesIO(f"\n{end}\n".encode())), **options) as reader,
             ):
                 for batch in reader:
-                    ends = len(batch) > 0 and batch.column(self.n_features)[-1].as_py() == _END
+                    ends = len(batch) > 0 and batch.column(len(wanted) - 1)[-1].as_py() == _END
                     ended = ended or ends
-                    yield self._part(batch.slice(0, len(batch) - ends), path, first)
+                    yield self._numbers(batch.slice(0, len(batch) - ends), path, first)
                     first += len(batch)
         except ArrowException as error:
             problem = str(error).splitlines()[0].rstrip(".")
@@ -125,7 +133,7 @@ class CSVScan(Scan):
                 "quote within quotes is written twice."
             )
 
-    def _part(self, batch: Any, path: str, first: int) -> Part:
+    def _numbers(self, batch: Any, path: str, first: int) -> list[NDArray[Any]]:
         columns, missing = [], np.zeros(len(batch), bool)
         for name, column in zip(self._names, batch.columns, strict=True):
             values, absent = numbers_of(column)
@@ -137,8 +145,7 @@ class CSVScan(Scan):
         if missing.any():
             self.n_dropped += int(missing.sum())
             columns = [values[~missing] for values in columns]
-        s = None if self.sample_weight is None else columns[self.n_features + 1]
-        return Part(Columns(columns[: self.n_features]), columns[self.n_features], s)
+        return columns
 
     def _columns_of(self, path: str) -> list[str]:
         return _header_of(path)[0]

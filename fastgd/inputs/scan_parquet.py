@@ -1,38 +1,40 @@
 """Training sets in Parquet files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.inputs.files import holds_numbers
 from fastgd.inputs.indexes import categories, index_columns
 from fastgd.inputs.scan import Paths, Scan
-from fastgd.rows.parquet_rows import ParquetRows, ParquetTable, RowGroup
+from fastgd.rows.parquet_columns import ParquetTable, RowGroup, columns_in_order
+from fastgd.rows.parquet_rows import ParquetRows
 from fastgd.rows.parts import PartedRows
 
 
 def scan_parquet(
     path: Paths,
     *,
-    target: str,
+    target: str | None = None,
     features: Sequence[str] | None = None,
     sample_weight: str | None = None,
     drop_missing: bool = False,
 ) -> "ParquetScan":
     """Read a training set from Parquet files, some MB at a time.
 
-    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient` and `Moments.from_rows`. Each pass
-    reads the columns that it needs, and no others; threads decode row groups side by side. How files and row groups are cut
-    makes no difference to the sums, to the bit.
+    The result stands in the place of X in `fit`, `cost`, `gradient`, `cost_and_gradient`, `Moments.from_rows`,
+    `FitResult.predict` and `FitResult.score`. Each pass reads the columns that it needs, and no others; threads decode row
+    groups side by side. How files and row groups are cut makes no difference to the sums, to the bit.
 
     Parameters
     ----------
     path : str or path-like, or a sequence of them
         A file, a pattern (``"data/*.parquet"``; ``**`` for folders in folders), or a folder, with all ``.parquet`` files in it;
         files are read in the order of their names, or of the sequence.
-    target : str
-        The column that is the target.
+    target : str, optional
+        The column that is the target; predictions need none, and do not read it.
     features : sequence of str, optional
         The columns that are the features; by default all but target, sample weight, and the index of a data frame that was
         written with it; the message of a fit then says so.
@@ -79,6 +81,9 @@ class ParquetScan(Scan):
         self._schemas: dict[str, Any] = {}
         self._groups_of: dict[str, list[RowGroup]] = {}
         super().__init__(*args)
+
+    def _choose(self, features: list[Any], others: list[str]) -> None:
+        super()._choose(features, others)
         self._groups = [
             group for path, _ in self._files for group in self._groups_of[path]
         ]  # a file given twice counts twice
@@ -102,8 +107,14 @@ class ParquetScan(Scan):
 
     def rows(self, n_threads: int | None) -> PartedRows:
         """Return the rows, to be summed by this number of threads."""
-        columns = self.feature_names, self.target, self.sample_weight
-        return ParquetRows(ParquetTable(self._groups, *columns, self._dtype, self.drop_missing, self.check), n_threads)
+        self._need_target()
+        return ParquetRows(self._table(), n_threads)
+
+    def _table(self) -> ParquetTable:
+        return ParquetTable(self._groups, self._names, self.n_features, self._dtype, self.drop_missing, self.check)
+
+    def _columns(self) -> Iterator[list[NDArray[Any]]]:
+        return columns_in_order(self._table())
 
     def _that_count(self, paths: list[str]) -> list[str]:
         for path in paths:

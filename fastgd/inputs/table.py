@@ -3,7 +3,7 @@
 import difflib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,21 +32,45 @@ class Table(NamedTuple):
     left_out: Sequence[str]
     """The columns that were left out as they are the index of a data frame."""
     lines: NDArray[np.int64] | None = None
-    """The line in which each row ends, or its number in a file without lines, from 1, shape (n_rows,); None if no row was
-    dropped and they were not counted."""
+    """The line in which each row ends, or its number in a file without lines, from 1, shape (n_rows,); None if they were not
+    counted, as no row may be dropped."""
     n_dropped: int = 0
     """The number of rows that were dropped because a value is missing."""
 
 
-def without_missing(table: Table, file_name: str) -> Table:
-    """Drop the rows of a table in which a value is missing, NaN."""
-    keep = np.asarray(~np.isnan(table.values).any(axis=1))
+def without_missing(table: Table, lines: NDArray[np.int64]) -> Table:
+    """Drop the rows of a table in which a value is missing, NaN, given the lines of all of its rows."""
+    keep = ~np.isnan(table.values).any(axis=1)
     if keep.all():
-        return table
-    if not keep.any():
-        raise all_missing(len(keep), file_name)
-    lines = np.flatnonzero(keep) + 1 if table.lines is None else table.lines[keep]
-    return table._replace(values=table.values[keep], lines=lines, n_dropped=int((~keep).sum()))
+        return table._replace(lines=lines)
+    return table._replace(values=table.values[keep], lines=lines[keep], n_dropped=int((~keep).sum()))
+
+
+def with_rows(tables: Iterable[Table], file_name: str, none: str = "no rows") -> Iterator[Table]:
+    """Pass on the tables that a file is read in, and raise a `TableError` at their end if no row is left."""
+    n_rows = n_dropped = 0
+    for table in tables:
+        n_rows += len(table.values)
+        n_dropped += table.n_dropped
+        yield table
+    if not n_rows and n_dropped:
+        raise all_missing(n_dropped, file_name)
+    if not n_rows:
+        raise TableError(f"{file_name} has {none}. Give a file that has at least one.")
+
+
+def joined(tables: Iterable[Table]) -> Table:
+    """Join the tables that a file is read in, at least one."""
+    first, *others = tables
+    if not others:
+        return first
+    parts = [first, *others]
+    lines = [part.lines for part in parts if part.lines is not None]
+    return first._replace(
+        values=np.concatenate([part.values for part in parts]),
+        lines=np.concatenate(lines) if lines else None,
+        n_dropped=sum(part.n_dropped for part in parts),
+    )
 
 
 def all_missing(n_rows: int, file_name: str) -> TableError:

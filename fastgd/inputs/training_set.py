@@ -51,10 +51,15 @@ class TrainingSet(NamedTuple):
 
 
 def open_training_set(
-    X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None, n_threads: int | None
+    X: Any,
+    y: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    n_threads: int | None,
+    wanted: list[Any] | None = None,
 ) -> TrainingSet:
     """Check a training set, and open it; a `Source` as X holds y and sample weights, too.
 
+    Of labelled columns only those with the labels that are `wanted` are taken, in their order.
     The wrong kind of argument, or y beside a source, is a `TypeError`, and the wrong shape or weight a `ValueError`.
     """
     n_threads = arguments.thread_count(n_threads)
@@ -65,9 +70,10 @@ def open_training_set(
                     f"X is a {type(X).__name__}, which holds target and sample weights itself, but y or sample_weight was "
                     "given, too. Leave them out."
                 )
+            X = X.selected(wanted)
             return TrainingSet(X.rows(n_threads), X, one_shot=X.one_shot, note=X.note)
         if is_dask(X):
-            return open_training_set(DaskSet(X, y, sample_weight), None, None, n_threads)
+            return open_training_set(DaskSet(X, y, sample_weight), None, None, n_threads, wanted)
         if y is None and isinstance(X, str | PathLike):
             raise TypeError(
                 f"X is {X!r}, a path, but rows are expected. Give fastgd.scan_parquet(path, target=...), or scan_csv."
@@ -77,7 +83,7 @@ def open_training_set(
             "y is missing. Give the target of each row of X; only Moments and what from_batches, scan_parquet and scan_csv "
             "return come without one."
         )
-    arrays, total_weight, names = validation.training_set(X, y, sample_weight)
+    arrays, total_weight, names = validation.training_set(X, y, sample_weight, wanted=wanted)
     rows = rows_of(*arrays, n_threads)
     rows.total_weight = total_weight
     return TrainingSet(rows, None, names, arrays)

@@ -164,12 +164,12 @@ PARQUET_RUN_PART = 8
 # How much of a Parquet file is read at a time, for each column, in bytes.
 PARQUET_BUFFER_BYTES = 1 << 16
 
-# How much of a CSV file is read at a time, in bytes: where it is scanned, and no row may have more; and where its lines are
-# counted.
-CSV_BLOCK_BYTES, CSV_PIECE_BYTES = 1 << 22, 1 << 24
+# How much of a CSV file is read at a time, in bytes: where it is scanned, and no row may have more; and where it is read as a
+# table.
+CSV_BLOCK_BYTES, CSV_PIECE_BYTES = 1 << 22, 1 << 23
 
-# How many rows of a file of arrays are copied at a time, so that no page of a row-major one is read for one column alone.
-COPIED_ROWS = 1 << 16
+# How many values of a table are read at a time, nearly, of other files than plain CSV.
+READ_VALUES = 1 << 20
 
 # How many values are converted or checked at a time where numpy needs a copy of them.
 CONVERTED_VALUES = 1 << 20

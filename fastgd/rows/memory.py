@@ -174,6 +174,24 @@ class MemoryRows(ABC):
         for start, stop in Blocks(self.n_samples, max(1, tuning.CACHED_VALUES // self.n_features)):
             yield self.block(start, stop)
 
+    def predicted(self, coef: _Vector, intercept: float) -> Iterator[tuple[_Vector, _Vector, _Vector]]:
+        """Go through the rows, some at a time, and predict them.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_features,), float64, contiguous
+            The coefficients.
+        intercept : float
+            The intercept.
+
+        Yields
+        ------
+        h, y, s : ndarray of shape (n,), float64
+            The hypothesis, the targets and the sample weights, 1 each without.
+        """
+        for values, s in self.blocks():
+            yield np.vecdot(values[:, :-1], coef) + intercept, values[:, -1], s
+
     @abstractmethod
     def chosen(self, rows: slice | NDArray[np.intp]) -> "MemoryRows":
         """Return some of the rows, given by a slice or by ascending indices, as rows of their own."""

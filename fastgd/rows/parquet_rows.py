@@ -11,43 +11,13 @@ from numpy.typing import NDArray
 from fastgd.kernels import tuning
 from fastgd.rows import parallel, threads
 from fastgd.rows.arrays import ArrayRows
-from fastgd.rows.arrow import as_floats
 from fastgd.rows.blocks import Blocks, Fold
+from fastgd.rows.parquet_columns import OpenFiles, ParquetTable, RowGroup, decoded
 from fastgd.rows.part import Part
 from fastgd.rows.parts import PartedRows, Summary, merged, summarise
 from fastgd.rows.stream import chunk_rows
 
 _Array = NDArray[Any]
-
-
-class RowGroup(NamedTuple):
-    """Rows that a file holds together."""
-
-    path: str
-    """The file."""
-    number: int
-    """Which of its row groups."""
-    n_rows: int
-    """How many rows it has."""
-
-
-class ParquetTable(NamedTuple):
-    """What to read of files."""
-
-    groups: Sequence[RowGroup]
-    """The row groups, in their order."""
-    features: list[str]
-    """The columns that are features."""
-    target: str
-    """The column that is the target."""
-    sample_weight: str | None
-    """The column that holds sample weights, if there is one."""
-    dtype: Any
-    """As what features are read: float32 where all of them are, else float64."""
-    drop_missing: bool
-    """Whether rows with missing values are left out, rather than refused."""
-    check: Callable[[], None]
-    """Finds out, before each pass, whether the files are still there as they were."""
 
 
 class ParquetRows(PartedRows):
@@ -68,7 +38,7 @@ class ParquetRows(PartedRows):
 
     def __init__(self, table: ParquetTable, n_threads: int | None) -> None:
         self._n_rows = sum(group.n_rows for group in table.groups)
-        super().__init__(len(table.features), self._n_rows)
+        super().__init__(table.n_features, self._n_rows)
         self._table = table
         self._n_threads = n_threads
         self.n_parts = len(table.groups)
@@ -88,14 +58,14 @@ class ParquetRows(PartedRows):
 
         def do(i: int) -> None:
             first, groups = runs[i]
-            for batch in _decoded(table, files.at(groups[0].path), groups, blocks.n_rows, within):
+            for batch in _batches(table, files.at(groups[0].path), groups, blocks.n_rows, within):
                 for number, part in chunks.put(first, batch):
                     fold.add(number, summarise(part, of_rows, 1, alone=len(blocks) == 1))
                     chunks.give_back(number)
                 first += len(batch.y)
             self._done(len(groups))
 
-        with _Files() as files:
+        with OpenFiles() as files:
             parallel.share(do, range(len(runs)), n_threads)
         summary: Summary = fold.total()
         self.n_dropped = self._n_rows - summary.n_samples
@@ -126,112 +96,20 @@ class _Batch(NamedTuple):
     missing: _Array | None  # where a value is
 
 
-class _Files:
-    """The file that each thread reads, open from one row group to the next: its footer is parsed once then."""
-
-    def __init__(self) -> None:
-        self._open: dict[int, tuple[str, Any]] = {}
-
-    def __enter__(self) -> "_Files":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for _path, file in self._open.values():
-            file.close()
-
-    def at(self, path: str) -> Any:
-        """Return a file, open for the calling thread, which is through with the one before it."""
-        from pyarrow.parquet import ParquetFile
-
-        thread = threading.get_ident()
-        if thread in self._open:
-            known, file = self._open[thread]
-            if known == path:
-                return file
-            file.close()
-        file = ParquetFile(path, buffer_size=tuning.PARQUET_BUFFER_BYTES, pre_buffer=False)
-        self._open[thread] = path, file
-        return file
-
-
-def _decoded(table: ParquetTable, file: Any, groups: list[RowGroup], n_rows: int, within: bool) -> Iterator[_Batch]:
+def _batches(table: ParquetTable, file: Any, groups: list[RowGroup], n_rows: int, within: bool) -> Iterator[_Batch]:
     """Decode row groups of a file, some rows at a time."""
-    names = [*table.features, table.target, *([] if table.sample_weight is None else [table.sample_weight])]
-    numbers = [group.number for group in groups]
-    first = 0
-    for batch in file.iter_batches(n_rows, row_groups=numbers, columns=names, use_threads=within):
-        columns, missing = [], None
-        for name in names:
-            values, absent = numbers_of(batch.column(name))
-            if absent is not None:
-                if not table.drop_missing:
-                    raise missing_value(name, groups[0].path, _place(first + int(absent.argmax()), groups))
-                missing = absent if missing is None else missing | absent
-            if table.drop_missing and values.dtype.kind == "f":
-                nan = np.isnan(values)
-                if nan.any():
-                    missing = nan if missing is None else missing | nan
-            columns.append(values)
-        first += len(batch)
-        n_features = len(table.features)
-        s = columns[n_features + 1] if table.sample_weight is not None else None
-        yield _Batch(columns[:n_features], columns[n_features], s, missing)
-
-
-def _place(row: int, groups: list[RowGroup]) -> str:
-    """Say in which of row groups a row is."""
-    starts = np.cumsum([0, *(group.n_rows for group in groups)])
-    i = int(np.searchsorted(starts, row, side="right")) - 1
-    return f"row {row - starts[i]} of row group {groups[i].number}"
-
-
-def numbers_of(column: Any) -> tuple[_Array, _Array | None]:
-    """Return the values of a pyarrow array as numpy's.
-
-    Parameters
-    ----------
-    column : pyarrow.Array
-        The array, of numbers or booleans.
-
-    Returns
-    -------
-    values : ndarray of shape (n,)
-        The values, in place where none is missing.
-    missing : ndarray of shape (n,), bool, or None
-        Where one is missing, if there are any.
-    """
-    missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
-    if missing is not None or hasattr(column.type, "scale"):
-        column = as_floats(column)
-    return column.to_numpy(zero_copy_only=False), missing
-
-
-def missing_value(name: str, path: str, where: str) -> ValueError:
-    """Return what is raised where a value is missing.
-
-    Parameters
-    ----------
-    name, path, where : str
-        Column, file and place in it.
-
-    Returns
-    -------
-    ValueError
-        The error.
-    """
-    return ValueError(
-        f"Column {name!r} of {path} has a missing value in {where} (counted from 0). Fill it in, or give drop_missing=True to "
-        "leave such rows out."
-    )
+    k = table.n_features
+    for columns, missing in decoded(table, file, groups, n_rows, within):
+        yield _Batch(columns[:k], columns[k], columns[k + 1] if len(columns) > k + 1 else None, missing)
 
 
 class _Chunk:
     """Rows that are to be summed together, while they come in."""
 
     def __init__(self, table: ParquetTable, n_rows: int) -> None:
-        self.X = np.empty((len(table.features), n_rows), table.dtype)
+        self.X = np.empty((table.n_features, n_rows), table.dtype)
         self.y = np.empty(n_rows)
-        self.s = None if table.sample_weight is None else np.empty(n_rows)
+        self.s = np.empty(n_rows) if len(table.names) > table.n_features + 1 else None
         self.keep = np.ones(n_rows, bool) if table.drop_missing else None
 
     def part(self, n_rows: int) -> Part:

@@ -54,14 +54,20 @@ def same_file(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bo
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Write a file as `replaced` does, with an `OutputError` where that fails."""
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise an `OutputError` where a file cannot be written within this context."""
     check_writable(path)
     try:
-        with replaced(path) as temporary:
-            yield temporary
+        yield
     except OSError as error:
         raise OutputError(f"{printable(path)} cannot be written: {error.strerror}. Give another name.") from None
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Write a file as `replaced` does, with an `OutputError` where that fails."""
+    with writing(path), replaced(path) as temporary:
+        yield temporary
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from fastgd.descent.history import History
 from fastgd.exceptions import Everyday, ignored
 from fastgd.fitting.options import DEFAULTS, Options
-from fastgd.fitting.result import FitResult, hypothesis
+from fastgd.fitting.prediction import hypothesis
+from fastgd.fitting.result import FitResult
 from fastgd.inputs.dask_set import by_partition, is_dask
 
 try:

@@ -19,9 +19,10 @@ from stand_ins import NO_SPACE, raising
 
 import fastgd
 from fastgd import arguments
-from fastgd.cli import output, parser
+from fastgd.cli import commands, output, parser
 from fastgd.fitting import fit
 from fastgd.fitting.options import DEFAULTS, STEPS
+from fastgd.kernels import tuning
 from fastgd.saving import model_file
 
 # y = 1 + 2 a - 3 b exactly, in a scale in which gradient descent arrives at once.
@@ -73,7 +74,8 @@ def process(line, **kwargs):
 
 
 def save_model(target="y", features=("a",), intercept=0.0, coef=(2.0,)):
-    model_file.save(model_file.Model(target, [*features], intercept, np.array(coef)), "m.json")
+    features = None if features is None else [*features]
+    model_file.save(model_file.Content(target, features, intercept, np.array(coef)), "m.json")
 
 
 # What is printed and written.
@@ -383,6 +385,154 @@ def test_predict_with_dropped_rows_says_which_are_left(rows, said, run):
     assert out == f"line,predicted_y\n2,2.5\n{2 + rows[:-2].count(chr(10))},6.5\n"
 
 
+def many_rows(kind, n=1000, missing=()):
+    """Write a file of columns a and b, in which values are missing in some rows, and return its name and the columns."""
+    values = np.random.default_rng(0).standard_normal((n, 2))
+    values[list(missing), 1] = np.nan
+    if kind == "npy":
+        np.save("new.npy", values.copy().view([("a", float), ("b", float)])[:, 0])
+    elif kind == "parquet":
+        pa = pytest.importorskip("pyarrow", reason="Parquet files are read by pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(
+            pa.table({"a": values[:, 0].copy(), "b": values[:, 1].copy()}), "new.parquet", row_group_size=70
+        )
+    else:
+        lines = [f"{a!r},{b!r}".replace("nan", "") for a, b in values.tolist()]
+        if kind == "odd csv":  # from the middle on one that only Python reads
+            lines[n // 2] = lines[n // 2].replace(",", " , ")
+            lines.insert(n // 2 + 5, "")
+        Path("new.csv").write_text("a,b\n" + "\n".join(lines) + "\n")
+    return f"new.{kind.split()[-1]}", values
+
+
+@pytest.fixture(params=["csv", "odd csv", "parquet", "npy"])
+def in_pieces(request, monkeypatch):
+    """Read files a few rows at a time, and keep few predictions in memory."""
+    monkeypatch.setattr(tuning, "CSV_PIECE_BYTES", 300)
+    monkeypatch.setattr(tuning, "READ_VALUES", 14)
+    monkeypatch.setattr(commands, "_IN_MEMORY", 100)
+    return request.param
+
+
+def test_predictions_in_pieces_are_those_of_each_row(in_pieces, succeeds):
+    name, values = many_rows(in_pieces)
+    save_model(features="ab", intercept=0.1, coef=(1 / 3, -2.0))
+    expected = [float(np.dot(row, [1 / 3, -2.0])) + 0.1 for row in values]
+    for options in ("", "--drop-missing"):
+        assert succeeds(f"predict m.json {name} {options}") == "predicted_y\n" + "".join(f"{h!r}\n" for h in expected)
+
+
+@pytest.mark.parametrize("missing", [[3], [700], [0, 1, 2, 3, 400, 998, 999], range(999)], ids=str)
+def test_rows_that_are_dropped_anywhere_give_all_others_their_lines(in_pieces, missing, run):
+    name, values = many_rows(in_pieces, missing=missing)
+    save_model(features="ab", coef=(1.0, 2.0))
+    status, out, err = run(f"predict m.json {name} --drop-missing")
+    assert (status, err) == (0, f"fastgd: {len(missing)} row{'s' * (len(missing) > 1)} with missing values dropped\n")
+    first = 1 if name in ("new.npy", "new.parquet") else 2
+    expected = [
+        f"{first + i + (in_pieces == 'odd csv' and i >= 505)},{float(a * 1.0 + b * 2.0)!r}\n"
+        for i, (a, b) in enumerate(values.tolist())
+        if i not in missing
+    ]
+    assert out == "line,predicted_y\n" + "".join(expected)
+
+
+def test_nothing_is_printed_of_a_file_that_is_wrong_at_its_end(in_pieces, fails):
+    name, _ = many_rows(in_pieces, missing=[999])
+    save_model(features="ab", coef=(1.0, 2.0))
+    place = {"csv": "line 1001", "odd csv": "line 1002"}.get(in_pieces, "row 1000")
+    assert f"{name}, {place}, column 'b': a value is missing." in fails(f"predict m.json {name}")
+    many_rows(in_pieces, missing=range(1000))
+    told = f"{name} has 1000 rows, but a value is missing in each. Fill in the values, or choose other columns."
+    assert fails(f"predict m.json {name} --drop-missing") == told
+
+
+@pytest.mark.parametrize("target", [None, "y"])
+def test_a_model_of_an_array_takes_the_columns_in_their_order(target, succeeds, fails):
+    save_model(target, None, 1.0, (2.0, -3.0))
+    Path("new.csv").write_text("q,p\n1,0\n0,1\n")
+    np.save("new.npy", np.eye(2))
+    for name in ("new.csv", "new.npy"):
+        assert succeeds(f"predict m.json {name}") == f"predicted{'_y' if target else ''}\n3.0\n-2.0\n"
+    assert fails("predict m.json data.csv") == (
+        "data.csv has 3 columns, 'a', 'b', 'y', but the model has 2 coef and no names for them. Give a file with the columns "
+        "of the features alone, in their order."
+    )
+
+
+def test_a_model_of_numbered_columns_finds_them_by_their_text(succeeds):
+    save_model("y", [2020, 0.5], 1.0, (2.0, -3.0))
+    Path("new.csv").write_text("0.5,2019,2020\n0,7,1\n1,7,0\n")
+    assert succeeds("predict m.json new.csv") == "predicted_y\n3.0\n-2.0\n"
+
+
+def test_what_is_saved_is_loaded_by_the_library(succeeds):
+    succeeds(f"{FIT} --save m.json")
+    model = fastgd.load("m.json")
+    assert (model.target, model.feature_names) == ("y", ["a", "b"])
+    written = succeeds("predict m.json data.csv").split()[1:]
+    assert [float(text) for text in written] == model.predict([[1, 0], [0, 1], [-1, 0], [0, -1]]).tolist()
+
+
+GROWTH = """
+import sys
+from pathlib import Path
+import numpy as np
+from fastgd.cli import parser
+
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+def write(kind, n):
+    if kind == "csv":
+        with open("new.csv", "w") as file:
+            file.write("a,b,c,d,e,f,g,h\\n")
+            lines = "".join(",".join(map(repr, row)) + "\\n" for row in np.random.default_rng(0).random((1000, 8)).tolist())
+            for _ in range(n // 1000):
+                file.write(lines)
+    else:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+        with pq.ParquetWriter("new.parquet", pa.schema([(name, pa.float64()) for name in "abcdefgh"])) as writer:
+            for i in range(n // 100_000):
+                values = np.random.default_rng(i).random((8, 100_000))
+                writer.write_table(pa.table(dict(zip("abcdefgh", values))))
+
+kind, sizes = sys.argv[1], []
+for n in (300_000, 1_500_000):
+    write(kind, n)
+    assert parser.main(["predict", "m.json", f"new.{kind}"]) == 0
+    sizes.append(peak())
+print(sizes[1] - sizes[0], file=sys.stderr)
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs Linux's list of sizes")
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_memory_does_not_grow_with_the_file(kind):
+    pytest.importorskip("pyarrow", reason="reads files fast, and Parquet at all")
+    save_model(features="abcdefgh", coef=range(1, 9))
+    command = [sys.executable, "-c", GROWTH, kind]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    # The long one has 77 MB of numbers more; as a whole they were held twice, and the text of their predictions.
+    assert int(done.stderr) < 80e6
+
+
+@pytest.mark.processes
+def test_predict_does_not_wait_for_numba():
+    save_model()
+    code = (
+        "import sys; from fastgd.cli.parser import main; assert main(['predict', 'm.json', 'data.csv']) == 0; "
+        "assert 'numba' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)
+
+
 def test_fit_drops_rows(run):
     Path("data.csv").write_text(EXACT + "5,,5\n,5,5\n1,1,null\n")
     status, _, err = run(f"{FIT} --drop-missing --save m.json")
@@ -497,7 +647,7 @@ def test_demo(line, succeeds, monkeypatch):
         (
             "predict none.json data.csv",
             "there is no file none.json, but a model is expected. "
-            "Models are written by: fastgd fit DATA.csv --target COLUMN --save MODEL.json",
+            "Models are written by result.save(path), or: fastgd fit DATA.csv --target COLUMN --save MODEL.json",
         ),
         ("predict m.json lonely.csv", "lonely.csv has no column 'a', but 'y'."),
     ],

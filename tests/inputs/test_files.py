@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgd.inputs.csv_reader import TableError, read_csv
-from fastgd.inputs.files import _read_plain_csv, read_table
+from fastgd.inputs.files import read_table, read_tables
+from fastgd.inputs.plain_csv import NotPlainError, plain_tables
+from fastgd.inputs.table import joined
 
 pa = pytest.importorskip("pyarrow", reason="Parquet files, and plain CSV files, are read by pyarrow")
 from pyarrow import parquet  # noqa: E402
@@ -112,7 +114,7 @@ def test_both_readers_agree(path, columns, drop_missing):
 )
 def test_plain_files_are_read_fast(path, drop_missing):
     columns = ["a"] if "name" in path.read_text("utf-8") else None
-    assert _read_plain_csv(path, columns, drop_missing, "y") is not None
+    assert len(read_plain(path, columns, drop_missing, "y").values)
 
 
 def test_files_are_looked_at_piece_by_piece(path, monkeypatch):
@@ -123,11 +125,46 @@ def test_files_are_looked_at_piece_by_piece(path, monkeypatch):
             assert outcome(_read_fast_or_not, path, columns, True, "y") == expected
 
 
+@pytest.mark.parametrize("drop_missing", [False, True])
+@pytest.mark.parametrize("columns", [None, ["b"]])
+def test_pieces_of_a_file_are_the_whole_of_it(path, columns, drop_missing, monkeypatch):
+    expected = outcome(read_csv, path, columns, drop_missing, target="y")
+    for n_bytes, n_values in ((5, 2), (12, 1), (1 << 20, 5)):
+        monkeypatch.setattr("fastgd.kernels.tuning.CSV_PIECE_BYTES", n_bytes)
+        monkeypatch.setattr("fastgd.kernels.tuning.READ_VALUES", n_values)
+        assert outcome(read_table, path, columns, drop_missing, target="y") == expected
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "npy"])
+def test_a_file_is_read_in_pieces(ending, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastgd.kernels.tuning.CSV_PIECE_BYTES", 100)
+    monkeypatch.setattr("fastgd.kernels.tuning.READ_VALUES", 40)
+    values = np.arange(400.0).reshape(200, 2)
+    path = tmp_path / f"data.{ending}"
+    if ending == "csv":
+        path.write_text("a,y\n" + "".join(f"{a},{y}\n" for a, y in values.tolist()))
+    elif ending == "parquet":
+        write(tmp_path, a=values[:, 0], y=values[:, 1])
+    else:
+        np.save(path, values)
+    tables = list(read_tables(path))
+    assert len(tables) >= 10
+    assert max(len(table.values) for table in tables) <= 20
+    np.testing.assert_array_equal(joined(tables).values, values)
+
+
 def _read_fast_or_not(*arguments):
-    table = _read_plain_csv(*arguments)
-    if table is None:
-        raise TableError("not plain")
-    return table
+    try:
+        return read_plain(*arguments)
+    except NotPlainError:
+        raise TableError("not plain") from None
+
+
+def read_plain(*arguments):
+    tables = list(plain_tables(*arguments))
+    if not tables:
+        raise NotPlainError
+    return joined(tables)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
@@ -172,7 +209,7 @@ def test_every_digit_of_any_number_of_rows_is_read(n, tmp_path):
     values = np.random.default_rng(0).standard_normal((n, 2)) * 10.0 ** np.linspace(-300.0, 300.0, n)[:, np.newaxis]
     path = tmp_path / "data.csv"
     path.write_text("a,y\n" + "".join(f"{a!r},{b!r}\n" for a, b in values.tolist()))
-    np.testing.assert_array_equal(_read_plain_csv(path, None, False, "y").values, values)
+    np.testing.assert_array_equal(read_plain(path, None, False, "y").values, values)
     table = read_csv(path)
     np.testing.assert_array_equal(table.values, values)
     np.testing.assert_array_equal(table.lines, np.arange(2, n + 2))
@@ -301,5 +338,6 @@ def test_a_csv_file_is_read_without_pyarrow(tmp_path, monkeypatch):
     path = tmp_path / "data.csv"
     path.write_text("a,y\n1,2\n3,4\n")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert _read_plain_csv(path, None, False, "y") is None
+    with pytest.raises(NotPlainError):
+        read_plain(path, None, False, "y")
     assert read_table(path, target="y").values.tolist() == [[1, 2], [3, 4]]

@@ -13,7 +13,7 @@ import fastgd
 from fastgd.inputs.scan_csv import _Joined
 from fastgd.kernels import tuning
 from fastgd.kernels.dense import dense
-from fastgd.rows import maps, parquet_rows
+from fastgd.rows import maps, parquet_columns, parquet_rows
 from fastgd.rows.centred_moments import columns_of, moments_of
 from fastgd.rows.part import Part
 from fastgd.rows.parts import summarise
@@ -379,7 +379,7 @@ def test_target_and_weights_are_given_once(home, options, tmp_path):
     with pytest.raises(TypeError, match="y is missing"):
         fastgd.fit(np.ones((N, K)))
     with pytest.raises(TypeError, match="not in memory, but an array is expected"):
-        fastgd.fit(source).predict(source)
+        fastgd.fit(fastgd.from_batches([(source, np.ones(N))]))
 
 
 # Batches.
@@ -823,7 +823,7 @@ def test_missing_values_are_refused_or_left_out(home, n_threads, tmp_path, pa):
 
 
 def test_whole_numbers_beside_missing_ones_are_rounded_as_numpy_does(pa):
-    values, missing = parquet_rows.numbers_of(pa.array([2**60 + 1, None, 3]))
+    values, missing = parquet_columns.numbers_of(pa.array([2**60 + 1, None, 3]))
     assert values[[0, 2]].tolist() == [2.0**60, 3.0]
     assert missing.tolist() == [False, True, False]
 
