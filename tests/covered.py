@@ -32,6 +32,8 @@ UNITS = [
     (["rows/dask_rows"], "dask"),
     (["rows/map", "rows/rows"], "mapped_rows cut_maps sources"),
     (["rows/parts"], "sources rows dask"),
+    (["rows/parquet_columns"], "sources prediction"),
+    (["rows/determination"], "prediction"),
     (["rows/par", "rows/parquet_rows", "rows/stream"], "sources sources_at_size"),
     (["rows/"], "rows moments"),
 ]

@@ -31,9 +31,8 @@ class Deviations(NamedTuple):
         share = other.total_weight / weight if weight else 0.0
         shift = other.mean - self.mean
         between = shift * math.sqrt(self.total_weight * share)
-        mean = self.mean + shift * share if self.total_weight else other.mean
         unexplained = _hypot(self.unexplained, other.unexplained)
-        return Deviations(weight, mean, unexplained, _hypot(self.total, other.total, between))
+        return Deviations(weight, self.mean + shift * share, unexplained, _hypot(self.total, other.total, between))
 
 
 def r_squared(rows: MemoryRows | PartedRows, coef: _Vector, intercept: float) -> float:

@@ -199,6 +199,32 @@ def test_batches_of_frames_are_matched_and_their_targets_may_be_unknown():
     assert result.score(batches) == pytest.approx(r_squared(result, X, y), rel=1e-12)
 
 
+def test_a_generator_of_frames_is_scored_once():
+    pandas = pytest.importorskip("pandas", reason="for labels")
+    X, y, _ = training_set()
+    frame = pandas.DataFrame(X, columns=["a", "b", "c"])
+    source = fastgd.from_batches((frame[i : i + 50], y[i : i + 50]) for i in range(0, N, 50))
+    result = fitted(["a", "b", "c"])
+    assert result.score(source) == pytest.approx(r_squared(result, X, y), rel=1e-12)
+    for call in (result.predict, result.score, fastgd.fit):
+        with pytest.raises(ValueError, match="gives them once, and have been read"):
+            call(source)
+
+
+def test_columns_of_dask_are_found_by_name():
+    frame = pytest.importorskip("dask.dataframe", reason="for dask")
+    pandas = pytest.importorskip("pandas", reason="for dask's data frames")
+    X, y, s = training_set(weighted=True)
+    table = frame.from_pandas(
+        pandas.DataFrame(X, columns=["a", "b", "c"]).assign(text="text", y=y, s=s), npartitions=3, sort=False
+    )
+    result = fitted(["a", "b", "c"])
+    np.testing.assert_array_equal(result.predict(table), result.predict(X))
+    assert result.score(table, table["y"], table["s"]) == pytest.approx(r_squared(result, X, y, s), rel=1e-12)
+    with pytest.raises(ValueError, match="X has no column 'd', but the fit had"):
+        fitted(["a", "b", "d"]).score(table, table["y"])
+
+
 X, Y, _ = training_set()
 
 
@@ -247,8 +273,9 @@ def test_a_constant_target_has_no_variance_in_any_number_of_blocks(value, monkey
     for given in ((X, y), (fastgd.from_batches([(X[:50], y[:50]), (X[50:], y[50:])]),)):
         assert flat.score(*given) == 1.0
         assert fitted().score(*given) == 0.0
-    s = (np.arange(N) >= 100).astype(float)
-    assert flat.score(X, np.where(s, y, 1e9), s) == 1.0
+    for s in ((np.arange(N) >= 100).astype(float), np.arange(N) % 3.0):  # rows without weight do not matter
+        assert flat.score(X, np.where(s, y, 1e9), s) == 1.0
+        assert fitted().score(X, np.where(s, y, 1e9), s) == 0.0
 
 
 @pytest.mark.parametrize("n_values", [3, 30, 1 << 16])
@@ -269,7 +296,7 @@ def test_nan_comes_out_of_a_score(home, place, tmp_path):
         pytest.skip("files have no NaN but missing values, which are refused")
     values = np.column_stack((X, Y))
     values[place] = np.nan
-    values[5, K] = np.inf
+    values[5, 0] = np.inf
     assert np.isnan(fitted().score(*home(tmp_path, values[:, :K], values[:, K], None, CUTS)))
 
 
