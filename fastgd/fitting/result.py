@@ -1,18 +1,20 @@
 """What a fit returns."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastgd import arguments
 from fastgd.descent.history import History
 from fastgd.fitting.evidence import Evidence
+from fastgd.fitting.intervals import Prediction, prediction
 from fastgd.fitting.prediction import Predictor, in_columns, parameter_lines
 from fastgd.fitting.statistics import Statistics
 from fastgd.fitting.summary import summarised
 from fastgd.inputs.frames import are_numbers
+from fastgd.inputs.source import OrderedSource
 from fastgd.solvers.stopping import Status
 
 # How many parameters a notebook shows.
@@ -110,6 +112,56 @@ class FitResult(Predictor, Statistics):
         lines = parameter_lines(self, intercept=len(self.theta) > len(self.coef))
         lines += [("cost", f"{self.cost:.10g}"), ("|gradient|", f"{self.gradient_norm:.3g}")]
         return in_columns(self.message, lines)
+
+    @overload
+    def predict(self, X: ArrayLike | OrderedSource, interval: None = None) -> NDArray[np.float64]: ...
+
+    @overload
+    def predict(self, X: ArrayLike | OrderedSource, interval: float) -> Prediction: ...
+
+    def predict(self, X: ArrayLike | OrderedSource, interval: float | None = None) -> NDArray[np.float64] | Prediction:
+        """Predict the target, in one pass.
+
+        A row's prediction is the same, to the bit, whatever rows are beside it, and wherever it comes from.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features), real, data frame, sparse matrix, source, or dask collection
+            The features; (n_samples,) if there is one. Columns of a data frame or a file are matched with those that were
+            fitted by their labels, if these had any; those of an array are taken in their order. Of what `scan_parquet`,
+            `scan_csv` and `from_batches` return, target and weights are not read, and some MB of the rest at a time; rows
+            that `drop_missing` leaves out have no prediction. Partitions of dask are predicted by its workers.
+        interval : float, optional
+            The level of intervals for the mean and for a new observation, between 0 and 1, by Student's t; needs scipy.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64, or Prediction
+            ``h(x)`` for each row; with `interval` a named tuple of ``mean``, ``mean_interval`` and ``observation_interval``,
+            which have shape (n_samples, 2).
+
+        Raises
+        ------
+        ImportError
+            If an interval is requested, and scipy is not installed.
+        TypeError
+            If X does not hold real numbers that fit into float64.
+        ValueError
+            If it has another shape, or no rows, or a column is missing, or has missing values; or if an interval is requested
+            of a fit without standard errors.
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> result = fastgd.fit([0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 1.0, 2.0])
+        >>> result.predict([4.0]).round(6)
+        array([2.5])
+        >>> result.predict([4.0], interval=0.95).observation_interval.round(3)
+        array([[0.349, 4.651]])
+        """
+        if interval is None:
+            return super().predict(X)
+        return prediction(self, X, arguments.share(interval, "interval", "Give 0.95 for 95 percent."))
 
     def _repr_html_(self) -> str:
         """Return the summary as notebooks show it."""

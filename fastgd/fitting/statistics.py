@@ -141,13 +141,25 @@ class Statistics(Goodness):
         if found.meat is None:
             F = bread.factor
             return self._variance() * (F @ F.T)
-        n, df, G = found.n_samples, self._df_residual or math.nan, found.n_groups
-        covariance = bread.sandwich(found.meat)
+        return self._correction() * bread.sandwich(found.meat)
+
+    def _spread(self) -> _Vector:
+        """Return B, ``B B^T`` being the covariance of the intercept at the means, first, and the coefficients."""
+        found, G = self.evidence, self.evidence.bread().centred
+        if found.meat is None:
+            return math.sqrt(self._variance()) * G
+        values, vectors = np.linalg.eigh(self._correction() * (G.T @ found.meat @ G))
+        spread: _Vector = G @ (vectors * np.sqrt(np.maximum(values, 0.0)))
+        return spread
+
+    def _correction(self) -> float:
+        """Return by what a robust covariance is multiplied for the degrees of freedom."""
+        found, df = self.evidence, self._df_residual or math.nan
         if found.kind == "HC1":
-            covariance *= n / df
-        elif found.kind == "cluster":
-            covariance *= G / (G - 1) * ((n - 1) / df)
-        return covariance
+            return found.n_samples / df
+        if found.kind == "cluster":
+            return found.n_groups / (found.n_groups - 1) * ((found.n_samples - 1) / df)
+        return 1.0
 
     def _df_t(self) -> float:
         found = self.evidence

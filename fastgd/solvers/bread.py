@@ -29,16 +29,24 @@ class Bread(NamedTuple):
     """``sum s`` if there is an intercept; else infinite, so that it takes no part."""
     estimable: NDArray[np.bool_]
     """Which parameters the rows determine, shape (n_parameters,)."""
+    null: Vector
+    """Coefficients that change the hypothesis on no row, shape (n_features, n)."""
+
+    @property
+    def centred(self) -> Vector:
+        """F of the intercept at the means, first, and the coefficients, shape (1 + n_features, n)."""
+        G = np.zeros((1 + len(self.mean), 1 + self.root.shape[1]))
+        G[0, 0] = 1.0 / math.sqrt(self.total_weight)
+        G[1:, 1:] = self.root
+        return G
 
     @property
     def factor(self) -> Vector:
-        """F, shape (n_parameters, n): its first column is that of the intercept at the means, if there is one."""
+        """F, shape (n_parameters, n)."""
         if math.isinf(self.total_weight):
             return self.root
-        F = np.zeros((1 + len(self.mean), 1 + self.root.shape[1]))
-        F[0, 0] = 1.0 / math.sqrt(self.total_weight)
+        F = self.centred
         F[0, 1:] = -self.mean @ self.root
-        F[1:, 1:] = self.root
         return F
 
     def sandwich(self, meat: Vector) -> Vector:
@@ -54,13 +62,9 @@ class Bread(NamedTuple):
         ndarray of shape (n_parameters, n_parameters), float64
             The covariance.
         """
+        within = self.centred.T @ meat @ self.centred
         if math.isinf(self.total_weight):
-            within = self.root.T @ meat[1:, 1:] @ self.root
-        else:
-            G = np.zeros((len(meat), 1 + self.root.shape[1]))
-            G[0, 0] = 1.0 / math.sqrt(self.total_weight)
-            G[1:, 1:] = self.root
-            within = G.T @ meat @ G
+            within = within[1:, 1:]
         F = self.factor
         covariance: Vector = F @ within @ F.T
         return covariance
@@ -139,11 +143,11 @@ def bread_of_factor(factor: Vector, mean: Vector, total_weight: float, *, interc
 def _bread(root: Vector, null: Vector, unit: Vector, mean: Vector, total_weight: float, *, intercept: bool) -> Bread:
     estimable = (null**2).sum(axis=1) <= _UNCHANGED
     if not intercept:
-        return Bread(np.zeros(len(mean)), root, math.inf, estimable)
+        return Bread(np.zeros(len(mean)), root, math.inf, estimable, null / unit[:, np.newaxis])
     # The intercept is what the hypothesis is at the means, less mean . coef, which has to be the same wherever it is that.
     shares = mean / unit
     is_same = (abs(null.T @ shares) <= _UNCHANGED * (abs(null.T) @ abs(shares))).all()
-    return Bread(mean, root, total_weight, np.append(is_same, estimable))
+    return Bread(mean, root, total_weight, np.append(is_same, estimable), null / unit[:, np.newaxis])
 
 
 def _lengths(lengths: Vector) -> Vector:

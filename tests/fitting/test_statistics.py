@@ -269,6 +269,51 @@ def test_a_row_of_leverage_one_has_no_hc3():
     assert np.isfinite(fastgd.fit(X, y, covariance="HC1").standard_errors).all()
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("kind", ["classical", "HC3"])
+def test_intervals_of_predictions_are_those_of_statsmodels(kind, intercept):
+    X, y, s = some_rows(500)
+    new = X[:40] + 0.5
+    for weights in (None, s):
+        theirs = by_statsmodels(
+            X, y, weights, intercept=intercept, cov_type="nonrobust" if kind == "classical" else kind, use_t=True
+        )
+        design = sm.add_constant(new, has_constant="add") if intercept else new
+        expected = theirs.get_prediction(design).summary_frame(alpha=0.1)
+        result = fastgd.fit(X, y, sample_weight=weights, intercept=intercept, covariance=kind)
+        columns = {f"x{j}": new[:, j] for j in range(4)}
+        homes = [new, np.asfortranarray(new), scipy.sparse.csr_array(new), __import__("pandas").DataFrame(columns)]
+        homes.append(fastgd.from_batches([(new[:7], None), (new[7:], None)]))
+        for home in homes:
+            found = result.predict(home, interval=0.9)
+            assert found.mean.tolist() == result.predict(new).tolist() or scipy.sparse.issparse(home)
+            assert found.mean == pytest.approx(expected["mean"].to_numpy(), rel=1e-10)
+            ends = expected[["mean_ci_lower", "mean_ci_upper"]].to_numpy()
+            assert found.mean_interval == pytest.approx(ends, rel=1e-9)
+            if kind == "classical":
+                ends = expected[["obs_ci_lower", "obs_ci_upper"]].to_numpy()
+                assert found.observation_interval == pytest.approx(ends, rel=1e-9)
+            else:
+                assert found.observation_interval is None
+
+
+def test_intervals_are_of_what_the_data_determine():
+    X, y, _ = some_rows(500)
+    X = np.column_stack((X, X[:, 0] + X[:, 1]))
+    with pytest.warns(fastgd.RankWarning):
+        result = fastgd.fit(X, y)
+    found = result.predict(np.vstack((X[:5], X[:5] + np.eye(5)[4])), interval=0.95)
+    smaller = fastgd.fit(X[:, :4], y).predict(X[:5, :4], interval=0.95)
+    assert found.mean_interval[:5] == pytest.approx(smaller.mean_interval, rel=1e-9)
+    assert np.isnan(found.mean_interval[5:]).all()
+    with pytest.raises(ValueError, match=r"no standard errors\. With a penalty"):
+        fastgd.fit(X, y, l2=1.0).predict(X, interval=0.95)
+    with pytest.raises(ValueError, match="interval=95 was given"):
+        result.predict(X, interval=95)
+    with pytest.raises(TypeError, match=r"Give X\.compute"):
+        result.predict(pytest.importorskip("dask.array").from_array(X), interval=0.9)
+
+
 def test_an_f_test_is_that_of_statsmodels():
     X, y, s = some_rows(300)
     large, small = fastgd.fit(X, y, sample_weight=s), fastgd.fit(X[:, [1, 3]], y, sample_weight=s)
