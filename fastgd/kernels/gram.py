@@ -67,7 +67,8 @@ def gram(by_columns: bool, scored: bool = False) -> Kernel:
         width = (n_features + 2 + LANES - 1) // LANES * LANES
         n_folds = sums.size // (width * width)
         sums[:] = 0.0
-        n_copied = max(1, min(stop - start, max(tuning.COPY_BYTES // (8 * width), tuning.MIN_COPY_ROWS)))
+        n_bytes = tuning.SCORED_COPY_BYTES if scored else tuning.COPY_BYTES
+        n_copied = max(1, min(stop - start, max(n_bytes // (8 * width), tuning.MIN_COPY_ROWS)))
         n_copied = (n_copied + n_folds - 1) // n_folds * n_folds
         n_lines = n_copied
         if scored:
