@@ -275,8 +275,16 @@ def check_penalty():
 
 
 def check_weights():
-    assert compiled_sum_nonnegative()(np.array([0.5, 2.0])) == 2.5
-    assert np.isnan(compiled_sum_nonnegative()(np.array([0.5, -2.0])))
+    add = compiled_sum_nonnegative()
+    for n in (1, 7, 8, 31, 32, 33, 64, 75):
+        s = np.arange(1.0, n + 1)
+        assert add(at_a_cliff(s, "d")) == s.sum()
+        for i in {0, n // 2, n - 1}:
+            below = s.copy()
+            below[i] = -0.5
+            assert np.isnan(add(at_a_cliff(below, "d")))
+            below[i] = np.nan
+            assert np.isnan(add(at_a_cliff(below, "d")))
 
 
 @contextmanager

@@ -1,12 +1,9 @@
 """What a fit finds out for its statistics: taken from what it knows at its end, and for robust covariances from the rows."""
 
-import numpy as np
-
 from fastgd.fitting.blas import one_blas_thread
 from fastgd.fitting.evidence import Evidence, FewRows
 from fastgd.fitting.problem import Problem
 from fastgd.fitting.robust import POWERS, scores_of
-from fastgd.inputs.training_set import TrainingSet
 from fastgd.kernels import tuning
 from fastgd.rows.centred_moments import moments_of
 from fastgd.rows.memory import MemoryRows
@@ -102,12 +99,8 @@ def _total_sum_of_squares(problem: Problem) -> float | None:
         mean, squares = problem.moments.mean.item(-1), problem.moments.scatter.item(-1, -1)
     elif problem.scales is not None:
         mean, squares = problem.scales.y_mean, total * problem.scales.y_std * problem.scales.y_std
-    elif isinstance(data.given, TrainingSet) and data.given.given is not None:
-        _, y, s = data.given.given
-        heavy = slice(None) if s is None else s > 0
-        y, s = y[heavy].astype(np.float64), None if s is None else s[heavy].astype(np.float64)
-        mean = float(np.average(y, weights=s))
-        squares = float(np.average((y - mean) ** 2, weights=s)) * total
+    elif isinstance(data.rows, MemoryRows):
+        mean, squares = data.rows.spread_of_target()
     else:
         return None
     return squares if problem.options.intercept else squares + total * mean * mean

@@ -35,6 +35,7 @@ class MemoryRows(ABC):
     in_memory = True
     n_dropped = 0
     _s: _Array | None
+    _y: _Array
 
     def __init__(self, n_samples: int, n_features: int, n_threads: int | None) -> None:
         self.n_samples = n_samples
@@ -61,6 +62,19 @@ class MemoryRows(ABC):
     def observations(self) -> Observations:
         """Count the rows that have weight."""
         return observations(self.n_samples, self._s)
+
+    def spread_of_target(self) -> tuple[float, float]:
+        """Return the mean of y, and ``sum s (y - mean)^2``."""
+        total = first = squares = 0.0
+        for start, stop in Blocks(self.n_samples, tuning.CACHED_VALUES):
+            y, s = self._target(start, stop)
+            total, first = total + float(s.sum()), first + float(s @ y)
+        mean = first / total
+        for start, stop in Blocks(self.n_samples, tuning.CACHED_VALUES):
+            y, s = self._target(start, stop)
+            y -= mean
+            squares += float(s @ (y * y))
+        return mean, squares
 
     def report_to(self, listener: object) -> None:  # noqa: B027 (what all of them share)
         """Report nothing: a pass is too short."""
@@ -209,6 +223,14 @@ class MemoryRows(ABC):
         tuple of (int, int), or None
             Row and column, both from 0, y being column n_features; None where every value is finite.
         """
+
+    def _target(self, start: int, stop: int) -> tuple[_Vector, _Vector]:
+        """Return copies of y and the weights of some rows, but of those of no weight, which may be infinite."""
+        y = self._y[start:stop].astype(np.float64)
+        if self._s is None:
+            return y, np.ones(len(y))
+        s = self._s[start:stop].astype(np.float64)
+        return y[s > 0], s[s > 0]
 
     @abstractmethod
     def _values(self, rows: Any) -> _Vector:

@@ -250,6 +250,18 @@ def test_what_has_no_standard_errors_says_why(options):
     assert result.r_squared == pytest.approx(result.score(X, y), rel=1e-10)
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+def test_r_squared_is_known_without_the_sizes_of_columns(intercept):
+    X, y, s = some_rows()
+    s[::7] = 0.0
+    for weights in (None, s):
+        options = {"sample_weight": weights, "intercept": intercept}
+        result = fastgd.fit(X, y, method="gd", learning_rate=1e-3, max_iter=3, tol=0, **options)
+        weight = np.ones(len(y)) if weights is None else weights
+        centre = np.average(y, weights=weight) if intercept else 0.0
+        assert result.total_sum_of_squares == pytest.approx(weight @ (y - centre) ** 2, rel=1e-12)
+
+
 def test_a_method_without_moments_takes_them_on_request():
     X, y, _ = some_rows()
     options = {"method": "gd", "precompute": False, "learning_rate": "optimal", "tol": 1e-12}
