@@ -18,6 +18,7 @@ from fastgd.fitting.problem import Problem, Work
 from fastgd.fitting.progress import PassBar, Progress
 from fastgd.fitting.result import FitResult
 from fastgd.fitting.strategy import Strategy
+from fastgd.inputs import frames
 from fastgd.inputs.source import Source
 from fastgd.kernels import tuning
 from fastgd.moments import Moments
@@ -169,6 +170,8 @@ def fit(
         covariance=covariance,
         groups=groups,
     )
+    if groups is not None:
+        frames.refuse_other_order(X=X, y=y, groups=groups)
     return fit_data(open_data(X, y, sample_weight, n_threads), options)
 
 

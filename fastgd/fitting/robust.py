@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd.fitting.data import Data
 from fastgd.fitting.options import Options
+from fastgd.inputs.groups import group_numbers
 from fastgd.kernels.scores import Leverages
 from fastgd.rows.centred_moments import CentredMoments
 from fastgd.rows.parts import PartedRows
@@ -38,31 +39,14 @@ def check_covariance(data: Data, options: Options) -> tuple[NDArray[np.int64], i
 
 
 def _groups(groups: ArrayLike, n_samples: int, weights: NDArray[np.float64] | None) -> tuple[NDArray[np.int64], int]:
-    labels = np.asarray(groups)
-    if labels.shape != (n_samples,):
-        raise ValueError(
-            f"groups has shape {labels.shape}, but one group for each of {n_samples} rows is expected, of shape "
-            f"({n_samples},)."
-        )
-    missing = labels != labels  # NaN, in an array of objects, too
-    if labels.dtype == object:
-        missing = missing | np.array([label is None for label in labels])
-    if np.any(missing):
-        row = int(np.flatnonzero(missing)[0])
-        raise ValueError(f"groups has {labels[row]!r} in row {row}, but each row has a group. Drop such rows.")
-    try:
-        _, numbers = np.unique(labels, return_inverse=True)
-    except TypeError:
-        raise TypeError(
-            "groups has labels that cannot be compared with each other. Give all as text, or all as numbers."
-        ) from None
+    numbers = group_numbers(groups, n_samples)
     heavy = slice(None) if weights is None else weights > 0
     n_groups = len(np.unique(numbers[heavy]))
     if n_groups < 2:
         raise ValueError(
             "groups puts all rows into one, but at least two are expected. Give the group of each row, or another covariance."
         )
-    return numbers.astype(np.int64, copy=False), n_groups
+    return numbers, n_groups
 
 
 def scores_of(kind: str, bread: Bread, y_mean: float) -> Scores:

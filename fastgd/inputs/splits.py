@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastgd import arguments
 from fastgd.formatting import counted, listed
+from fastgd.inputs import frames
+from fastgd.inputs.groups import group_numbers
 from fastgd.inputs.training_set import TrainingSet
 from fastgd.rows.folds import Folds
 
@@ -24,7 +26,9 @@ def read_folds(folds: Any, groups: ArrayLike | None, X: Any, y: Any, training: T
             "fold i modulo that number."
         )
     n_samples = 0 if training.given is None else len(training.given[1])
-    labels = None if groups is None else _checked_groups(groups, n_samples)
+    if groups is not None:
+        frames.refuse_other_order(X=X, y=y, groups=groups)
+    labels = None if groups is None else group_numbers(groups, n_samples)
     if not is_number:
         return _of_splits(folds, X, y, groups, n_samples)
     if labels is not None:
@@ -34,23 +38,6 @@ def read_folds(folds: Any, groups: ArrayLike | None, X: Any, y: Any, training: T
             f"folds={folds} was given, but X has {counted(n_samples, 'row')}, and each fold needs one. Give fewer folds."
         )
     return Folds(folds)
-
-
-def _checked_groups(groups: Any, n_samples: int) -> NDArray[np.intp]:
-    """Return the number of each row's group."""
-    array = np.asarray(groups)
-    if array.shape != (n_samples,):
-        raise ValueError(
-            f"groups has shape {array.shape}, but one group per row is expected, of shape ({n_samples},). Give the group of "
-            "each row of X."
-        )
-    try:
-        _, labels = np.unique(array, return_inverse=True)
-    except TypeError:
-        raise TypeError(
-            "groups has labels that cannot be sorted, as numbers beside text or missing ones. Give numbers, or text."
-        ) from None
-    return labels.astype(np.intp, copy=False)
 
 
 def _shared_out(labels: NDArray[np.intp], n_folds: int) -> NDArray[np.intp]:

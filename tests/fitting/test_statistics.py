@@ -347,7 +347,7 @@ BAD = [
     ({"covariance": "HC4"}, "one of 'auto', 'classical', 'HC0'"),
     ({"covariance": "cluster"}, "no groups. Give the group of each row"),
     ({"groups": GROUPS, "covariance": "HC0"}, 'covariance="HC0", which does not use them'),
-    ({"groups": GROUPS[:-1]}, r"groups has shape \(199,\), but one group for each of 200 rows"),
+    ({"groups": GROUPS[:-1]}, r"groups has shape \(199,\), but one group per row is expected, of shape \(200,\)"),
     ({"groups": np.zeros(200)}, "puts all rows into one"),
     ({"groups": np.where(GROUPS == 3, np.nan, GROUPS)}, "groups has .*nan.* in row 30"),
     ({"groups": [None, *"ab" * 99, "a"]}, "groups has None in row 0"),
@@ -359,6 +359,16 @@ def test_bad_options_say_what_to_do(options, match):
     X, y, _ = some_rows(200)
     with pytest.raises(ValueError, match=match):
         fastgd.fit(X, y, **options)
+
+
+@pytest.mark.parametrize("call", [fastgd.fit, fastgd.cross_validate])
+def test_groups_are_paired_with_rows_by_their_position_and_labels_in_another_order_refused(call):
+    pd = pytest.importorskip("pandas")
+    X, y, _ = some_rows(200)
+    series = pd.Series(GROUPS)
+    call(pd.DataFrame(X), y, groups=series)
+    with pytest.raises(ValueError, match="groups has the index of X in another order"):
+        call(pd.DataFrame(X), y, groups=series[::-1])
 
 
 def test_groups_need_rows_in_memory_and_residuals_rows_that_are_read_twice():
