@@ -1,5 +1,6 @@
 """What robust covariances are made of: sums of products of scores, which are what rows add to the gradient."""
 
+from collections import deque
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,6 +14,9 @@ from fastgd.rows.parts import PartedRows
 from fastgd.rows.rows import Rows
 
 _Vector = NDArray[np.float64]
+
+# At so many points the products of scores are kept.
+_MOST_KNOWN = 4
 
 
 class Scores(NamedTuple):
@@ -50,7 +54,7 @@ def meat_of(rows: Rows, theta: _Vector, scores: Scores) -> _Vector:
     return meat
 
 
-def group_scores(rows: MemoryRows, theta: _Vector, mean: _Vector, groups: NDArray[np.intp], n_groups: int) -> _Vector:
+def group_scores(rows: MemoryRows, theta: _Vector, mean: _Vector, groups: NDArray[np.int64], n_groups: int) -> _Vector:
     """Sum the scores ``s r (1, x - mean)`` of each group of rows, in one pass.
 
     Parameters
@@ -92,7 +96,8 @@ class ScoredRows:
     def __init__(self, rows: PartedRows, scores: Scores) -> None:
         self._rows = rows
         self._scores = scores
-        self._known: list[tuple[_Vector, _Vector]] = []
+        # A fit ends at one of the last points, while a long descent goes over many.
+        self._known: deque[tuple[_Vector, _Vector]] = deque(maxlen=_MOST_KNOWN)
 
     def gradient(self, theta: _Vector, scale: float = 1.0) -> _Vector:
         """Sum what `MemoryRows.gradient` does."""
