@@ -228,12 +228,17 @@ def _other_width(found: str, n_expected: int) -> ValueError:
     return ValueError(f"{found}, but the fit had {n_expected}. Give X of shape (n_samples, {n_expected}).")
 
 
-def parameter_lines(model: Predictor, *, intercept: bool) -> list[tuple[str, str]]:
-    """Return the names and values of the parameters, of many features those of the first."""
+def coef_names(model: Predictor) -> list[str]:
+    """Return the names of the coefficients: the labels of features, or ``"coef[0]"`` where these are none or numbers."""
     names = model.feature_names
     if names is None or are_numbers(names):
-        names = [f"coef[{j}]" for j in range(len(model.coef))]
-    lines = [(str(name), f"{value:.10g}") for name, value in zip(names, model.coef.tolist(), strict=True)]
+        return [f"coef[{j}]" for j in range(len(model.coef))]
+    return list(map(str, names))
+
+
+def parameter_lines(model: Predictor, *, intercept: bool) -> list[tuple[str, str]]:
+    """Return the names and values of the parameters, of many features those of the first."""
+    lines = [(name, f"{value:.10g}") for name, value in zip(coef_names(model), model.coef.tolist(), strict=True)]
     if len(lines) > _MAX_PRINTED + 1:
         lines[_MAX_PRINTED:] = [("...", f"and {len(lines) - _MAX_PRINTED} more, in coef")]
     return [("intercept", f"{model.intercept:.10g}"), *lines] if intercept else lines

@@ -10,10 +10,9 @@ from fastgd import arguments
 from fastgd.descent.history import History
 from fastgd.fitting.evidence import Evidence
 from fastgd.fitting.intervals import Prediction, prediction
-from fastgd.fitting.prediction import Predictor, in_columns, parameter_lines
+from fastgd.fitting.prediction import Predictor, coef_names, in_columns, parameter_lines
 from fastgd.fitting.statistics import Statistics
 from fastgd.fitting.summary import summarised
-from fastgd.inputs.frames import are_numbers
 from fastgd.inputs.source import OrderedSource
 from fastgd.solvers.stopping import Status
 
@@ -102,10 +101,7 @@ class FitResult(Predictor, Statistics):
     @property
     def parameter_names(self) -> list[str]:
         """The names of the parameters, in the order of theta: ``"intercept"``, and the features' labels, or ``"coef[0]"``."""
-        names = self.feature_names
-        if names is None or are_numbers(names):
-            names = [f"coef[{j}]" for j in range(len(self.coef))]
-        return ["intercept"] * (len(self.theta) - len(self.coef)) + [str(name) for name in names]
+        return ["intercept"] * (len(self.theta) - len(self.coef)) + coef_names(self)
 
     def __repr__(self) -> str:
         """Return the result in a few lines."""
