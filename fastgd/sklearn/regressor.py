@@ -17,9 +17,10 @@ from fastgd.fitting.result import FitResult
 from fastgd.inputs.dask_set import by_partition, is_dask
 
 try:
-    from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+    from sklearn.base import BaseEstimator, MultiOutputMixin
 
     from fastgd.inputs import estimator_data
+    from fastgd.sklearn.mixin import LinearMixin
 except ImportError:
     raise ImportError(
         "fastgd.sklearn needs scikit-learn 1.7 or later. Install it with: pip install 'fastgd[sklearn]'"
@@ -32,7 +33,7 @@ _HISTORY_VALUES = 1_000_000
 _SAME_IN_FIT = ("method", "learning_rate", "max_iter", "tol", "l2", "standardize")  # options of `fastgd.fit`, too
 
 
-class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
+class GDRegressor(LinearMixin, MultiOutputMixin, BaseEstimator):
     """Linear least squares by gradient descent, one pass over the rows for each gradient.
 
     By default the solution to all the digits that the data hold, in two or three passes; with ``method="gd"`` the iterates of
@@ -235,32 +236,6 @@ class GDRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         if not math.isfinite(predictions.sum()):  # as it is with any value that is not finite: 0 times inf is NaN
             estimator_data.refuse_non_finite(self, X)
         return predictions
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the coefficient of determination, R^2, of the predictions.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As for `fit`; of several targets, the mean of R^2 is taken.
-
-        Returns
-        -------
-        float
-            At most 1.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As for `fit`.
-        """
-        return float(super().score(*estimator_data.check_scored(self, X, y, sample_weight)))
-
-    def __sklearn_tags__(self) -> Any:
-        """Return what scikit-learn is to know: sparse matrices are taken."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
     def _options(self, **others: Any) -> Options:
         """Return the options of a fit, with a history that is thinned to its share of memory."""

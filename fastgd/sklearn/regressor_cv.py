@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import column_or_1d
 
@@ -17,13 +17,14 @@ from fastgd.fitting.options import Options
 from fastgd.fitting.result import FitResult
 from fastgd.inputs import estimator_data
 from fastgd.inputs.dask_set import is_dask
+from fastgd.sklearn.mixin import LinearMixin
 from fastgd.sklearn.regressor import GDRegressor
 
 if TYPE_CHECKING:
     from fastgd.fitting.cross_validation import CrossValidation
 
 
-class GDRegressorCV(RegressorMixin, BaseEstimator):
+class GDRegressorCV(LinearMixin, BaseEstimator):
     """Linear least squares with the penalty that costs least on held-out folds, found in one pass over the rows.
 
     The choice is that of `sklearn.model_selection.GridSearchCV` over the `l2` of `GDRegressor`, by the mean squared error. See
@@ -132,29 +133,3 @@ class GDRegressorCV(RegressorMixin, BaseEstimator):
         return self
 
     predict = GDRegressor.predict
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the coefficient of determination, R^2, of the predictions.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As for `fit`.
-
-        Returns
-        -------
-        float
-            At most 1.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As for `fit`.
-        """
-        return float(super().score(*estimator_data.check_scored(self, X, y, sample_weight)))
-
-    def __sklearn_tags__(self) -> Any:
-        """Return what scikit-learn is to know: sparse matrices are taken."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
